@@ -1,0 +1,152 @@
+/**
+ * The replicated key-value state: its commands, which are all the log knows, and its answers.
+ *
+ * One global revision grows by one with each transaction that changes anything. Keys are
+ * well-formed strings of at most `maxKeyLength` UTF-16 units, ordered by code unit; a range is
+ * `[key, rangeEnd)`, or the one key when `rangeEnd` is absent.
+ */
+import type { Revision, Term } from '../../base/ids.ts'
+
+export const maxKeyLength = 1024
+export const maxValueBytes = 1_048_576
+export const maxOperationsPerTransaction = 512
+export const maxTransactionBytes = 1_572_864
+
+export interface KeyValue {
+  readonly key: string
+  readonly value: Uint8Array
+  /** The revision that created the key. Invariant: 0 < createRevision <= modRevision. */
+  readonly createRevision: Revision
+  /** The revision that last wrote it. */
+  readonly modRevision: Revision
+  /** How often it was written since it was created; 1 when new. */
+  readonly version: number
+  readonly lease: LeaseId | undefined
+}
+
+/** Chosen by whoever grants; unique by its randomness (96 bits, hex). */
+export type LeaseId = string
+
+/** The commands of the log, and there are no others (DESIGN 5). */
+export type Command = TransactionCommand | LeaseGrantCommand | LeaseRevokeCommand | CompactCommand
+
+export interface TransactionCommand {
+  readonly kind: 'transaction'
+  readonly transaction: Transaction
+}
+
+export interface LeaseGrantCommand {
+  readonly kind: 'leaseGrant'
+  readonly id: LeaseId
+  readonly ttlMs: number
+}
+
+/** Deletes at most `maxOperationsPerTransaction` keys; the proposer repeats until `left` is 0. */
+export interface LeaseRevokeCommand {
+  readonly kind: 'leaseRevoke'
+  readonly id: LeaseId
+  /** Present when the leader found it expired: another term's apply refuses it. */
+  readonly term: Term | undefined
+}
+
+export interface CompactCommand {
+  readonly kind: 'compact'
+  /** History below this revision is forgotten; watches from below are told. */
+  readonly revision: Revision
+}
+
+export interface Transaction {
+  /** All must hold for `then` to run; otherwise `otherwise` runs. */
+  readonly compare: readonly Compare[]
+  readonly then: readonly Operation[]
+  readonly otherwise: readonly Operation[]
+  /** Apply refuses the transaction unless its log entry has this term. */
+  readonly term?: Term
+}
+
+export type Compare =
+  | {
+      readonly target: 'version' | 'createRevision' | 'modRevision'
+      readonly key: string
+      readonly is: '=' | '!=' | '<' | '>'
+      /** An absent key has version 0 and revisions 0. */
+      readonly to: number
+    }
+  | {
+      readonly target: 'value'
+      readonly key: string
+      readonly is: '=' | '!='
+      /** An absent key equals nothing. */
+      readonly to: Uint8Array
+    }
+
+export type Operation =
+  | {
+      readonly kind: 'put'
+      readonly key: string
+      readonly value: Uint8Array
+      readonly lease?: LeaseId
+    }
+  | { readonly kind: 'delete'; readonly key: string; readonly rangeEnd?: string }
+  | { readonly kind: 'range'; readonly range: RangeRequest }
+
+export interface RangeRequest {
+  readonly key: string
+  readonly rangeEnd?: string
+  /** At most this many keys; 0 or absent is no limit but the answer's bytes. */
+  readonly limit?: number
+  /** Read as of this revision; absent is the latest. Below the compaction: `compacted`. */
+  readonly revision?: Revision
+  readonly keysOnly?: boolean
+}
+
+export interface RangeResult {
+  /** The store's revision at the read. */
+  readonly revision: Revision
+  readonly items: readonly KeyValue[]
+  /** More keys are in the range than were returned. */
+  readonly more: boolean
+}
+
+export type OperationResult =
+  | { readonly kind: 'put' }
+  | { readonly kind: 'delete'; readonly deleted: number }
+  | { readonly kind: 'range'; readonly result: RangeResult }
+
+/** What applying one command yields: the same on every member. */
+export type ApplyResult =
+  | {
+      readonly kind: 'transaction'
+      readonly succeeded: boolean
+      /** The store's revision after the transaction. */
+      readonly revision: Revision
+      readonly results: readonly OperationResult[]
+    }
+  | { readonly kind: 'leaseGranted'; readonly id: LeaseId; readonly ttlMs: number }
+  | { readonly kind: 'leaseRevoked'; readonly id: LeaseId; readonly left: number; readonly revision: Revision }
+  | { readonly kind: 'compacted'; readonly revision: Revision }
+  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly revision: Revision }
+
+export type RefusalReason =
+  | 'staleTerm'
+  | 'leaseUnknown'
+  | 'leaseExists'
+  | 'compacted'
+  | 'futureRevision'
+  | 'malformed'
+
+/** One change, as watches tell it. Events of one revision are always told together. */
+export type StoreEvent =
+  | { readonly kind: 'put'; readonly item: KeyValue; readonly previous: KeyValue | undefined }
+  | {
+      readonly kind: 'delete'
+      readonly key: string
+      readonly revision: Revision
+      readonly previous: KeyValue | undefined
+    }
+
+/** All events of `revision` that a watch's range holds. */
+export interface EventBatch {
+  readonly revision: Revision
+  readonly events: readonly StoreEvent[]
+}

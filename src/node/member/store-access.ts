@@ -1,0 +1,61 @@
+/**
+ * The store as the rest of a node sees it. A member answers from its own raft and store; a
+ * client machine's implementation asks members over `wire`. Controllers, agent, bootd and API
+ * are written against this and nothing below it.
+ */
+import type { MemberId, Revision, Term } from '../../base/ids.ts'
+import type {
+  ApplyResult,
+  EventBatch,
+  LeaseId,
+  RangeRequest,
+  RangeResult,
+  Transaction,
+} from '../../core/store/types.ts'
+
+export type TransactionResult = Extract<ApplyResult, { kind: 'transaction' }>
+
+export type Consistency =
+  /** ReadIndex: at least as new as every write acknowledged before the call. */
+  | 'linearizable'
+  /** What this node (or the member it asks) has; `revision` says how new. */
+  | 'local'
+
+export interface StoreAccess {
+  /**
+   * Commits and applies, forwarding to the leader when need be; a transaction with a `term` is
+   * never forwarded. Rejects with JGD_NO_QUORUM or JGD_NOT_LEADER (nothing happened),
+   * JGD_STALE_TERM, JGD_OVERLOADED, JGD_TOO_LARGE, or JGD_OUTCOME_UNKNOWN (it may yet happen).
+   */
+  transact(transaction: Transaction): Promise<TransactionResult>
+  /** Rejects with JGD_NO_QUORUM when linearizable and no quorum answers, or JGD_COMPACTED. */
+  range(request: RangeRequest, consistency: Consistency): Promise<RangeResult>
+  /**
+   * Every change in the range from `fromRevision` on, in order, without gap or duplicate. Ends
+   * when `signal` aborts; rejects with JGD_COMPACTED, or JGD_OVERLOADED when the reader was too
+   * slow: list again and watch from there. Batches without events tell progress.
+   */
+  watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<EventBatch>
+  leaseGrant(ttlMs: number): Promise<LeaseId>
+  leaseRevoke(id: LeaseId): Promise<void>
+  /** Acknowledged like a pulse; not in the log. False when the lease is gone. */
+  leaseKeepAlive(id: LeaseId): Promise<boolean>
+  compact(revision: Revision): Promise<void>
+}
+
+export interface WatchRequest {
+  readonly key: string
+  readonly rangeEnd?: string
+  readonly fromRevision: Revision
+}
+
+/** What a member knows of its own place. Clients learn the same from the member they ask. */
+export interface MemberView {
+  readonly memberId: MemberId | undefined
+  readonly role: 'leader' | 'candidate' | 'follower' | 'learner' | 'client'
+  readonly term: Term
+  readonly leader: MemberId | undefined
+  /** Milliseconds since this node last knew of a live leader; 0 on a leader with a quorum. */
+  readonly staleForMs: number
+  readonly hasQuorum: boolean
+}

@@ -1,0 +1,61 @@
+/** A container engine: Docker's on a machine, a simulated one in the simulation. */
+import type { ContainerSpec } from '../base/container-spec.ts'
+
+export interface Containers {
+  /** Rejects with `JGD_ENGINE_DOWN` when the engine does not answer, as every call here does. */
+  info(): Promise<EngineInfo>
+  /** Every container that carries `label` with `value`, running or not. */
+  list(label: string, value: string): Promise<readonly ContainerFacts[]>
+  /**
+   * Changes as they happen, for containers that carry the label. Ends (without error) when the
+   * connection is lost: the caller lists all again, because an engine that was down tells
+   * nothing of what died meanwhile.
+   */
+  events(label: string, value: string, signal: AbortSignal): AsyncIterable<ContainerEvent>
+  /** Rejects with `JGD_IMAGE_MISSING`, or `JGD_BAD_REQUEST` when the engine refuses the spec. */
+  create(name: string, spec: ContainerSpec): Promise<string>
+  start(id: string): Promise<void>
+  /** `signal`, then SIGKILL after `graceMs`. Resolves once it is stopped; absent is fine. */
+  stop(id: string, signal: string, graceMs: number): Promise<void>
+  /** Removes it, killing it if it runs; absent is fine. Its anonymous volumes go with it. */
+  remove(id: string): Promise<void>
+  /** Undefined when absent. */
+  imageDigest(reference: string): Promise<string | undefined>
+  /** Rejects with `JGD_IMAGE_PULL` after `deadlineMs`, or as soon as the registry says no. */
+  pull(reference: string, deadlineMs: number, onProgress: (text: string) => void): Promise<void>
+  /** Output, oldest first; ends with the container unless `follow`. */
+  logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>
+}
+
+export interface LogOptions {
+  /** Lines from the end; at most 10,000. */
+  readonly tail: number
+  readonly follow: boolean
+}
+
+export interface EngineInfo {
+  readonly id: string
+  readonly name: string
+  readonly version: string
+  readonly liveRestore: boolean
+  readonly cpus: number
+  readonly memoryBytes: number
+}
+
+export interface ContainerFacts {
+  readonly id: string
+  readonly name: string
+  readonly image: string
+  readonly imageDigest: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly state: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead'
+  /** Present once it has exited. */
+  readonly exitCode: number | undefined
+  readonly startedAtMs: number | undefined
+  readonly finishedAtMs: number | undefined
+}
+
+export interface ContainerEvent {
+  readonly id: string
+  readonly kind: 'create' | 'start' | 'die' | 'destroy' | 'other'
+}
