@@ -15,7 +15,9 @@ export interface Crypto {
   /** A PKCS#10 request, PEM. It proves that the requester holds `key`. */
   makeRequest(key: KeyPair, machineId: string): Promise<string>
   /** Undefined when the request is malformed or its own signature is wrong. */
-  readRequest(requestPem: string): Promise<{ keyHash: string; publicKeySpki: Uint8Array } | undefined>
+  readRequest(
+    requestPem: string,
+  ): Promise<{ keyHash: string; publicKeySpki: Uint8Array } | undefined>
   issueCertificate(authority: Authority, claims: CertificateClaims): Promise<string>
   /** Undefined when malformed or not signed by `authorityPem`; dates are told, not judged. */
   readCertificate(pem: string, authorityPem: string): Promise<CertificateFacts | undefined>

@@ -123,17 +123,17 @@ export type ApplyResult =
       readonly results: readonly OperationResult[]
     }
   | { readonly kind: 'leaseGranted'; readonly id: LeaseId; readonly ttlMs: number }
-  | { readonly kind: 'leaseRevoked'; readonly id: LeaseId; readonly left: number; readonly revision: Revision }
+  | {
+      readonly kind: 'leaseRevoked'
+      readonly id: LeaseId
+      readonly left: number
+      readonly revision: Revision
+    }
   | { readonly kind: 'compacted'; readonly revision: Revision }
   | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly revision: Revision }
 
 export type RefusalReason =
-  | 'staleTerm'
-  | 'leaseUnknown'
-  | 'leaseExists'
-  | 'compacted'
-  | 'futureRevision'
-  | 'malformed'
+  'staleTerm' | 'leaseUnknown' | 'leaseExists' | 'compacted' | 'futureRevision' | 'malformed'
 
 /** One change, as watches tell it. Events of one revision are always told together. */
 export type StoreEvent =

@@ -1,0 +1,233 @@
+/** The shape of every record. A field is added, never given another meaning. */
+import Type, { type Static } from 'typebox'
+
+const version = Type.Literal(1)
+const text = Type.String({ maxLength: 1024 })
+const timeMs = Type.Number({ minimum: 0 })
+const count = Type.Integer({ minimum: 0 })
+const hexId = Type.String({ pattern: '^[0-9a-f]{32}$' })
+const keyHash = Type.String({ pattern: '^[0-9a-f]{64}$' })
+const mac = Type.String({ pattern: '^([0-9a-f]{2}:){5}[0-9a-f]{2}$' })
+const labels = Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 1024 }))
+
+/** `/jangada/machines/ID`. Written when a machine registers, is lost, returns or is changed. */
+export const machineSchema = Type.Object({
+  v: version,
+  id: hexId,
+  name: text,
+  /** IPv4 address on which the other machines reach its doors. */
+  address: text,
+  /** SHA-256 of its key's SPKI: its identity on the wire. */
+  keyHash,
+  metadata: labels,
+  status: Type.Union([Type.Literal('ready'), Type.Literal('lost'), Type.Literal('left')]),
+  statusSinceMs: timeMs,
+  /** Told by the kernel; another one means that the machine has been restarted. */
+  bootId: text,
+  cpus: count,
+  memoryBytes: count,
+  /** The most that it may become. */
+  roleCeiling: Type.Union([Type.Literal('client'), Type.Literal('voter')]),
+  /** Its state directory survives a restart. */
+  durable: Type.Boolean(),
+  version: text,
+  liveRestore: Type.Boolean(),
+})
+export type MachineRecord = Static<typeof machineSchema>
+
+/** `/jangada/units/NAME`. Immutable but for `desired`. */
+export const unitSchema = Type.Object({
+  v: version,
+  name: text,
+  /** The unit file as it was submitted. */
+  file: Type.String({ maxLength: 262_144 }),
+  /** SHA-1 over the options as fleet writes them out, hex. */
+  hash: text,
+  desired: Type.Union([Type.Literal('inactive'), Type.Literal('loaded'), Type.Literal('launched')]),
+  submittedMs: timeMs,
+})
+export type UnitRecord = Static<typeof unitSchema>
+export type DesiredState = UnitRecord['desired']
+
+/**
+ * `/jangada/placements/MACHINE/UNIT`: this unit is to be on this machine. The placement's
+ * generation is its key's create revision: it grows with every placement, needs no counter, and
+ * no two placements ever share one.
+ */
+export const placementSchema = Type.Object({
+  v: version,
+  unit: text,
+  machine: hexId,
+  desired: Type.Union([Type.Literal('loaded'), Type.Literal('launched')]),
+  /** The hash of the unit that was placed. */
+  hash: text,
+  placedMs: timeMs,
+})
+export type PlacementRecord = Static<typeof placementSchema>
+
+/** `/jangada/states/MACHINE/UNIT`: what the machine's agent last saw of the unit. */
+export const unitStateSchema = Type.Object({
+  v: version,
+  unit: text,
+  machine: hexId,
+  generation: count,
+  hash: text,
+  load: Type.Union([Type.Literal('loaded'), Type.Literal('not-found'), Type.Literal('error')]),
+  active: Type.Union([
+    Type.Literal('active'),
+    Type.Literal('activating'),
+    Type.Literal('deactivating'),
+    Type.Literal('inactive'),
+    Type.Literal('failed'),
+    Type.Literal('unknown'),
+  ]),
+  /** systemd's words and, while it prepares, `pulling` and `waiting`. */
+  sub: text,
+  containerId: text,
+  image: text,
+  imageDigest: text,
+  restarts: count,
+  sinceMs: timeMs,
+  /** Why it is not running, for people; empty when there is nothing to say. */
+  message: text,
+})
+export type UnitStateRecord = Static<typeof unitStateSchema>
+
+/** `/jangada/bindings/by-machine/MAC` and `/jangada/bindings/by-address/ADDRESS`: one pair. */
+export const bindingSchema = Type.Object({
+  v: version,
+  mac,
+  address: text,
+  /** SMBIOS UUID as the client told it, or empty. */
+  uuid: text,
+  link: text,
+  boundMs: timeMs,
+})
+export type BindingRecord = Static<typeof bindingSchema>
+
+/** `/jangada/admissions/MACHINE`: how a machine came, or waits, to be trusted. */
+export const admissionSchema = Type.Object({
+  v: version,
+  machineId: hexId,
+  state: Type.Union([
+    Type.Literal('pending'),
+    Type.Literal('approved'),
+    Type.Literal('member'),
+    Type.Literal('refused'),
+  ]),
+  /** The key that asks, or that was admitted. */
+  keyHash,
+  name: text,
+  macs: Type.Array(mac, { maxItems: 64 }),
+  uuid: text,
+  address: text,
+  /** How it proved itself: a join token's id, or a boot nonce. */
+  by: Type.Union([Type.Literal('token'), Type.Literal('nonce'), Type.Literal('init')]),
+  tokenId: text,
+  roleCeiling: Type.Union([Type.Literal('client'), Type.Literal('voter')]),
+  /** An approval holds for the machine's later boots too. */
+  sticky: Type.Boolean(),
+  askedMs: timeMs,
+  decidedMs: timeMs,
+})
+export type AdmissionRecord = Static<typeof admissionSchema>
+
+/** `/jangada/tokens/ID`. The secret itself is never stored. */
+export const tokenSchema = Type.Object({
+  v: version,
+  id: text,
+  /** SHA-256 of the secret, hex. */
+  secretHash: keyHash,
+  scope: Type.Union([
+    Type.Literal('machine'),
+    Type.Literal('read'),
+    Type.Literal('deploy'),
+    Type.Literal('admin'),
+  ]),
+  roleCeiling: Type.Union([Type.Literal('client'), Type.Literal('voter')]),
+  usesLeft: count,
+  expiresMs: timeMs,
+  createdMs: timeMs,
+})
+export type TokenRecord = Static<typeof tokenSchema>
+
+/** `/jangada/nonces/HASH`: a boot nonce that was redeemed, and by which key. */
+export const nonceSchema = Type.Object({
+  v: version,
+  keyHash,
+  machineId: hexId,
+  redeemedMs: timeMs,
+  expiresMs: timeMs,
+})
+export type NonceRecord = Static<typeof nonceSchema>
+
+/** `/jangada/members/MEMBER`: the machine and data directory behind a Raft member id. */
+export const memberSchema = Type.Object({
+  v: version,
+  memberId: Type.Integer({ minimum: 1 }),
+  machineId: hexId,
+  /** Host and port of its peer door. */
+  address: text,
+  /** Random, minted with the data directory. */
+  incarnation: text,
+  addedMs: timeMs,
+})
+export type MemberRecord = Static<typeof memberSchema>
+
+/** `/jangada/trust/authority`. */
+export const authoritySchema = Type.Object({
+  v: version,
+  certificatePem: Type.String({ maxLength: 16_384 }),
+  createdMs: timeMs,
+})
+export type AuthorityRecord = Static<typeof authoritySchema>
+
+/** `/jangada/trust/sealed/NAME/MACHINE`: a cluster secret sealed to one voter's key, base64. */
+export const sealedSchema = Type.Object({
+  v: version,
+  name: Type.Union([Type.Literal('authority-key'), Type.Literal('boot-key')]),
+  machineId: hexId,
+  keyHash,
+  sealed: Type.String({ maxLength: 16_384 }),
+})
+export type SealedRecord = Static<typeof sealedSchema>
+
+/** `/jangada/events/TIME-RANDOM`: what happened, for people. Trimmed by range. */
+export const eventSchema = Type.Object({
+  v: version,
+  atMs: timeMs,
+  kind: text,
+  severity: Type.Union([Type.Literal('info'), Type.Literal('warning'), Type.Literal('alarm')]),
+  message: Type.String({ maxLength: 4096 }),
+  code: text,
+  machine: text,
+  unit: text,
+})
+export type EventRecord = Static<typeof eventSchema>
+
+/** `/jangada/settings/cluster`. */
+export const clusterSettingsSchema = Type.Object({
+  v: version,
+  clusterId: hexId,
+  createdMs: timeMs,
+  featureLevel: count,
+  /** How many voters to hold, as far as there are machines for them. */
+  voters: Type.Union([Type.Literal(1), Type.Literal(3), Type.Literal(5), Type.Literal(7)]),
+  /** What becomes of a machine that redeems a boot nonce. */
+  admission: Type.Union([Type.Literal('sticky'), Type.Literal('approve'), Type.Literal('auto')]),
+  /** What `/status` tells without a credential. */
+  status: Type.Union([Type.Literal('full'), Type.Literal('counts'), Type.Literal('off')]),
+})
+export type ClusterSettingsRecord = Static<typeof clusterSettingsSchema>
+
+/** `/jangada/images/NAME`: a system image that machines can boot. */
+export const imageSchema = Type.Object({
+  v: version,
+  name: text,
+  importedMs: timeMs,
+  kernelVersion: text,
+  files: Type.Array(Type.Object({ name: text, sha256: keyHash, bytes: count }), { maxItems: 32 }),
+  /** Machines that have all its files. */
+  holders: Type.Array(hexId, { maxItems: 64 }),
+})
+export type ImageRecord = Static<typeof imageSchema>
