@@ -4,8 +4,8 @@ import type { ErrorCode } from '../../base/errors.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
 
 /**
- * One `name=value` line as fleet's API carries it. A continued line keeps its backslash and
- * newline in `value`, so that options written out again give the same bytes and the same hash.
+ * One `name=value` line as fleet's API carries it. A continued line has become one line, each
+ * backslash and newline a space, so that an option can always be written out again.
  */
 export interface UnitOption {
   readonly section: string
@@ -46,6 +46,8 @@ export type Template = readonly Part[]
 /** The `docker run` line: its words after `run`, not yet expanded. */
 export interface ContainerPlan {
   readonly words: readonly Template[]
+  /** From a leading `-`: a container that exits with an error counts as done, not as failed. */
+  readonly ignoreFailure: boolean
   /** Where the words come from, for the problems found on the machine. */
   readonly file: string
   readonly line: number
@@ -89,7 +91,7 @@ export interface StopRule {
   readonly graceMs: number | undefined
 }
 
-/** Order and need between units. Names that are no units of ours (`docker.service`) are left out. */
+/** Order and need between units. What every machine has (`docker.service`) is left out. */
 export interface Dependencies {
   readonly after: readonly string[]
   readonly requires: readonly string[]
