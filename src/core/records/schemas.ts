@@ -117,6 +117,16 @@ export const admissionSchema = Type.Object({
   ]),
   /** The key that asks, or that was admitted. */
   keyHash,
+  /** That key's SubjectPublicKeyInfo, base64: what the cluster's secrets are sealed to. */
+  publicKey: text,
+  /**
+   * Another key that asks for this machine's place and waits for an operator. Until then the
+   * admitted key stays listed: a machine with a disk that was booted from the network by mistake
+   * is not locked out by its own other self.
+   */
+  asking: Type.Optional(
+    Type.Object({ keyHash, publicKey: text, name: text, address: text, askedMs: timeMs }),
+  ),
   name: text,
   macs: Type.Array(mac, { maxItems: 64 }),
   uuid: text,
