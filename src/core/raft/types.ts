@@ -249,6 +249,11 @@ export type MessageKind = Message['kind']
 
 // ---------------------------------------------------------------- inputs
 
+export interface Proposal {
+  readonly proposalId: ProposalId
+  readonly data: Uint8Array
+}
+
 /**
  * `nowMs` is the caller's monotonic clock; it never goes back. After a stall, step the messages
  * that waited before the tick, or the tick will take the silence for real.
@@ -256,7 +261,11 @@ export type MessageKind = Message['kind']
 export type Input =
   | { readonly kind: 'tick'; readonly nowMs: number }
   | { readonly kind: 'receive'; readonly message: Message; readonly nowMs: number }
-  | { readonly kind: 'propose'; readonly proposalId: ProposalId; readonly data: Uint8Array }
+  /**
+   * Each is accepted or dropped by itself; what is accepted leaves in one append message a
+   * follower. A driver gathers what one turn of its loop brings.
+   */
+  | { readonly kind: 'propose'; readonly proposals: readonly Proposal[] }
   | {
       readonly kind: 'changeMembers'
       readonly proposalId: ProposalId
@@ -432,6 +441,7 @@ export interface ProgressStatus {
   readonly pendingSnapshot: Index
   readonly inflightMessages: number
   readonly inflightBytes: number
+  readonly inflightFull: boolean
 }
 
 export interface RaftStatus {
