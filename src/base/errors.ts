@@ -61,14 +61,18 @@ export const errorCodes = {
   JGD_MACHINE_UNREACHABLE: { status: 502, exit: 1 },
   // boot
   JGD_LINK_UNKNOWN: { status: 400, exit: 1 },
+  JGD_PORT_TAKEN: { status: 409, exit: 1 },
   JGD_FOREIGN_DHCP: { status: 409, exit: 1 },
   JGD_POOL_FULL: { status: 503, exit: 1 },
   JGD_ASSET_MISSING: { status: 404, exit: 1 },
   JGD_DIGEST_MISMATCH: { status: 422, exit: 1 },
+  JGD_IMAGE_FORMAT: { status: 422, exit: 1 },
   // rack and environment
   JGD_NEEDS_ROOT: { status: 500, exit: 1 },
   JGD_NEEDS_LINUX: { status: 500, exit: 1 },
   JGD_RACK: { status: 500, exit: 1 },
+  JGD_TOOL_MISSING: { status: 500, exit: 1 },
+  JGD_COMMAND_FAILED: { status: 500, exit: 1 },
   JGD_UNREACHABLE: { status: 502, exit: 1 },
   JGD_INTERNAL: { status: 500, exit: 1 },
 } as const satisfies Record<string, { status: number; exit: number }>
