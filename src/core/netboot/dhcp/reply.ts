@@ -130,7 +130,7 @@ export function addressReply(
     ],
   })
   if (bytes.length > sizeMax(packet)) return undefined
-  return { message, bytes, to: destination(packet) }
+  return { message, bytes, to: destination({ giaddr: packet.giaddr, ciaddr }) }
 }
 
 /** A refusal, always broadcast: the client does not own the address it asked with. */
