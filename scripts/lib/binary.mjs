@@ -1,0 +1,104 @@
+/** dist/jangada: the pinned Node, stripped, with the program and its files in one executable. */
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { Refusal, capture, hashOf, inRoot, pinnedNode, root, say, seconds } from './project.mjs'
+import { bundle } from './bundle.mjs'
+
+/** Directories whose files travel in the binary under their own path. */
+const assetDirectories = ['cloud-config', 'ipxe', 'systemd']
+
+/** From Debian's ipxe package, as `loaders/NAME`; read by src/platform/assets.ts. */
+const loadersDirectory = '/usr/lib/ipxe'
+const loaders = ['undionly.kpxe', 'ipxe.efi', 'snponly.efi']
+
+/** Node's own mark in the executable, by which it finds that a program was put into it. */
+const sentinelFuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
+
+const output = inRoot('dist/jangada')
+const stamp = inRoot('dist/.jangada-inputs')
+const work = inRoot('.cache/build')
+
+/** Builds dist/jangada, unless it was built from exactly these inputs. Resolves to its path. */
+export async function buildBinary() {
+  const assets = assetFiles()
+  const inputs = hashOf([...sourceFiles(), ...Object.values(assets)], Object.keys(assets).join())
+  if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) {
+    return output
+  }
+  const startMs = Date.now()
+  say('build: dist/jangada')
+  mkdirSync(work, { recursive: true })
+  mkdirSync(path.dirname(output), { recursive: true })
+  await bundle('src/main.ts', path.join(work, 'main.cjs'))
+  await bundle('src/platform/compute-worker.ts', path.join(work, 'worker.cjs'))
+  await makeBlob({ ...assets, 'worker.cjs': path.join(work, 'worker.cjs') })
+  await joinWithNode()
+  writeFileSync(stamp, inputs)
+  const megabytes = (statSync(output).size / 1e6).toFixed(0)
+  say(`build: dist/jangada, ${megabytes} MB (${seconds(startMs)})`)
+  return output
+}
+
+function filesUnder(directory) {
+  if (!existsSync(directory)) return []
+  return readdirSync(directory, { recursive: true })
+    .map((name) => path.join(directory, name))
+    .filter((file) => statSync(file).isFile())
+}
+
+const sourceFiles = () => [
+  ...filesUnder(inRoot('src')),
+  ...filesUnder(inRoot('scripts/lib')),
+  inRoot('package.json'),
+  inRoot('package-lock.json'),
+]
+
+/** The embedded files: name in the binary → where it is now. */
+function assetFiles() {
+  const assets = {}
+  for (const directory of assetDirectories) {
+    for (const file of filesUnder(inRoot(directory))) assets[path.relative(root, file)] = file
+  }
+  for (const name of loaders) {
+    const file = path.join(loadersDirectory, name)
+    if (!existsSync(file)) throw new Refusal(`build: ${file} is missing; run npm run setup first`)
+    assets[`loaders/${name}`] = file
+  }
+  return assets
+}
+
+async function makeBlob(assets) {
+  const config = {
+    main: path.join(work, 'main.cjs'),
+    output: path.join(work, 'jangada.blob'),
+    disableExperimentalSEAWarning: true,
+    useCodeCache: true,
+    assets,
+  }
+  const file = path.join(work, 'sea.json')
+  writeFileSync(file, JSON.stringify(config, undefined, 2))
+  await must(pinnedNode, ['--experimental-sea-config', file])
+}
+
+/** Put together beside the old binary and renamed over it, which may be running. */
+async function joinWithNode() {
+  const draft = `${output}.new`
+  copyFileSync(pinnedNode, draft)
+  chmodSync(draft, 0o755)
+  await must('strip', [draft])
+  const postject = inRoot('node_modules/postject/dist/cli.js')
+  const blob = path.join(work, 'jangada.blob')
+  const fuse = ['--sentinel-fuse', sentinelFuse]
+  try {
+    await must(pinnedNode, [postject, draft, 'NODE_SEA_BLOB', blob, ...fuse])
+    renameSync(draft, output)
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
+
+async function must(command, args) {
+  const { code, output: said } = await capture(command, args)
+  if (code !== 0) throw new Error(`build: ${path.basename(command)} ended with ${code}:\n${said}`)
+}

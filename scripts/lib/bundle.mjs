@@ -1,0 +1,69 @@
+/**
+ * TypeScript to the two CommonJS files of the binary. CommonJS, because Node 24 cannot start a
+ * single executable from an ES module with a code cache.
+ */
+import { readFileSync } from 'node:fs'
+import { inRoot } from './project.mjs'
+
+/**
+ * Packages that others load and this product never calls: dockerode's ssh transport and BuildKit
+ * sessions are more than half of everything else together. Whoever calls one is told.
+ */
+const leftOut = ['ssh2', '@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs']
+
+/** An optional native part that msgpackr does without when loading it fails. */
+const absent = ['msgpackr-extract']
+
+const leftOutSource = (name) => `
+  const refuse = () => {
+    throw new Error(${JSON.stringify(`${name} is left out of the jangada binary (scripts/lib/bundle.mjs)`)})
+  }
+  const stub = new Proxy(refuse, { get: () => stub, apply: refuse, construct: refuse })
+  module.exports = stub
+`
+const absentSource = (name) => `throw new Error(${JSON.stringify(`${name} is not installed`)})`
+
+const leaveOut = {
+  name: 'leave-out',
+  setup(build) {
+    const exactly = (names) => new RegExp(`^(${names.join('|')})$`)
+    build.onResolve({ filter: exactly(leftOut) }, ({ path }) => ({ path, namespace: 'left-out' }))
+    build.onResolve({ filter: exactly(absent) }, ({ path }) => ({ path, namespace: 'absent' }))
+    build.onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => {
+      return { contents: leftOutSource(path), loader: 'js' }
+    })
+    build.onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => {
+      return { contents: absentSource(path), loader: 'js' }
+    })
+  },
+}
+
+/** Writes `entry`, with everything it imports, to `outfile`. */
+export async function bundle(entry, outfile) {
+  const esbuild = await import('esbuild')
+  const { version } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'))
+  return esbuild.build({
+    entryPoints: [inRoot(entry)],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node24',
+    // A dynamic import becomes a deferred require of a module inside the bundle, whose body runs
+    // then and not before. A single executable has no other way to import.
+    supported: { 'dynamic-import': false },
+    // Names stay, so that a stack trace from a machine can be read.
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+    metafile: true,
+    define: {
+      JANGADA_VERSION: JSON.stringify(version),
+      'import.meta.url': '__fileUrl',
+      'import.meta.dirname': '__dirname',
+    },
+    banner: { js: "const __fileUrl=require('node:url').pathToFileURL(process.execPath).href;" },
+    plugins: [leaveOut],
+  })
+}

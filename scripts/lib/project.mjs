@@ -1,0 +1,102 @@
+/** Where things are, how scripts speak, and how they run other programs. Node 18, no dependency. */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..')
+export const inRoot = (...parts) => path.join(root, ...parts)
+
+/** The Node that the project runs on, whatever the machine has: from npm, see package.json. */
+export const pinnedNode = inRoot(`node_modules/node-linux-${process.arch}/bin/node`)
+
+export const say = (text) => process.stdout.write(`${text}\n`)
+
+/** A mistake or a lack that the person at the keyboard can do something about. */
+export class Refusal extends Error {}
+
+/** Runs `main`; a refusal becomes one message, anything else is our bug and keeps its stack. */
+export async function runMain(main) {
+  try {
+    process.exitCode = (await main()) ?? 0
+  } catch (error) {
+    process.stderr.write(`${error instanceof Refusal ? error.message : error.stack}\n`)
+    process.exitCode = 1
+  }
+}
+
+/**
+ * Runs a program in the project's directory and resolves to its exit code, 128 + n when signal n
+ * ended it, as a shell has it. `onLine` gets its output line by line, both streams; without it
+ * the program has the terminal.
+ */
+export function run(command, args, { env = {}, onLine, signals = false, cwd = root } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: onLine === undefined ? 'inherit' : ['ignore', 'pipe', 'pipe'],
+    })
+    const stop = signals ? forwardSignals(child) : () => undefined
+    if (onLine !== undefined)
+      for (const stream of [child.stdout, child.stderr]) lines(stream, onLine)
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      stop()
+      resolve(code ?? 128 + (signalNumbers[signal] ?? 0))
+    })
+  })
+}
+
+/** As `run`, and gives all output too. */
+export async function capture(command, args, options = {}) {
+  const output = []
+  const code = await run(command, args, { ...options, onLine: (line) => output.push(line) })
+  return { code, output: output.join('\n') }
+}
+
+const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGKILL: 9, SIGTERM: 15 }
+
+/**
+ * The terminal sends Ctrl-C to the whole process group, so the child has it already; this process
+ * only must not die before the child has cleaned up. Other signals come to one process alone.
+ */
+function forwardSignals(child) {
+  const handlers = new Map()
+  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM']) {
+    const forward = () => {
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+    }
+    handlers.set(signal, forward)
+    process.on(signal, forward)
+  }
+  return () => {
+    for (const [signal, forward] of handlers) process.off(signal, forward)
+  }
+}
+
+function lines(stream, onLine) {
+  let rest = ''
+  stream.setEncoding('utf8')
+  stream.on('data', (text) => {
+    const parts = (rest + text).split('\n')
+    rest = parts.pop()
+    for (const line of parts) onLine(line)
+  })
+  stream.on('end', () => {
+    if (rest !== '') onLine(rest)
+  })
+}
+
+/** SHA-256 over names and contents of `files` and over `more`; an absent file counts as such. */
+export function hashOf(files, more = '') {
+  const hash = createHash('sha256').update(more)
+  for (const file of [...files].sort()) {
+    hash.update(`\0${file}\0`)
+    hash.update(existsSync(file) ? readFileSync(file) : 'absent')
+  }
+  return hash.digest('hex')
+}
+
+export const seconds = (sinceMs) => `${((Date.now() - sinceMs) / 1000).toFixed(1)} s`
