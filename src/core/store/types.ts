@@ -5,12 +5,19 @@
  * well-formed strings of at most `maxKeyLength` UTF-16 units, ordered by code unit; a range is
  * `[key, rangeEnd)`, or the one key when `rangeEnd` is absent.
  */
-import type { Revision, Term } from '../../base/ids.ts'
+import type { Index, Revision, Term } from '../../base/ids.ts'
 
 export const maxKeyLength = 1024
 export const maxValueBytes = 1_048_576
 export const maxOperationsPerTransaction = 512
 export const maxTransactionBytes = 1_572_864
+export const maxLeaseIdLength = 64
+/** Ten years: a longer lease is a mistake in the unit. */
+export const maxLeaseTtlMs = 10 * 366 * 86_400_000
+/** Keys and values in the answers of one request; what is beyond is told by `more`. */
+export const maxRangeBytes = 4 * 1_048_576
+/** Deleting more keys at once would hold up the loop: a transaction that asks is refused. */
+export const maxKeysDeletedTogether = 5_000
 
 export interface KeyValue {
   readonly key: string
@@ -24,8 +31,19 @@ export interface KeyValue {
   readonly lease: LeaseId | undefined
 }
 
-/** Chosen by whoever grants; unique by its randomness (96 bits, hex). */
+/** Chosen by whoever grants; unique by its randomness (96 bits, hex). Not empty. */
 export type LeaseId = string
+
+export interface Lease {
+  readonly id: LeaseId
+  readonly ttlMs: number
+}
+
+/** Where in the log a command stands. Its term is what term guards are compared with. */
+export interface LogPosition {
+  readonly term: Term
+  readonly index: Index
+}
 
 /** The commands of the log, and there are no others (DESIGN 5). */
 export type Command = TransactionCommand | LeaseGrantCommand | LeaseRevokeCommand | CompactCommand
@@ -55,6 +73,10 @@ export interface CompactCommand {
   readonly revision: Revision
 }
 
+/**
+ * Its operations take effect together, at one revision. A key is written at most once: two puts
+ * of a key, or a put of a key that a delete of the same branch covers, are malformed.
+ */
 export interface Transaction {
   /** All must hold for `then` to run; otherwise `otherwise` runs. */
   readonly compare: readonly Compare[]
@@ -97,11 +119,12 @@ export interface RangeRequest {
   readonly limit?: number
   /** Read as of this revision; absent is the latest. Below the compaction: `compacted`. */
   readonly revision?: Revision
+  /** Values come back empty. */
   readonly keysOnly?: boolean
 }
 
 export interface RangeResult {
-  /** The store's revision at the read. */
+  /** The store's revision at the read; inside a transaction, with that transaction's writes. */
   readonly revision: Revision
   readonly items: readonly KeyValue[]
   /** More keys are in the range than were returned. */
@@ -133,7 +156,30 @@ export type ApplyResult =
   | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly revision: Revision }
 
 export type RefusalReason =
-  'staleTerm' | 'leaseUnknown' | 'leaseExists' | 'compacted' | 'futureRevision' | 'malformed'
+  | 'staleTerm'
+  | 'leaseUnknown'
+  | 'leaseExists'
+  | 'compacted'
+  | 'futureRevision'
+  /** A delete covers more than `maxKeysDeletedTogether`. */
+  | 'tooManyKeys'
+  | 'malformed'
+
+export type RangeAnswer =
+  | { readonly kind: 'range'; readonly result: RangeResult }
+  /** `floor` is the oldest revision that can still be read. */
+  | { readonly kind: 'compacted'; readonly floor: Revision }
+  | { readonly kind: 'futureRevision'; readonly revision: Revision }
+
+/** A stretch of the past for a watch that catches up. */
+export type HistoryAnswer =
+  | {
+      readonly kind: 'history'
+      readonly batches: readonly EventBatch[]
+      /** Ask from here next; beyond the store's revision when the watch has caught up. */
+      readonly next: Revision
+    }
+  | { readonly kind: 'compacted'; readonly floor: Revision }
 
 /** One change, as watches tell it. Events of one revision are always told together. */
 export type StoreEvent =
@@ -145,7 +191,7 @@ export type StoreEvent =
       readonly previous: KeyValue | undefined
     }
 
-/** All events of `revision` that a watch's range holds. */
+/** All events of `revision` that a watch's range holds, ordered by key. */
 export interface EventBatch {
   readonly revision: Revision
   readonly events: readonly StoreEvent[]

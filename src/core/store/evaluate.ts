@@ -1,0 +1,58 @@
+/** Reading for transactions and ranges: compares, and ranges within their bounds. */
+import { assertNever } from '../../base/assert.ts'
+import { bytesEqual } from '../../base/bytes.ts'
+import type { Compare, KeyValue, RangeRequest, RangeResult } from './types.ts'
+import type { Versions } from './versions.ts'
+
+/** `item` is what `compare.key` holds now; undefined when it is absent. */
+export function compareHolds(compare: Compare, item: KeyValue | undefined): boolean {
+  if (compare.target === 'value') {
+    const equal = item !== undefined && bytesEqual(item.value, compare.to)
+    return compare.is === '=' ? equal : !equal
+  }
+  const value = item?.[compare.target] ?? 0
+  const { is } = compare
+  switch (is) {
+    case '=':
+      return value === compare.to
+    case '!=':
+      return value !== compare.to
+    case '<':
+      return value < compare.to
+    case '>':
+      return value > compare.to
+    default:
+      return assertNever(is)
+  }
+}
+
+const noBytes = new Uint8Array(0)
+
+/**
+ * At most `maxBytes` of keys and values, but always at least one item, so that whoever pages gets
+ * on. The revision asked for, if any, must be one that can be read.
+ */
+export function rangeOf(
+  versions: Versions,
+  request: RangeRequest,
+  maxBytes: number,
+): { readonly result: RangeResult; readonly bytes: number } {
+  const { pendingRevision } = versions
+  const limit = request.limit === undefined || request.limit === 0 ? Infinity : request.limit
+  const items: KeyValue[] = []
+  let bytes = 0
+  let more = false
+  const revision = request.revision ?? pendingRevision
+  versions.scan(request.key, request.rangeEnd, revision, (item) => {
+    const kept = request.keysOnly === true ? { ...item, value: noBytes } : item
+    const size = kept.key.length + kept.value.length
+    if (items.length >= limit || (items.length > 0 && bytes + size > maxBytes)) {
+      more = true
+      return false
+    }
+    items.push(kept)
+    bytes += size
+    return true
+  })
+  return { result: { revision: pendingRevision, items, more }, bytes }
+}

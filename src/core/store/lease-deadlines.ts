@@ -1,0 +1,108 @@
+/**
+ * When leases run out. Keep-alives are not in the log: the leader alone keeps deadlines, on its
+ * own monotonic clock, and proposes a revocation for what ran out. A new leader calls `reset`,
+ * which gives every lease its full time again, because nobody told it of earlier keep-alives.
+ *
+ * Pure: times are arguments, in milliseconds of one monotonic clock.
+ */
+import { assert } from '../../base/assert.ts'
+import type { Lease, LeaseId } from './types.ts'
+
+interface Waiting {
+  readonly id: LeaseId
+  /** Never after the lease's deadline: a keep-alive moves the deadline and leaves this be. */
+  readonly wakeAtMs: number
+}
+
+interface Running {
+  readonly ttlMs: number
+  deadlineMs: number
+}
+
+export class LeaseDeadlines {
+  readonly #running = new Map<LeaseId, Running>()
+  /** A binary heap by `wakeAtMs`. Invariant: it holds every running lease at least once. */
+  #heap: Waiting[] = []
+
+  /** Forgets everything and starts every lease of `leases` anew. */
+  reset(leases: Iterable<Lease>, nowMs: number): void {
+    this.#running.clear()
+    this.#heap = []
+    for (const lease of leases) this.grant(lease.id, lease.ttlMs, nowMs)
+  }
+
+  grant(id: LeaseId, ttlMs: number, nowMs: number): void {
+    assert(ttlMs > 0, 'a lease has time to live')
+    const deadlineMs = nowMs + ttlMs
+    this.#running.set(id, { ttlMs, deadlineMs })
+    this.#push({ id, wakeAtMs: deadlineMs })
+  }
+
+  /** False when the lease is not known here, or has already run out. */
+  keepAlive(id: LeaseId, nowMs: number): boolean {
+    const running = this.#running.get(id)
+    if (running === undefined || running.deadlineMs <= nowMs) return false
+    running.deadlineMs = Math.max(running.deadlineMs, nowMs + running.ttlMs)
+    return true
+  }
+
+  /** The lease was revoked. Absent is fine. */
+  forget(id: LeaseId): void {
+    this.#running.delete(id)
+  }
+
+  /** At most `limit` leases that have run out; told again until `forget` is called for them. */
+  expired(nowMs: number, limit: number): LeaseId[] {
+    const ids: LeaseId[] = []
+    const again: Waiting[] = []
+    while (ids.length < limit) {
+      const top = this.#heap[0]
+      if (top === undefined || top.wakeAtMs > nowMs) break
+      this.#pop()
+      const running = this.#running.get(top.id)
+      if (running === undefined) continue
+      if (running.deadlineMs > nowMs) {
+        again.push({ id: top.id, wakeAtMs: running.deadlineMs })
+        continue
+      }
+      if (!ids.includes(top.id)) ids.push(top.id)
+      again.push({ id: top.id, wakeAtMs: running.deadlineMs })
+    }
+    for (const waiting of again) this.#push(waiting)
+    return ids
+  }
+
+  /** No lease runs out before this time; undefined when there is none. It may be too early. */
+  nextWakeMs(): number | undefined {
+    return this.#heap[0]?.wakeAtMs
+  }
+
+  #push(waiting: Waiting): void {
+    const heap = this.#heap
+    let at = heap.length
+    heap.push(waiting)
+    while (at > 0) {
+      const parent = (at - 1) >>> 1
+      if (heap[parent]!.wakeAtMs <= waiting.wakeAtMs) break
+      heap[at] = heap[parent]!
+      at = parent
+    }
+    heap[at] = waiting
+  }
+
+  #pop(): void {
+    const heap = this.#heap
+    const last = heap.pop()
+    if (last === undefined || heap.length === 0) return
+    let at = 0
+    for (;;) {
+      let child = 2 * at + 1
+      if (child >= heap.length) break
+      if (child + 1 < heap.length && heap[child + 1]!.wakeAtMs < heap[child]!.wakeAtMs) child += 1
+      if (heap[child]!.wakeAtMs >= last.wakeAtMs) break
+      heap[at] = heap[child]!
+      at = child
+    }
+    heap[at] = last
+  }
+}
