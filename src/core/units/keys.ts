@@ -1,0 +1,54 @@
+/**
+ * Every key that a unit file may hold. `docs/units.md` has the same table for people, and
+ * `test/core/units/docs.test.ts` holds one against the other.
+ */
+import { fleetKeys } from './placement.ts'
+
+export const acceptedKeys: Readonly<Record<string, readonly string[]>> = {
+  Unit: ['Description', 'Documentation', 'After', 'Requires', 'Wants', 'BindsTo'],
+  Service: [
+    'Environment',
+    'EnvironmentFile',
+    'ExecStart',
+    'ExecStartPre',
+    'ExecStartPost',
+    'ExecStop',
+    'ExecStopPost',
+    'Restart',
+    'RestartSec',
+    'TimeoutStartSec',
+    'TimeoutStopSec',
+    'KillMode',
+  ],
+  Install: ['WantedBy', 'RequiredBy', 'Also', 'Alias'],
+  'X-Fleet': Object.keys(fleetKeys),
+}
+
+/** What to do instead, for keys that people are likely to bring along. */
+const instead: Readonly<Record<string, string>> = {
+  'Unit.Before': 'say After= in the other unit',
+  'Unit.BindTo': 'write BindsTo=',
+  'Unit.Conflicts': 'say Conflicts= in [X-Fleet]',
+  'Service.Type': 'a container runs in the foreground and is up once it is started',
+  'Service.TimeoutSec': 'write TimeoutStartSec= and TimeoutStopSec=',
+  'Service.ExecReload': 'write a new unit, or signal the container',
+  'Service.User': 'say --user in the docker run line',
+  'Service.WorkingDirectory': 'say --workdir in the docker run line',
+  'Service.LimitNOFILE': 'say --ulimit nofile=… in the docker run line',
+  'Service.MemoryLimit': 'say --memory in the docker run line',
+  'X-Fleet.X-ConditionMachineBootID': 'write MachineID=; boot ids change with every boot',
+}
+
+/** Undefined when the key is accepted; otherwise why not. */
+export function refuseKey(section: string, key: string): string | undefined {
+  const keys = Object.hasOwn(acceptedKeys, section) ? acceptedKeys[section] : undefined
+  if (keys === undefined) {
+    return `[${section}]: the sections are ${Object.keys(acceptedKeys)
+      .map((name) => `[${name}]`)
+      .join(', ')}`
+  }
+  if (keys.includes(key)) return undefined
+  const spelling = keys.find((known) => known.toLowerCase() === key.toLowerCase())
+  const hint = spelling === undefined ? instead[`${section}.${key}`] : `write ${spelling}=`
+  return `${key}= in [${section}] is not understood${hint === undefined ? '' : `: ${hint}`}`
+}

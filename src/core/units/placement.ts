@@ -1,0 +1,196 @@
+/**
+ * The `[X-Fleet]` section. Sources: fleet `job/job.go` (keys and their old spellings, values),
+ * `unit/unit.go` (several quoted values on a line), `api/units.go` (what is refused at submit).
+ */
+import { globMatcher, globMatches } from '../../base/glob.ts'
+import { isMachineId } from '../../base/ids.ts'
+import type { MachineId } from '../../base/ids.ts'
+import { cut } from './docker-values.ts'
+import { parseUnitName } from './names.ts'
+import type { LocatedOption, ParsedUnitName, PlacementRules } from './types.ts'
+import { expandValue, splitWords, toTemplate } from './words.ts'
+
+/** Each key with the spelling that fleet kept for old files. */
+export const fleetKeys: Readonly<Record<string, string>> = {
+  MachineID: 'MachineID',
+  'X-ConditionMachineID': 'MachineID',
+  MachineMetadata: 'MachineMetadata',
+  'X-ConditionMachineMetadata': 'MachineMetadata',
+  MachineOf: 'MachineOf',
+  'X-ConditionMachineOf': 'MachineOf',
+  Conflicts: 'Conflicts',
+  'X-Conflicts': 'Conflicts',
+  Global: 'Global',
+  Replaces: 'Replaces',
+}
+
+export type Report = (line: number, reason: string) => void
+
+interface Collected {
+  machineIds: { value: string; line: number }[]
+  global: boolean
+  readonly lists: Record<'MachineOf' | 'Conflicts' | 'Replaces', string[]>
+  metadata: Map<string, string[]>
+}
+
+/** Reads the options of `[X-Fleet]`; what is wrong goes to `report`. */
+export function readPlacement(
+  options: readonly LocatedOption[],
+  name: ParsedUnitName,
+  report: Report,
+): PlacementRules {
+  const collected: Collected = {
+    machineIds: [],
+    global: false,
+    lists: { MachineOf: [], Conflicts: [], Replaces: [] },
+    metadata: new Map(),
+  }
+  for (const option of options) {
+    const key = Object.hasOwn(fleetKeys, option.name) ? fleetKeys[option.name] : undefined
+    if (key === undefined) continue
+    for (const value of valuesOf(option, name, report) ?? []) {
+      readValue(collected, key, value, option.line, name, report)
+    }
+    if (option.value === '') reset(collected, key)
+  }
+  const rules: PlacementRules = {
+    machineId: oneMachineId(collected.machineIds, report),
+    global: collected.global,
+    machineOf: collected.lists.MachineOf,
+    conflicts: collected.lists.Conflicts,
+    replaces: collected.lists.Replaces,
+    metadata: Object.fromEntries(collected.metadata),
+  }
+  for (const reason of contradictions(rules)) report(options[0]?.line ?? 0, reason)
+  return rules
+}
+
+function reset(collected: Collected, key: string): void {
+  if (key === 'MachineID') collected.machineIds = []
+  else if (key === 'Global') collected.global = false
+  else if (key === 'MachineMetadata') collected.metadata = new Map()
+  else collected.lists[key as keyof Collected['lists']] = []
+}
+
+/** One bare value, or several between double quotes; specifiers of the unit's name put in. */
+function valuesOf(
+  option: LocatedOption,
+  name: ParsedUnitName,
+  report: Report,
+): readonly string[] | undefined {
+  const split = splitWords(option.value)
+  const reject = (reason: string): undefined => {
+    report(option.line, `${option.name}=${option.value}: ${reason}`)
+    return undefined
+  }
+  if (!split.ok) return reject(split.reason)
+  if (split.words.length > 1 && !/^".*"$/.test(option.value)) {
+    return reject('put each of several values between double quotes, or write a line for each')
+  }
+  const values: string[] = []
+  for (const word of split.words) {
+    const made = toTemplate(word, name, { variables: false })
+    if (!made.ok) return reject(made.reason)
+    if (made.template.some((part) => part.kind === 'specifier' && /[mH]/.test(part.letter))) {
+      return reject('a rule cannot depend on the machine it chooses: %m and %H say nothing here')
+    }
+    // In a template the specifiers stay, for the instances.
+    const keep = { specifier: (letter: string) => `%${letter}`, variable: () => '' }
+    values.push(expandValue(made.template, keep))
+  }
+  return values
+}
+
+function readValue(
+  collected: Collected,
+  key: string,
+  value: string,
+  line: number,
+  name: ParsedUnitName,
+  report: Report,
+): void {
+  const waits = name.kind === 'template' && value.includes('%')
+  switch (key) {
+    case 'MachineID':
+      collected.machineIds.push({ value, line })
+      if (!waits && !isMachineId(value)) {
+        report(line, `MachineID=${value}: write the whole id, 32 lower-case hex digits`)
+      }
+      return
+    case 'Global': {
+      const global = readBoolean(value)
+      if (global === undefined) report(line, `Global=${value}: write true or false`)
+      else collected.global = global
+      return
+    }
+    case 'MachineMetadata': {
+      const [metadataKey, wanted] = cut(value, '=')
+      if (metadataKey === '' || wanted === undefined || wanted === '' || wanted.includes('=')) {
+        report(line, `MachineMetadata=${value}: write key=value`)
+        return
+      }
+      const values = collected.metadata.get(metadataKey) ?? []
+      collected.metadata.set(metadataKey, [...values, wanted])
+      return
+    }
+    case 'MachineOf': {
+      const other = waits ? undefined : parseUnitName(value)
+      if (other?.ok === false) report(line, `MachineOf=${value}: ${other.reason}`)
+      else if (other?.ok === true && other.name.kind === 'template') {
+        report(line, `MachineOf=${value}: a template runs nowhere; name one of its instances`)
+      } else if (value === name.name) report(line, `MachineOf=${value}: that is this unit itself`)
+      collected.lists.MachineOf.push(value)
+      return
+    }
+    default:
+      if (globMatcher(value) === undefined) report(line, `${key}=${value}: not a shell pattern`)
+      collected.lists[key as 'Conflicts' | 'Replaces'].push(value)
+  }
+}
+
+function readBoolean(text: string): boolean | undefined {
+  if (/^(true|yes|1|on|t)$/i.test(text)) return true
+  if (/^(false|no|0|off|f)$/i.test(text)) return false
+  return undefined
+}
+
+function oneMachineId(
+  ids: readonly { value: string; line: number }[],
+  report: Report,
+): MachineId | undefined {
+  const first = ids[0]?.value
+  const other = ids.find(({ value }) => value !== first)
+  if (other !== undefined) report(other.line, 'MachineID: a unit cannot be on two machines')
+  return first as MachineId | undefined
+}
+
+/** What fleet refuses at submit (research of `api/units.go`, with `Replaces=` of fleet 1.0). */
+function contradictions(rules: PlacementRules): readonly string[] {
+  const has = {
+    MachineID: rules.machineId !== undefined,
+    MachineOf: rules.machineOf.length > 0,
+    Conflicts: rules.conflicts.length > 0,
+    Global: rules.global,
+    Replaces: rules.replaces.length > 0,
+  }
+  const pairs: readonly (readonly [keyof typeof has, keyof typeof has])[] = [
+    ['MachineID', 'MachineOf'],
+    ['MachineID', 'Conflicts'],
+    ['MachineID', 'Global'],
+    ['MachineID', 'Replaces'],
+    ['Global', 'MachineOf'],
+    ['Global', 'Replaces'],
+    ['Conflicts', 'Replaces'],
+  ]
+  const reasons = pairs
+    .filter(([a, b]) => has[a] && has[b])
+    .map(([a, b]) => `${a}= and ${b}= contradict each other`)
+  for (const peer of rules.machineOf) {
+    for (const pattern of [...rules.conflicts, ...rules.replaces]) {
+      if (globMatches(pattern, peer)) {
+        reasons.push(`MachineOf=${peer} is driven away by the unit's own ${pattern}`)
+      }
+    }
+  }
+  return reasons
+}
