@@ -1,0 +1,156 @@
+/**
+ * The plan checker: says, without looking at how a plan was made, whether placements keep the
+ * hard rules. It runs on every plan before it is proposed, in production too.
+ */
+import { assertNever, present } from '../../base/assert.ts'
+import { globMatches } from '../../base/glob.ts'
+import type { MachineId, UnitName } from '../../base/ids.ts'
+import { Replacements } from './replacements.ts'
+import type {
+  Decision,
+  SchedulerMachine,
+  SchedulerPlacement,
+  SchedulerUnit,
+  Snapshot,
+} from './types.ts'
+
+export interface Violation {
+  readonly unit: UnitName
+  readonly machine: MachineId
+  readonly rule:
+    | 'MachineID'
+    | 'MachineMetadata'
+    | 'MachineOf'
+    | 'Conflicts'
+    | 'Replaces'
+    | 'Global'
+    | 'once'
+    | 'ready'
+  readonly detail: string
+}
+
+/** The rules as `placements` break them; what is on a lost machine is not held to them. */
+export function checkPlacements(snapshot: Snapshot): Violation[] {
+  const machines = new Map(snapshot.machines.map((machine) => [machine.id, machine]))
+  const units = new Map(snapshot.units.map((unit) => [unit.name, unit]))
+  const byMachine = Map.groupBy(snapshot.placements, (placement) => placement.machine)
+  const replacements = new Replacements(snapshot.units)
+  const violations: Violation[] = []
+  for (const [id, placements] of byMachine) {
+    const machine = machines.get(id)
+    if (machine === undefined || machine.status === 'lost') continue
+    const here = placements.flatMap((placement) => units.get(placement.unit) ?? [])
+    for (const unit of here) violations.push(...checkOne(unit, machine, here, replacements))
+  }
+  violations.push(...checkOnce(snapshot.placements, units, machines))
+  return violations
+}
+
+/** The rules as each prefix of `decisions` would break them, and the decisions' own form. */
+export function checkPlan(snapshot: Snapshot, decisions: readonly Decision[]): Violation[] {
+  const machines = new Map(snapshot.machines.map((machine) => [machine.id, machine]))
+  const units = new Map(snapshot.units.map((unit) => [unit.name, unit]))
+  const byMachine = new Map<MachineId, Map<UnitName, SchedulerUnit>>()
+  for (const { unit, machine } of snapshot.placements) {
+    const known = units.get(unit)
+    if (known === undefined) continue
+    const here = byMachine.get(machine) ?? new Map<UnitName, SchedulerUnit>()
+    byMachine.set(machine, here.set(unit, known))
+  }
+  const replacements = new Replacements(snapshot.units)
+  const violations: Violation[] = []
+  for (const decision of decisions) {
+    if (decision.kind !== 'place') {
+      const from = decision.kind === 'move' ? decision.from : decision.machine
+      byMachine.get(from)?.delete(decision.unit)
+    }
+    if (decision.kind === 'unplace') continue
+    const unit = present(units.get(decision.unit), 'the unit of a decision')
+    const machine = machines.get(decision.machine)
+    if (machine === undefined || machine.status !== 'ready' || !unit.wanted) {
+      const detail = 'a unit is placed only if wanted, and only on a ready machine'
+      violations.push({ unit: unit.name, machine: decision.machine, rule: 'ready', detail })
+      continue
+    }
+    const here = byMachine.get(machine.id) ?? new Map<UnitName, SchedulerUnit>()
+    byMachine.set(machine.id, here.set(unit.name, unit))
+    violations.push(...checkOne(unit, machine, [...here.values()], replacements))
+  }
+  return violations
+}
+
+/** The snapshot as it will be once `decisions` are committed. */
+export function afterPlan(snapshot: Snapshot, decisions: readonly Decision[]): Snapshot {
+  const placements = new Map<string, SchedulerPlacement>()
+  const keyOf = (unit: string, machine: string): string => `${machine}/${unit}`
+  for (const placement of snapshot.placements) {
+    placements.set(keyOf(placement.unit, placement.machine), placement)
+  }
+  for (const decision of decisions) {
+    const { unit, machine } = decision
+    switch (decision.kind) {
+      case 'unplace':
+        placements.delete(keyOf(unit, machine))
+        break
+      case 'move':
+        placements.delete(keyOf(unit, decision.from))
+        placements.set(keyOf(unit, machine), { unit, machine })
+        break
+      case 'place':
+        placements.set(keyOf(unit, machine), { unit, machine })
+        break
+      default:
+        assertNever(decision)
+    }
+  }
+  return { ...snapshot, placements: [...placements.values()] }
+}
+
+function checkOne(
+  unit: SchedulerUnit,
+  machine: SchedulerMachine,
+  here: readonly SchedulerUnit[],
+  replacements: Replacements,
+): Violation[] {
+  const violations: Violation[] = []
+  const found = (rule: Violation['rule'], detail: string): void => {
+    violations.push({ unit: unit.name, machine: machine.id, rule, detail })
+  }
+  const { rules } = unit
+  if (rules.machineId !== undefined && rules.machineId !== machine.id) {
+    found('MachineID', `it asks for ${rules.machineId}`)
+  }
+  for (const [key, wanted] of Object.entries(rules.metadata)) {
+    if (!wanted.includes(machine.metadata[key] ?? '')) {
+      found('MachineMetadata', `it asks for ${key}=${wanted.join(' or ')}`)
+    }
+  }
+  for (const peer of rules.machineOf) {
+    if (!here.some((other) => other.name === peer)) found('MachineOf', `${peer} is not there`)
+  }
+  for (const other of here) {
+    if (other.name === unit.name) continue
+    const pattern = rules.conflicts.find((glob) => globMatches(glob, other.name))
+    if (pattern !== undefined) found('Conflicts', `${other.name} is there too (${pattern})`)
+    const replaced = replacements.pattern(unit.name, other.name) !== undefined
+    if (replaced) found('Replaces', `${other.name} is still there`)
+  }
+  return violations
+}
+
+function checkOnce(
+  placements: readonly SchedulerPlacement[],
+  units: ReadonlyMap<UnitName, SchedulerUnit>,
+  machines: ReadonlyMap<MachineId, SchedulerMachine>,
+): Violation[] {
+  const violations: Violation[] = []
+  for (const [name, places] of Map.groupBy(placements, (placement) => placement.unit)) {
+    const unit = units.get(name)
+    if (unit === undefined || unit.rules.global) continue
+    const ready = places.filter(({ machine }) => machines.get(machine)?.status === 'ready')
+    for (const { machine } of ready.slice(1)) {
+      violations.push({ unit: name, machine, rule: 'once', detail: 'it is on two machines' })
+    }
+  }
+  return violations
+}

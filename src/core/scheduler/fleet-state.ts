@@ -1,0 +1,108 @@
+/**
+ * The cluster as planning changes it: who is where, and the machines in the order in which a
+ * unit tries them (fewest units first, then by id).
+ *
+ * Invariants: `#order` holds exactly the ready machines, sorted by (units, id); a unit is listed
+ * on a machine exactly when that machine is in the unit's own set.
+ */
+import { assert, present } from '../../base/assert.ts'
+import type { MachineId, UnitName } from '../../base/ids.ts'
+import { Replacements } from './replacements.ts'
+import type { SchedulerMachine, SchedulerUnit, Snapshot } from './types.ts'
+
+export interface MachineState {
+  readonly machine: SchedulerMachine
+  readonly units: Map<UnitName, SchedulerUnit>
+  /** Those of `units` whose own patterns may refuse a newcomer. */
+  readonly guarded: Set<SchedulerUnit>
+}
+
+export class FleetState {
+  readonly machines = new Map<MachineId, MachineState>()
+  readonly replacements: Replacements
+  readonly #places = new Map<string, Set<MachineId>>()
+  readonly #order: MachineState[] = []
+
+  constructor(snapshot: Snapshot) {
+    this.replacements = new Replacements(snapshot.units)
+    const known = new Map(snapshot.units.map((unit) => [unit.name, unit]))
+    for (const machine of snapshot.machines) {
+      assert(!this.machines.has(machine.id), 'a machine is listed once')
+      this.machines.set(machine.id, { machine, units: new Map(), guarded: new Set() })
+    }
+    for (const placement of snapshot.placements) {
+      const unit = known.get(placement.unit)
+      const state = this.machines.get(placement.machine)
+      if (unit !== undefined && state !== undefined) this.#put(unit, state)
+    }
+    for (const state of this.machines.values()) {
+      if (state.machine.status === 'ready') this.#order.push(state)
+    }
+    this.#order.sort(byLoad)
+  }
+
+  /** Ready machines, the one to be tried first at the front. Do not place while iterating. */
+  get candidates(): readonly MachineState[] {
+    return this.#order
+  }
+
+  placesOf(unit: string): ReadonlySet<MachineId> {
+    return this.#places.get(unit) ?? nowhere
+  }
+
+  place(unit: SchedulerUnit, machine: MachineId): void {
+    const state = present(this.machines.get(machine), 'the machine of a placement')
+    assert(!state.units.has(unit.name), 'a unit is placed on a machine once')
+    this.#reorder(state, () => this.#put(unit, state))
+  }
+
+  remove(unit: SchedulerUnit, machine: MachineId): void {
+    const state = present(this.machines.get(machine), 'the machine of a placement')
+    assert(state.units.has(unit.name), 'only a placed unit is taken away')
+    this.#reorder(state, () => {
+      state.units.delete(unit.name)
+      state.guarded.delete(unit)
+      this.#places.get(unit.name)?.delete(machine)
+    })
+  }
+
+  #put(unit: SchedulerUnit, state: MachineState): void {
+    state.units.set(unit.name, unit)
+    if (unit.rules.conflicts.length > 0 || unit.rules.replaces.length > 0) state.guarded.add(unit)
+    const places = this.#places.get(unit.name)
+    if (places === undefined) this.#places.set(unit.name, new Set([state.machine.id]))
+    else places.add(state.machine.id)
+  }
+
+  /** Moves `state` to its place in the order after `change` has changed how many units it has. */
+  #reorder(state: MachineState, change: () => void): void {
+    if (state.machine.status !== 'ready') {
+      change()
+      return
+    }
+    const from = this.#find(state)
+    assert(this.#order[from] === state, 'a ready machine stands at its place in the order')
+    this.#order.splice(from, 1)
+    change()
+    this.#order.splice(this.#find(state), 0, state)
+  }
+
+  /** The first position whose machine does not sort before `state`. */
+  #find(state: MachineState): number {
+    let low = 0
+    let high = this.#order.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (byLoad(this.#order[middle] as MachineState, state) < 0) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+const nowhere: ReadonlySet<MachineId> = new Set()
+
+function byLoad(a: MachineState, b: MachineState): number {
+  if (a.units.size !== b.units.size) return a.units.size - b.units.size
+  return a.machine.id < b.machine.id ? -1 : a.machine.id > b.machine.id ? 1 : 0
+}

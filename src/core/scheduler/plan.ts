@@ -1,0 +1,196 @@
+/**
+ * Plans where units go: fleet's two passes (fleet `engine/reconciler.go`), repeated until
+ * nothing changes, so that a unit and the peer it follows are placed by one plan. Pure: the same
+ * snapshot gives the same plan.
+ *
+ * Where fleet is left behind: what was on a lost machine stays its own until another machine can
+ * take it, so that a machine that comes back finds its work still its own; and the victim of
+ * `Replaces` goes only where it may run, or waits.
+ */
+import { assert } from '../../base/assert.ts'
+import type { MachineId, UnitName } from '../../base/ids.ts'
+import { FleetState, type MachineState } from './fleet-state.ts'
+import { attributeObstacle, obstacleOf, victimsOf } from './rules.ts'
+import type { Decision, ObstacleCounts, Plan, SchedulerUnit, Snapshot } from './types.ts'
+
+/** Chains of peers longer than this wait for the next plan. */
+const maxRounds = 64
+
+export function plan(snapshot: Snapshot): Plan {
+  const planner = new Planner(snapshot)
+  planner.clear()
+  planner.placeGlobals()
+  planner.placeOthers()
+  return planner.result()
+}
+
+class Planner {
+  readonly #state: FleetState
+  readonly #snapshot: Snapshot
+  readonly #wanted: readonly SchedulerUnit[]
+  readonly #decisions: Decision[] = []
+  readonly #unplaced = new Map<UnitName, ObstacleCounts>()
+
+  constructor(snapshot: Snapshot) {
+    this.#snapshot = snapshot
+    this.#state = new FleetState(snapshot)
+    this.#wanted = snapshot.units
+      .filter((unit) => unit.wanted)
+      .toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  }
+
+  /** Takes away what may not stay: unwanted, unknown, or against a rule. */
+  clear(): void {
+    const wanted = new Map(this.#wanted.map((unit) => [unit.name, unit]))
+    const known = new Map(this.#snapshot.units.map((unit) => [unit.name, unit]))
+    for (const { unit: name, machine } of sortedPlacements(this.#snapshot)) {
+      const state = this.#state.machines.get(machine)
+      const unit = known.get(name)
+      if (state === undefined || unit === undefined || !wanted.has(name)) {
+        if (state !== undefined && unit !== undefined) this.#state.remove(unit, machine)
+        const kind = wanted.has(name) ? 'machineGone' : 'notWanted'
+        this.#decisions.push({ kind: 'unplace', unit: name, machine, reason: { kind } })
+      }
+    }
+    this.#clearDuplicates()
+    this.#settle()
+  }
+
+  /** A unit that runs on a ready machine is nowhere else, unless it is global. */
+  #clearDuplicates(): void {
+    for (const unit of this.#wanted) {
+      const places = [...this.#state.placesOf(unit.name)].toSorted()
+      if (unit.rules.global || places.length < 2) continue
+      const keep = places.find((id) => this.#statusOf(id) === 'ready') ?? places[0]
+      for (const machine of places) {
+        if (machine !== keep) this.#unplace(unit, machine, { kind: 'duplicate' })
+      }
+    }
+  }
+
+  /** A peer that leaves takes its followers along, and they theirs. */
+  #settle(): void {
+    for (let round = 0; round < maxRounds && this.#clearBroken(); round += 1);
+  }
+
+  #statusOf(id: MachineId): 'ready' | 'lost' | undefined {
+    return this.#state.machines.get(id)?.machine.status
+  }
+
+  /** True when something was taken away. */
+  #clearBroken(): boolean {
+    let changed = false
+    for (const unit of this.#wanted) {
+      for (const machine of [...this.#state.placesOf(unit.name)]) {
+        const state = this.#state.machines.get(machine) as MachineState
+        if (state.machine.status === 'lost') continue
+        const obstacle = this.#obstacle(unit, state)
+        if (obstacle === undefined) continue
+        this.#unplace(unit, machine, { kind: 'obstacle', obstacle })
+        changed = true
+      }
+    }
+    return changed
+  }
+
+  /** A global unit runs on every ready machine whose attributes and neighbours allow it. */
+  placeGlobals(): void {
+    for (const unit of this.#wanted) {
+      if (!unit.rules.global) continue
+      // Placing changes the order that candidates are in, so the ids are taken first.
+      const ids = this.#state.candidates.map((state) => state.machine.id).toSorted()
+      const counts: Record<string, number> = {}
+      for (const id of ids) {
+        const state = this.#state.machines.get(id) as MachineState
+        if (state.units.has(unit.name)) continue
+        const obstacle = this.#obstacle(unit, state)
+        if (obstacle === undefined) this.#place(unit, state)
+        else counts[obstacle.kind] = (counts[obstacle.kind] ?? 0) + 1
+      }
+      if (this.#state.placesOf(unit.name).size === 0) this.#unplaced.set(unit.name, counts)
+    }
+  }
+
+  placeOthers(): void {
+    for (let round = 0; round < maxRounds; round += 1) {
+      let placed = false
+      for (const unit of this.#wanted) {
+        if (!unit.rules.global && this.#runsNowhere(unit) && this.#placeOne(unit)) placed = true
+      }
+      if (!placed) return
+    }
+  }
+
+  result(): Plan {
+    return { decisions: this.#decisions, unplaced: this.#unplaced }
+  }
+
+  #runsNowhere(unit: SchedulerUnit): boolean {
+    for (const machine of this.#state.placesOf(unit.name)) {
+      if (this.#statusOf(machine) === 'ready') return false
+    }
+    return true
+  }
+
+  /** True when a machine was found. */
+  #placeOne(unit: SchedulerUnit): boolean {
+    const counts: Record<string, number> = {}
+    for (const state of this.#state.candidates) {
+      const obstacle = this.#obstacle(unit, state)
+      if (obstacle === undefined) {
+        this.#unplaced.delete(unit.name)
+        this.#place(unit, state)
+        return true
+      }
+      counts[obstacle.kind] = (counts[obstacle.kind] ?? 0) + 1
+    }
+    this.#unplaced.set(unit.name, counts)
+    return false
+  }
+
+  #obstacle(unit: SchedulerUnit, state: MachineState): ReturnType<typeof obstacleOf> {
+    return obstacleOf(unit, state, this.#state)
+  }
+
+  #place(unit: SchedulerUnit, state: MachineState): void {
+    const machine = state.machine.id
+    for (const { victim, pattern } of victimsOf(unit, state, this.#state)) {
+      const obstacle = { kind: 'replaced', by: unit.name, pattern } as const
+      this.#unplace(victim, machine, { kind: 'obstacle', obstacle })
+    }
+    assert(attributeObstacle(unit.rules, state) === undefined, 'a plan keeps the hard rules')
+    const from = unit.rules.global ? undefined : this.#strandedOn(unit)
+    if (from === undefined) this.#decisions.push({ kind: 'place', unit: unit.name, machine })
+    else {
+      this.#state.remove(unit, from)
+      this.#decisions.push({ kind: 'move', unit: unit.name, from, machine })
+    }
+    this.#state.place(unit, machine)
+    // Units that followed a victim follow it away.
+    if (unit.rules.replaces.length > 0) this.#settle()
+  }
+
+  /** The lost machine that still has the unit, if one does. */
+  #strandedOn(unit: SchedulerUnit): MachineId | undefined {
+    for (const machine of this.#state.placesOf(unit.name)) {
+      if (this.#statusOf(machine) === 'lost') return machine
+    }
+    return undefined
+  }
+
+  #unplace(
+    unit: SchedulerUnit,
+    machine: MachineId,
+    reason: Extract<Decision, { kind: 'unplace' }>['reason'],
+  ): void {
+    this.#state.remove(unit, machine)
+    this.#decisions.push({ kind: 'unplace', unit: unit.name, machine, reason })
+  }
+}
+
+/** By unit, then machine, so that the order in the store does not matter. */
+function sortedPlacements(snapshot: Snapshot): Snapshot['placements'] {
+  return snapshot.placements.toSorted((a, b) =>
+    a.unit === b.unit ? (a.machine < b.machine ? -1 : 1) : a.unit < b.unit ? -1 : 1,
+  )
+}

@@ -1,0 +1,122 @@
+/**
+ * fleet's hard rules, in the order in which fleet asks them (fleet `agent/state.go`,
+ * `AbleToRun`): MachineID, metadata, MachineOf, Conflicts, Replaces.
+ */
+import { assertNever } from '../../base/assert.ts'
+import type { FleetState, MachineState } from './fleet-state.ts'
+import { matchesGlob } from './matchers.ts'
+import type { Obstacle, SchedulerRules, SchedulerUnit } from './types.ts'
+
+/**
+ * Why `state` may not run `unit`, or undefined. A unit that is already there does not stand in
+ * its own way. A unit that `unit` would replace is no obstacle: see `victimsOf`.
+ */
+export function obstacleOf(
+  unit: SchedulerUnit,
+  state: MachineState,
+  fleet: FleetState,
+): Obstacle | undefined {
+  if (state.machine.status === 'lost') return { kind: 'machineLost' }
+  return (
+    attributeObstacle(unit.rules, state) ??
+    peerObstacle(unit.rules, state, fleet) ??
+    neighbourObstacle(unit, state, fleet)
+  )
+}
+
+/** The rules that only the machine itself can break; `Global` units are held to these too. */
+export function attributeObstacle(
+  rules: SchedulerRules,
+  state: MachineState,
+): Obstacle | undefined {
+  const { machine } = state
+  if (rules.machineId !== undefined && rules.machineId !== machine.id) {
+    return { kind: 'otherMachine', wanted: rules.machineId }
+  }
+  for (const [key, wanted] of Object.entries(rules.metadata)) {
+    const has = Object.hasOwn(machine.metadata, key) ? machine.metadata[key] : undefined
+    if (has === undefined || !wanted.includes(has)) return { kind: 'metadata', key, wanted, has }
+  }
+  return undefined
+}
+
+function peerObstacle(
+  rules: SchedulerRules,
+  state: MachineState,
+  fleet: FleetState,
+): Obstacle | undefined {
+  for (const peer of rules.machineOf) {
+    const places = fleet.placesOf(peer)
+    if (!places.has(state.machine.id)) {
+      return { kind: 'peerElsewhere', peer, where: places.values().next().value }
+    }
+  }
+  return undefined
+}
+
+function neighbourObstacle(
+  unit: SchedulerUnit,
+  state: MachineState,
+  fleet: FleetState,
+): Obstacle | undefined {
+  const { name, rules } = unit
+  for (const pattern of rules.conflicts) {
+    for (const other of state.units.keys()) {
+      if (other !== name && matchesGlob(pattern, other)) {
+        return { kind: 'conflict', with: other, pattern, by: 'self' }
+      }
+    }
+  }
+  for (const other of state.guarded) {
+    if (other.name === name) continue
+    for (const pattern of other.rules.conflicts) {
+      if (matchesGlob(pattern, name)) {
+        return { kind: 'conflict', with: other.name, pattern, by: 'other' }
+      }
+    }
+    const pattern = fleet.replacements.pattern(other.name, name)
+    if (pattern !== undefined) return { kind: 'replaced', by: other.name, pattern }
+  }
+  return undefined
+}
+
+/** The units on `state` that leave when `unit` comes, each with the pattern that says so. */
+export function victimsOf(
+  unit: SchedulerUnit,
+  state: MachineState,
+  fleet: FleetState,
+): { readonly victim: SchedulerUnit; readonly pattern: string }[] {
+  const victims: { victim: SchedulerUnit; pattern: string }[] = []
+  if (unit.rules.replaces.length === 0) return victims
+  for (const other of state.units.values()) {
+    const pattern = fleet.replacements.pattern(unit.name, other.name)
+    if (pattern !== undefined) victims.push({ victim: other, pattern })
+  }
+  return victims
+}
+
+/** One line for people. */
+export function describeObstacle(obstacle: Obstacle): string {
+  switch (obstacle.kind) {
+    case 'machineLost':
+      return 'the machine is lost'
+    case 'otherMachine':
+      return `MachineID asks for ${obstacle.wanted}`
+    case 'metadata': {
+      const has = obstacle.has === undefined ? 'is not set' : `is "${obstacle.has}"`
+      return `MachineMetadata asks for ${obstacle.key}=${obstacle.wanted.join(' or ')}; it ${has}`
+    }
+    case 'peerElsewhere':
+      return obstacle.where === undefined
+        ? `MachineOf: ${obstacle.peer} is not placed`
+        : `MachineOf: ${obstacle.peer} is on ${obstacle.where.slice(0, 8)}`
+    case 'conflict': {
+      const whose = obstacle.by === 'self' ? 'its own' : `${obstacle.with}'s`
+      return `Conflicts: ${obstacle.with} is there (${whose} pattern ${obstacle.pattern})`
+    }
+    case 'replaced':
+      return `Replaces: ${obstacle.by} took its place there (pattern ${obstacle.pattern})`
+    default:
+      return assertNever(obstacle)
+  }
+}

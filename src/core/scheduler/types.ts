@@ -1,0 +1,98 @@
+/** What the scheduler sees and says. Plain data: the caller reads it from the store. */
+import type { MachineId, UnitName } from '../../base/ids.ts'
+
+export interface SchedulerMachine {
+  readonly id: MachineId
+  readonly metadata: Readonly<Record<string, string>>
+  /** `lost`: nothing is placed there, and what can run elsewhere is moved. */
+  readonly status: 'ready' | 'lost'
+}
+
+/** The part of `[X-Fleet]` that decides; see `core/units`, whose rules have this shape. */
+export interface SchedulerRules {
+  readonly machineId: MachineId | undefined
+  readonly global: boolean
+  readonly machineOf: readonly string[]
+  readonly conflicts: readonly string[]
+  readonly replaces: readonly string[]
+  readonly metadata: Readonly<Record<string, readonly string[]>>
+}
+
+/** A unit that is to be placed (loaded or launched), or was and is not any more. */
+export interface SchedulerUnit {
+  readonly name: UnitName
+  readonly wanted: boolean
+  readonly rules: SchedulerRules
+}
+
+export interface SchedulerPlacement {
+  readonly unit: UnitName
+  readonly machine: MachineId
+}
+
+/** Templates are not in `units`: they never run. Placements of unknown units are taken away. */
+export interface Snapshot {
+  readonly machines: readonly SchedulerMachine[]
+  readonly units: readonly SchedulerUnit[]
+  readonly placements: readonly SchedulerPlacement[]
+}
+
+/** Why a machine may not run a unit. */
+export type Obstacle =
+  | { readonly kind: 'machineLost' }
+  | { readonly kind: 'otherMachine'; readonly wanted: MachineId }
+  | {
+      readonly kind: 'metadata'
+      readonly key: string
+      readonly wanted: readonly string[]
+      readonly has: string | undefined
+    }
+  | {
+      readonly kind: 'peerElsewhere'
+      readonly peer: string
+      readonly where: MachineId | undefined
+    }
+  | {
+      readonly kind: 'conflict'
+      readonly with: UnitName
+      readonly pattern: string
+      /** Whose pattern it is. */
+      readonly by: 'self' | 'other'
+    }
+  /** A unit there has replaced this one and would do so again. */
+  | { readonly kind: 'replaced'; readonly by: UnitName; readonly pattern: string }
+
+export type ObstacleKind = Obstacle['kind']
+
+export type UnplaceReason =
+  | { readonly kind: 'notWanted' }
+  | { readonly kind: 'machineGone' }
+  /** It is on another machine as well, which keeps it. */
+  | { readonly kind: 'duplicate' }
+  | { readonly kind: 'obstacle'; readonly obstacle: Obstacle }
+
+/** To be committed in this order: every prefix of a plan keeps the hard rules. */
+export type Decision =
+  | { readonly kind: 'place'; readonly unit: UnitName; readonly machine: MachineId }
+  /** In one transaction: the machine it leaves is lost. */
+  | {
+      readonly kind: 'move'
+      readonly unit: UnitName
+      readonly from: MachineId
+      readonly machine: MachineId
+    }
+  | {
+      readonly kind: 'unplace'
+      readonly unit: UnitName
+      readonly machine: MachineId
+      readonly reason: UnplaceReason
+    }
+
+/** How many machines refused a unit, for each kind of obstacle. */
+export type ObstacleCounts = Readonly<Partial<Record<ObstacleKind, number>>>
+
+export interface Plan {
+  readonly decisions: readonly Decision[]
+  /** The wanted units that no machine may run now. */
+  readonly unplaced: ReadonlyMap<UnitName, ObstacleCounts>
+}

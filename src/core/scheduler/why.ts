@@ -1,0 +1,48 @@
+/** Why a unit is where it is, or nowhere: one answer a machine, for `jangada why`. */
+import type { MachineId } from '../../base/ids.ts'
+import { FleetState } from './fleet-state.ts'
+import { describeObstacle, obstacleOf, victimsOf } from './rules.ts'
+import type { Obstacle, SchedulerUnit, Snapshot } from './types.ts'
+
+export interface MachineReason {
+  readonly machine: MachineId
+  readonly verdict: 'placed' | 'possible' | 'refused'
+  readonly obstacle: Obstacle | undefined
+  /** One line for people. */
+  readonly text: string
+  /** Units placed there: fewest are tried first. */
+  readonly units: number
+}
+
+/** Machines in the order in which the scheduler would try them; lost ones last. */
+export function whyUnit(snapshot: Snapshot, unit: SchedulerUnit): MachineReason[] {
+  const state = new FleetState(snapshot)
+  const lost = [...state.machines.values()].filter(({ machine }) => machine.status === 'lost')
+  const ordered = [...state.candidates, ...lost]
+  const best = ordered.find((each) => obstacleOf(unit, each, state) === undefined)
+  return ordered.map((each) => {
+    const units = each.units.size
+    const machine = each.machine.id
+    const obstacle = obstacleOf(unit, each, state)
+    if (each.units.has(unit.name)) {
+      const text =
+        obstacle === undefined
+          ? 'it is placed here'
+          : `placed here, though ${describeObstacle(obstacle)}`
+      return { machine, verdict: 'placed', obstacle, text, units }
+    }
+    if (obstacle !== undefined) {
+      return { machine, verdict: 'refused', obstacle, text: describeObstacle(obstacle), units }
+    }
+    const victims = victimsOf(unit, each, state).map(({ victim }) => victim.name)
+    const replacing = victims.length === 0 ? '' : `, replacing ${victims.join(' and ')}`
+    const rank = each === best ? 'the first choice' : 'possible'
+    return {
+      machine,
+      verdict: 'possible',
+      obstacle,
+      text: `${rank}${replacing}: ${units} units`,
+      units,
+    }
+  })
+}

@@ -1,0 +1,228 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { machineId, unitName } from '../../../src/base/ids.ts'
+import { afterPlan, checkPlacements, checkPlan } from '../../../src/core/scheduler/check.ts'
+import { plan } from '../../../src/core/scheduler/plan.ts'
+import type {
+  SchedulerMachine,
+  SchedulerRules,
+  SchedulerUnit,
+  Snapshot,
+} from '../../../src/core/scheduler/types.ts'
+import { whyUnit } from '../../../src/core/scheduler/why.ts'
+
+const id = (n: number) => machineId(n.toString(16).padStart(32, '0'))
+const free: SchedulerRules = {
+  machineId: undefined,
+  global: false,
+  machineOf: [],
+  conflicts: [],
+  replaces: [],
+  metadata: {},
+}
+const machine = (
+  n: number,
+  metadata = {},
+  status: 'ready' | 'lost' = 'ready',
+): SchedulerMachine => ({
+  id: id(n),
+  metadata,
+  status,
+})
+const unit = (name: string, rules: Partial<SchedulerRules> = {}, wanted = true): SchedulerUnit => ({
+  name: unitName(name),
+  wanted,
+  rules: { ...free, ...rules },
+})
+const three = [machine(1), machine(2), machine(3)]
+
+/** Plans, checks, and gives `unit -> machine numbers` as they will be. */
+function settle(snapshot: Snapshot): { where: Record<string, number[]>; after: Snapshot } {
+  const { decisions } = plan(snapshot)
+  t.same(checkPlan(snapshot, decisions), [], 'every prefix of the plan keeps the rules')
+  const after = afterPlan(snapshot, decisions)
+  t.same(checkPlacements(after), [], 'what it leaves keeps the rules')
+  const where: Record<string, number[]> = {}
+  for (const placement of after.placements) {
+    const places = (where[placement.unit] ??= [])
+    places.push(Number.parseInt(placement.machine, 16))
+    places.sort()
+  }
+  return { where, after }
+}
+
+t.test('the machine with the fewest units gets the next one, ties go by id', (t) => {
+  const units = ['a', 'b', 'c', 'd'].map((name) => unit(`${name}.service`))
+  const { where } = settle({ machines: three, units, placements: [] })
+  t.same(where, { 'a.service': [1], 'b.service': [2], 'c.service': [3], 'd.service': [1] })
+  t.end()
+})
+
+t.test('three pairs stay together, and a pair migrates together', (t) => {
+  const units = [1, 2, 3].flatMap((n) => [
+    unit(`app@${n}.service`),
+    unit(`Side@${n}.service`, { machineOf: [`app@${n}.service`] }),
+  ])
+  const first = settle({ machines: three, units, placements: [] })
+  for (const n of [1, 2, 3])
+    t.same(first.where[`app@${n}.service`], first.where[`Side@${n}.service`])
+  const machines = [machine(1), machine(2), machine(3, {}, 'lost')]
+  const second = settle({ ...first.after, machines })
+  for (const n of [1, 2, 3]) {
+    t.same(second.where[`app@${n}.service`], second.where[`Side@${n}.service`])
+    t.notSame(second.where[`app@${n}.service`], [3])
+  }
+  t.same(second.where['app@1.service'], first.where['app@1.service'], 'no other pair moves')
+  t.end()
+})
+
+t.test('five that shun each other on three machines: exactly three run', (t) => {
+  const units = [1, 2, 3, 4, 5].map((n) => unit(`x@${n}.service`, { conflicts: ['x@*.service'] }))
+  const snapshot = { machines: three, units, placements: [] }
+  const { where } = settle(snapshot)
+  t.same(Object.values(where).flat().toSorted(), [1, 2, 3])
+  t.same(plan(snapshot).unplaced.get(unitName('x@4.service')), { conflict: 3 })
+  t.end()
+})
+
+t.test('a conflict holds from either side, and ends when the other is destroyed', (t) => {
+  const shy = unit('shy.service', { conflicts: ['loud.*'] })
+  const loud = unit('loud.service')
+  const one = [machine(1)]
+  const first = settle({ machines: one, units: [loud, shy], placements: [] })
+  t.same(first.where, { 'loud.service': [1] })
+  const reasons = whyUnit(first.after, shy)
+  t.match(reasons[0]?.text, /loud.service is there \(its own pattern loud\.\*\)/)
+  const second = settle({ ...first.after, units: [shy] })
+  t.same(second.where, { 'shy.service': [1] })
+  const third = settle({ ...second.after, units: [shy, loud] })
+  t.same(third.where, { 'shy.service': [1] }, 'the other side has no pattern, and is refused too')
+  t.end()
+})
+
+t.test('metadata: one of the values of every key', (t) => {
+  const machines = [
+    machine(1, { disk: 'hdd', zone: 'a' }),
+    machine(2, { disk: 'ssd', zone: 'b' }),
+    machine(3, { disk: 'nvme', zone: 'a' }),
+  ]
+  const fast = unit('fast.service', { metadata: { disk: ['ssd', 'nvme'], zone: ['a'] } })
+  t.same(settle({ machines, units: [fast], placements: [] }).where, { 'fast.service': [3] })
+  const none = unit('none.service', { metadata: { gpu: ['yes'] } })
+  t.match(whyUnit({ machines, units: [none], placements: [] }, none)[0]?.text, /gpu=yes; it is not/)
+  const changed = [machine(1, { disk: 'ssd', zone: 'a' }), machine(2), machine(3, { disk: 'hdd' })]
+  const placed = settle({ machines, units: [fast], placements: [] }).after
+  t.same(settle({ ...placed, machines: changed }).where, { 'fast.service': [1] }, 'labels moved it')
+  t.end()
+})
+
+t.test('global: on every machine that may, and it stays on one that is lost for a while', (t) => {
+  const units = [unit('agent.service', { global: true, conflicts: ['db.service'] })]
+  const machines = [machine(1), machine(2), machine(3)]
+  const first = settle({ machines, units, placements: [] })
+  t.same(first.where['agent.service'], [1, 2, 3])
+  const cut = { ...first.after, machines: [machine(1), machine(2, {}, 'lost'), machine(3)] }
+  t.same(plan(cut).decisions, [], 'nothing is decided about a copy that nobody can reach')
+  t.same(plan(first.after).decisions, [])
+  t.end()
+})
+
+t.test('only machine M: it waits while M is lost and goes nowhere else', (t) => {
+  const units = [unit('only.service', { machineId: id(2) })]
+  const first = settle({ machines: three, units, placements: [] })
+  t.same(first.where, { 'only.service': [2] })
+  const machines = [machine(1), machine(2, {}, 'lost'), machine(3)]
+  const lost = plan({ ...first.after, machines })
+  t.same(lost.decisions, [], 'its place is kept for it')
+  t.same(lost.unplaced.get(unitName('only.service')), { otherMachine: 2 })
+  t.end()
+})
+
+t.test(
+  'replaces: the victim moves elsewhere; two that replace each other live side by side',
+  (t) => {
+    const old = unit('old.service')
+    const first = settle({ machines: [machine(1)], units: [old], placements: [] })
+    const next = unit('new.service', { replaces: ['old.*'] })
+    const machines = [machine(1), machine(2)]
+    const pinned = unit('new.service', { replaces: ['old.*'], machineId: id(1) })
+    t.same(settle({ ...first.after, machines, units: [old, pinned] }).where, {
+      'new.service': [1],
+      'old.service': [2],
+    })
+    t.same(settle({ ...first.after, units: [old, next] }).where, { 'new.service': [1] })
+    const a = unit('a.service', { replaces: ['b.service'] })
+    const b = unit('b.service', { replaces: ['a.service'] })
+    const both = settle({ machines: [machine(1)], units: [a, b], placements: [] })
+    t.same(both.where, { 'a.service': [1], 'b.service': [1] })
+    t.end()
+  },
+)
+
+t.test('a unit that is not wanted, or unknown, is taken away', (t) => {
+  const placements = [
+    { unit: unitName('a.service'), machine: id(1) },
+    { unit: unitName('ghost.service'), machine: id(2) },
+    { unit: unitName('b.service'), machine: id(9) },
+  ]
+  const units = [unit('a.service', {}, false), unit('b.service')]
+  t.same(settle({ machines: three, units, placements }).where, { 'b.service': [1] })
+  t.end()
+})
+
+const names = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `${name}.service`)
+const rulesArbitrary = fc.record({
+  machineId: fc.option(fc.integer({ min: 1, max: 4 }).map(id), { nil: undefined, freq: 6 }),
+  global: fc.boolean(),
+  machineOf: fc.subarray(names, { maxLength: 2 }),
+  conflicts: fc.subarray(['a.*', 'b.service', '[cd].service', '?.service'], { maxLength: 1 }),
+  replaces: fc.subarray(['a.service', 'e.*'], { maxLength: 1 }),
+  metadata: fc.constantFrom<Record<string, string[]>>({}, {}, { k: ['x'] }, { k: ['x', 'y'] }),
+})
+const snapshotArbitrary = fc.record({
+  machines: fc.array(
+    fc.record({
+      k: fc.constantFrom('x', 'y', 'z'),
+      status: fc.constantFrom('ready', 'ready', 'lost'),
+    }),
+    { maxLength: 4 },
+  ),
+  rules: fc.array(rulesArbitrary, { minLength: 6, maxLength: 6 }),
+  wanted: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
+  placed: fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 1, max: 4 }))),
+})
+
+t.test('any cluster: each prefix keeps the rules, and planning again changes nothing', (t) => {
+  fc.assert(
+    fc.property(snapshotArbitrary, ({ machines, rules, wanted, placed }) => {
+      const units = names.map((name, at) => {
+        const own = rules[at] as SchedulerRules
+        // What fleet refuses at submit never reaches the scheduler.
+        const machineOf = own.global ? [] : own.machineOf.filter((peer) => peer !== name)
+        const replaces = own.global || own.conflicts.length > 0 ? [] : own.replaces
+        return unit(name, { ...own, machineOf, replaces }, wanted[at])
+      })
+      const seen = new Set<string>()
+      const placements = placed.flatMap(([at, on]) => {
+        const key = `${at} ${on}`
+        if (seen.has(key)) return []
+        seen.add(key)
+        return [{ unit: unitName(names[at] as string), machine: id(on) }]
+      })
+      const snapshot: Snapshot = {
+        machines: machines.map(({ k, status }, at) => machine(at + 1, { k }, status as 'ready')),
+        units,
+        placements,
+      }
+      const { decisions } = plan(snapshot)
+      const after = afterPlan(snapshot, decisions)
+      return (
+        checkPlan(snapshot, decisions).length === 0 &&
+        checkPlacements(after).length === 0 &&
+        plan(after).decisions.length === 0
+      )
+    }),
+    { numRuns: 3000 },
+  )
+  t.end()
+})
