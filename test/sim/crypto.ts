@@ -21,7 +21,7 @@ export function simulatedCrypto(random: SeededRandom): Crypto {
     constantTimeEqual: bytesEqual,
     generateKey: async () => toKeyPair(toHex(random.bytes(16))),
     importKey: async (privateKeyPem) => {
-      const seed = /^SIMULATED PRIVATE KEY ([0-9a-f]{32})$/.exec(privateKeyPem)?.[1]
+      const seed = seedOf(privateKeyPem)
       if (seed === undefined) {
         throw new JangadaError('JGD_STATE_DIR', 'the private key cannot be read')
       }
@@ -80,6 +80,15 @@ export function factsOfSimulated(pem: string, authorityPem: string): Certificate
     notAfterMs: Number(certificate.notAfterMs),
   }
 }
+
+/** The hash of the key that holds this PEM; undefined when it is none. */
+export function simulatedKeyHash(privateKeyPem: string): string | undefined {
+  const seed = seedOf(privateKeyPem)
+  return seed === undefined ? undefined : toKeyPair(seed).keyHash
+}
+
+const seedOf = (privateKeyPem: string): string | undefined =>
+  /^SIMULATED PRIVATE KEY ([0-9a-f]{32})$/.exec(privateKeyPem)?.[1]
 
 function toKeyPair(seed: string): KeyPair {
   const publicKeySpki = utf8(`simulated-key-${hashHex(seed)}`)

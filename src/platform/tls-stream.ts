@@ -1,0 +1,102 @@
+/** One authenticated TLS connection behind `ports/Stream`. */
+import type { TLSSocket } from 'node:tls'
+import { assert } from '../base/assert.ts'
+import type { PeerIdentity, Stream, StreamHandlers } from '../ports/streams.ts'
+
+/** What was written before `close` has this long to leave; a dead peer never takes it. */
+const closeLingerMs = 1_000
+/** For middleboxes only; that a peer is dead, the heartbeats above find out much sooner. */
+const keepAliveMs = 15_000
+
+/**
+ * Invariant: `onClose` is called exactly once, and no handler is called after it. Nothing is read
+ * before handlers are set, nor after `close`. The first handler is called a turn of the loop
+ * after they are set, so that whoever awaits `connect` has the stream in hand by then.
+ */
+export class TlsStream implements Stream {
+  readonly peer: PeerIdentity
+  readonly #socket: TLSSocket
+  readonly #onGone: () => void
+  #handlers: StreamHandlers | undefined
+  #cause: Error | undefined
+  #isClosing = false
+  #owesDrain = false
+  #hasBegun = false
+  #isGone = false
+
+  /** `onGone` is called just before `onClose`. */
+  constructor(socket: TLSSocket, peer: PeerIdentity, onGone: () => void) {
+    this.peer = peer
+    this.#socket = socket
+    this.#onGone = onGone
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, keepAliveMs)
+    socket.on('error', (error) => {
+      this.#cause ??= error
+    })
+    socket.once('close', () => {
+      this.#isGone = true
+      this.#onGone()
+      if (this.#hasBegun) this.#handlers?.onClose(this.#cause)
+    })
+  }
+
+  get handlers(): StreamHandlers {
+    assert(this.#handlers !== undefined, 'handlers are set before they are read')
+    return this.#handlers
+  }
+
+  set handlers(handlers: StreamHandlers) {
+    const isFirst = this.#handlers === undefined
+    this.#handlers = handlers
+    if (isFirst) setImmediate(() => this.#begin())
+  }
+
+  #begin(): void {
+    this.#hasBegun = true
+    if (this.#isGone) {
+      this.#handlers?.onClose(this.#cause)
+      return
+    }
+    this.#socket.on('data', (bytes: Uint8Array) => {
+      if (!this.#isClosing) this.#handlers?.onData(bytes)
+    })
+    this.#socket.resume()
+  }
+
+  get hasHandlers(): boolean {
+    return this.#handlers !== undefined
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.writableLength
+  }
+
+  /** After `close`, or once the peer is gone, it goes nowhere: `onClose` tells. */
+  write(bytes: Uint8Array): void {
+    if (this.#isClosing || this.#socket.destroyed) return
+    this.#socket.write(bytes, this.#afterWrite)
+    if (this.#socket.writableLength > 0) this.#owesDrain = true
+  }
+
+  close(): void {
+    if (this.#isClosing) return
+    this.#isClosing = true
+    this.#socket.destroySoon()
+    setTimeout(() => this.#socket.destroy(), closeLingerMs).unref()
+  }
+
+  /** Ends it at once, unsent bytes and all; `cause` goes to `onClose`. */
+  fail(cause: Error): void {
+    this.#isClosing = true
+    this.#cause ??= cause
+    this.#socket.destroy()
+  }
+
+  readonly #afterWrite = (): void => {
+    if (!this.#owesDrain || this.#isClosing || this.#socket.destroyed) return
+    if (this.#socket.writableLength > 0) return
+    this.#owesDrain = false
+    this.#handlers?.onDrain()
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * The paths between named hosts: who can reach whom, how long it takes, and what is lost on the
+ * way. One direction at a time, because real faults are often one-way. It carries nothing itself;
+ * streams and datagrams ask it, and are told when something heals.
+ */
+import { assert } from '../../src/base/assert.ts'
+import type { SeededRandom } from '../../src/base/random.ts'
+import type { SimulatedTime } from './clock.ts'
+
+export interface PathQuality {
+  /** One-way delay, uniform between the two. */
+  readonly delayMsMin: number
+  readonly delayMsMax: number
+  /** Of each packet, by itself. */
+  readonly lossProbability: number
+}
+
+/** Two machines on one switch. */
+const switchQuality: PathQuality = { delayMsMin: 0.05, delayMsMax: 0.3, lossProbability: 0 }
+
+export class SimulatedNetwork {
+  readonly time: SimulatedTime
+  readonly random: SeededRandom
+  readonly #usual: PathQuality
+  readonly #quality = new Map<string, PathQuality>()
+  readonly #cut = new Set<string>()
+  /** Hosts without power: nothing reaches them and nothing leaves. */
+  readonly #down = new Set<string>()
+  /** Hosts whose process stands still: packets reach the kernel and wait there. */
+  readonly #frozen = new Set<string>()
+  readonly #onChange = new Set<() => void>()
+
+  constructor(time: SimulatedTime, random: SeededRandom, usual: PathQuality = switchQuality) {
+    this.time = time
+    this.random = random
+    this.#usual = usual
+  }
+
+  /** Nothing gets from `from` to `to` any more; the other way stays as it is. */
+  cut(from: string, to: string): void {
+    this.#cut.add(pathOf(from, to))
+  }
+
+  heal(from: string, to: string): void {
+    if (this.#cut.delete(pathOf(from, to))) this.#changed()
+  }
+
+  /** Cuts both ways between every host of one side and every host of the other. */
+  partition(side: readonly string[], other: readonly string[]): void {
+    for (const a of side) {
+      for (const b of other) {
+        this.cut(a, b)
+        this.cut(b, a)
+      }
+    }
+  }
+
+  /** Every path is whole and as usual again. */
+  healAll(): void {
+    this.#cut.clear()
+    this.#quality.clear()
+    this.#changed()
+  }
+
+  setQuality(from: string, to: string, quality: Partial<PathQuality>): void {
+    const whole = { ...this.quality(from, to), ...quality }
+    assert(whole.delayMsMin <= whole.delayMsMax, 'a delay has its bounds in order')
+    this.#quality.set(pathOf(from, to), whole)
+  }
+
+  quality(from: string, to: string): PathQuality {
+    return this.#quality.get(pathOf(from, to)) ?? this.#usual
+  }
+
+  /** A switched-off host loses what it had in its buffers; whoever keeps those looks at `isUp`. */
+  powerOff(host: string): void {
+    this.#down.add(host)
+  }
+
+  powerOn(host: string): void {
+    if (this.#down.delete(host)) this.#changed()
+  }
+
+  freeze(host: string): void {
+    this.#frozen.add(host)
+  }
+
+  thaw(host: string): void {
+    if (this.#frozen.delete(host)) this.#changed()
+  }
+
+  isUp(host: string): boolean {
+    return !this.#down.has(host)
+  }
+
+  isFrozen(host: string): boolean {
+    return this.#frozen.has(host)
+  }
+
+  /** Whether a packet that leaves now arrives at the other machine at all, loss aside. */
+  isOpen(from: string, to: string): boolean {
+    return this.isUp(from) && this.isUp(to) && !this.#cut.has(pathOf(from, to))
+  }
+
+  /** One packet's time under way. */
+  delayMs(from: string, to: string): number {
+    const { delayMsMin, delayMsMax } = this.quality(from, to)
+    return delayMsMin + this.random.fraction() * (delayMsMax - delayMsMin)
+  }
+
+  isLost(from: string, to: string): boolean {
+    const { lossProbability } = this.quality(from, to)
+    return lossProbability > 0 && this.random.chance(lossProbability)
+  }
+
+  /** Calls `listener` when a path, a host or a process has come back. Returns the way to stop. */
+  onHealed(listener: () => void): () => void {
+    this.#onChange.add(listener)
+    return () => this.#onChange.delete(listener)
+  }
+
+  #changed(): void {
+    for (const listener of this.#onChange) listener()
+  }
+}
+
+const pathOf = (from: string, to: string): string => `${from} > ${to}`
