@@ -2,9 +2,10 @@
  * `npm test [-- FILTER…]`: set-up, build, then every test/**\/*.test.ts, or those whose path
  * contains a filter. The last line is `N passed, N failed`, counting assertions.
  */
-import { readdirSync } from 'node:fs'
+import path from 'node:path'
 import { buildBinary } from './lib/binary.mjs'
-import { Refusal, inRoot, pinnedNode, run, runMain, say, seconds } from './lib/project.mjs'
+import { Refusal, filesUnder, inRoot, pinnedNode, root } from './lib/project.mjs'
+import { run, runMain, say, seconds } from './lib/project.mjs'
 import { setUp } from './lib/setup.mjs'
 import { TapReader } from './lib/tap-reader.mjs'
 
@@ -19,9 +20,8 @@ const timeoutSeconds = 120
 const jobs = 2
 
 function testFiles(filters) {
-  const names = readdirSync(inRoot('test'), { recursive: true })
-  return names
-    .map((name) => `test/${name}`)
+  return filesUnder(inRoot('test'))
+    .map((file) => path.relative(root, file))
     .filter((name) => name.endsWith('.test.ts'))
     .filter((name) => filters.length === 0 || filters.some((filter) => name.includes(filter)))
     .sort()

@@ -1,8 +1,9 @@
 /** dist/jangada: the pinned Node, stripped, with the program and its files in one executable. */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { Refusal, capture, hashOf, inRoot, pinnedNode, root, say, seconds } from './project.mjs'
+import { Refusal, capture, filesUnder, hashOf, inRoot, pinnedNode } from './project.mjs'
+import { root, say, seconds } from './project.mjs'
 import { bundle } from './bundle.mjs'
 
 /** Directories whose files travel in the binary under their own path. */
@@ -38,13 +39,6 @@ export async function buildBinary() {
   const megabytes = (statSync(output).size / 1e6).toFixed(0)
   say(`build: dist/jangada, ${megabytes} MB (${seconds(startMs)})`)
   return output
-}
-
-function filesUnder(directory) {
-  if (!existsSync(directory)) return []
-  return readdirSync(directory, { recursive: true })
-    .map((name) => path.join(directory, name))
-    .filter((file) => statSync(file).isFile())
 }
 
 const sourceFiles = () => [

@@ -1,7 +1,7 @@
 /** Where things are, how scripts speak, and how they run other programs. Node 18, no dependency. */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -86,6 +86,15 @@ function lines(stream, onLine) {
   })
   stream.on('end', () => {
     if (rest !== '') onLine(rest)
+  })
+}
+
+/** Every file below `directory`, which may be absent. (`recursive` is younger than Node 18.0.) */
+export function filesUnder(directory) {
+  if (!existsSync(directory)) return []
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const name = path.join(directory, entry.name)
+    return entry.isDirectory() ? filesUnder(name) : [name]
   })
 }
 
