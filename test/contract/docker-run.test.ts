@@ -89,9 +89,15 @@ const userMaps = new Set([
 const isPlain = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Docker keeps these two in maps, whose order is random; inside others order means something. */
+/**
+ * Docker keeps these in maps, whose order is random; in other lists order means something. Of a
+ * variable given twice the engine takes the last.
+ */
 function sorted(key: string, list: readonly unknown[]): readonly unknown[] {
   const cleaned = list.map((item) => (isPlain(item) ? withoutDefaults(item) : item))
+  if (key === 'Env') {
+    return [...new Map(cleaned.map((item) => [String(item).split('=')[0], item])).values()].sort()
+  }
   if (key !== 'Binds' && key !== 'Ulimits') return cleaned
   return cleaned.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 }

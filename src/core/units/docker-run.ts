@@ -188,7 +188,7 @@ function conflicts(draft: Draft): string[] {
 
 function finish(draft: Draft, image: string, command: readonly string[]): ContainerSpec {
   const { config, host, health, logDriver, logOptions } = draft
-  const environment = [...draft.environmentFromFiles, ...draft.environment]
+  const environment = lastOfEachName([...draft.environmentFromFiles, ...draft.environment])
   const labels = [...draft.labelsFromFiles, ...draft.labels]
   const hasHealth = Object.values(health).some((value) => value !== 0)
   const endpoint = endpointOf(draft)
@@ -209,6 +209,13 @@ function finish(draft: Draft, image: string, command: readonly string[]): Contai
     ...(Object.keys(hostConfig).length === 0 ? {} : { HostConfig: hostConfig }),
     ...(endpoint === undefined ? {} : { NetworkingConfig: { EndpointsConfig: endpoint } }),
   }
+}
+
+/** A program that finds a variable twice may take either, so each name comes once: the last. */
+function lastOfEachName(variables: readonly string[]): readonly string[] {
+  const byName = new Map<string, string>()
+  for (const variable of variables) byName.set(variable.replace(/=.*$/s, ''), variable)
+  return [...byName.values()]
 }
 
 function endpointOf(draft: Draft): Readonly<Record<string, EndpointSettings>> | undefined {

@@ -79,8 +79,9 @@ export type KeyValueResult =
   | { readonly ok: false; readonly reason: string }
 
 /**
- * Docker's key-value file. A name alone takes its value from `lookup`, and stays alone where that
- * has none. Source: the behaviour of `docker run` 20.10 (`test/contract/docker-run.test.ts`).
+ * Docker's key-value file. A name alone takes its value from `lookup`, and counts for nothing
+ * where that has none. Source: the behaviour of `docker run` 20.10
+ * (`test/contract/docker-run.test.ts`).
  */
 export function parseKeyValueFile(
   text: string,
@@ -99,7 +100,7 @@ export function parseKeyValueFile(
     if (equals >= 0) lines.push(line)
     else {
       const value = lookup(name.trimEnd())
-      lines.push(value === undefined ? name.trimEnd() : `${name.trimEnd()}=${value}`)
+      if (value !== undefined) lines.push(`${name.trimEnd()}=${value}`)
     }
   }
   return { ok: true, lines }
