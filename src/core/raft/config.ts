@@ -150,7 +150,7 @@ const configOf = (draft: Draft, autoLeave: boolean): ConfState => ({
 })
 
 const sorted = (ids: Iterable<MemberId>): readonly MemberId[] =>
-  [...new Set(ids)].sort((a, b) => a - b)
+  [...new Set(ids)].toSorted((a, b) => a - b)
 
 /** The invariants stated at `ConfState`. */
 export function assertConfig(config: ConfState): void {

@@ -26,7 +26,7 @@ export function majorityIndex(
   indexOf: (id: MemberId) => number | undefined,
 ): number {
   if (voters.length === 0) return Infinity
-  const indexes = voters.map((id) => indexOf(id) ?? 0).sort((a, b) => a - b)
+  const indexes = voters.map((id) => indexOf(id) ?? 0).toSorted((a, b) => a - b)
   const majority = Math.floor(voters.length / 2) + 1
   const index = indexes[indexes.length - majority] as number
   assert(index >= 0, 'an index is not negative')
@@ -73,5 +73,5 @@ export function jointVote(
 
 /** Everyone whose vote or acknowledgement counts, ascending. */
 export function electorateIds(electorate: Electorate): readonly MemberId[] {
-  return [...new Set([...electorate.voters, ...electorate.outgoing])].sort((a, b) => a - b)
+  return [...new Set([...electorate.voters, ...electorate.outgoing])].toSorted((a, b) => a - b)
 }

@@ -1,0 +1,193 @@
+/**
+ * Elections: standing, asking, voting and counting.
+ *
+ * Source: Ongaro's thesis, 3.4, 4.2.3 (loyalty to a live leader), 9.6 (pre-vote).
+ */
+import { assert } from '../../base/assert.ts'
+import { noMember, type Index, type MemberId, type Term } from '../../base/ids.ts'
+import { describeKind } from './describe.ts'
+import { electorateIds, jointVote } from './quorum.ts'
+import { broadcastAppend } from './replication.ts'
+import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from './roles.ts'
+import type { RaftState } from './state.ts'
+import type { PreVoteRequest, PreVoteResponse, VoteRequest, VoteResponse } from './types.ts'
+
+/** `transfer`: the leader asked for it, so no pre-vote, and the voters' loyalty does not count. */
+export type Campaign = 'preElection' | 'election' | 'transfer'
+
+/** Stands for election, if this member may. */
+export function stand(state: RaftState, campaign: Campaign): void {
+  const { id } = state
+  if (state.role === 'leader') {
+    state.trace('debug', () => `${id} ignoring MsgHup because already leader`)
+    return
+  }
+  if (!state.promotable) {
+    state.trace('warn', () => `${id} is unpromotable and can not campaign`)
+    return
+  }
+  // A change of membership that is committed but not applied here may have removed this member,
+  // or made majorities of which it knows nothing.
+  if (hasUnappliedConfig(state)) {
+    state.trace(
+      'warn',
+      () =>
+        `${id} cannot campaign at term ${state.term} since there are still pending ` +
+        'configuration changes to apply',
+    )
+    return
+  }
+  state.trace('info', () => `${id} is starting a new election at term ${state.term}`)
+  run(state, campaign)
+}
+
+function hasUnappliedConfig({ log }: RaftState): boolean {
+  if (log.applied >= log.committed) return false
+  const unapplied = log.slice((log.applied + 1) as Index, log.committed)
+  return unapplied.some((entry) => entry.kind === 'config')
+}
+
+function run(state: RaftState, campaign: Campaign): void {
+  if (campaign === 'preElection') becomePreCandidate(state)
+  else becomeCandidate(state)
+  const { id, log } = state
+  const pre = campaign === 'preElection'
+  const term = (pre ? state.term + 1 : state.term) as Term
+  assert(pre || state.vote === id, 'a candidate votes for itself')
+  for (const to of electorateIds(state.config)) {
+    if (to === id) {
+      // Its own vote counts once it is durable, like any other.
+      const kind = pre ? 'preVoteResponse' : 'voteResponse'
+      state.sendOnceDurable({ kind, from: id, to, term, granted: true })
+    } else ask(state, to, term, campaign)
+  }
+  assert(log.lastIndex >= log.committed, 'what is committed is never left out of a campaign')
+}
+
+function ask(state: RaftState, to: MemberId, term: Term, campaign: Campaign): void {
+  const { id: from } = state
+  const { lastIndex, lastTerm } = state.log
+  state.trace(
+    'info',
+    () =>
+      `${from} [logterm: ${lastTerm}, index: ${lastIndex}] sent ` +
+      `${campaign === 'preElection' ? 'MsgPreVote' : 'MsgVote'} request to ${to} ` +
+      `at term ${state.term}`,
+  )
+  if (campaign === 'preElection') {
+    state.send({ kind: 'preVoteRequest', from, to, term, lastIndex, lastTerm })
+  } else {
+    const transfer = campaign === 'transfer'
+    state.send({ kind: 'voteRequest', from, to, term, lastIndex, lastTerm, transfer })
+  }
+}
+
+/**
+ * Whether a request for a later term is not even looked at: this member has heard from a leader
+ * within the election timeout, so that one who hears nothing cannot depose it.
+ */
+export function isLoyal(state: RaftState, message: VoteRequest | PreVoteRequest): boolean {
+  if (message.kind === 'voteRequest' && message.transfer) return false
+  const loyal =
+    state.options.checkQuorum &&
+    state.leader !== noMember &&
+    state.electionElapsedMs < state.electionTimeoutMs
+  if (loyal) {
+    const remaining = state.electionTimeoutMs - state.electionElapsedMs
+    state.trace(
+      'info',
+      () =>
+        `${describeVoter(state)} ignored ${describeRequest(message)} at term ${state.term}: ` +
+        `lease is not expired (remaining ticks: ${remaining})`,
+    )
+  }
+  return loyal
+}
+
+const describeVoter = ({ id, log, vote }: RaftState): string =>
+  `${id} [logterm: ${log.lastTerm}, index: ${log.lastIndex}, vote: ${vote}]`
+
+const describeRequest = (message: VoteRequest | PreVoteRequest): string =>
+  `${describeKind(message.kind)} from ${message.from} ` +
+  `[logterm: ${message.lastTerm}, index: ${message.lastIndex}]`
+
+/**
+ * Whoever is asked answers, member of the configuration or not: a learner just promoted may not
+ * know yet that its vote is needed. Who is asked is for the candidate's configuration to say.
+ */
+export function receiveVoteRequest(state: RaftState, message: VoteRequest | PreVoteRequest): void {
+  const pre = message.kind === 'preVoteRequest'
+  assert(pre || message.term === state.term, 'a vote is given in its own term only')
+  const free =
+    state.vote === message.from ||
+    (state.vote === noMember && state.leader === noMember) ||
+    (pre && message.term > state.term)
+  const granted = free && state.log.isUpToDate(message.lastIndex, message.lastTerm)
+  state.trace(
+    'info',
+    () =>
+      `${describeVoter(state)} ` +
+      (granted
+        ? `cast ${describeKind(message.kind)} for ${message.from} ` +
+          `[logterm: ${message.lastTerm}, index: ${message.lastIndex}]`
+        : `rejected ${describeRequest(message)}`) +
+      ` at term ${state.term}`,
+  )
+  if (granted && !pre) {
+    state.restartElectionTimer()
+    state.vote = message.from
+  }
+  refuseOrGrant(state, message, granted)
+}
+
+/** A grant is for the term asked about; a refusal tells the refuser's own. */
+export function refuseOrGrant(
+  state: RaftState,
+  message: VoteRequest | PreVoteRequest,
+  granted: boolean,
+): void {
+  const kind = message.kind === 'preVoteRequest' ? 'preVoteResponse' : 'voteResponse'
+  const term = granted ? message.term : state.term
+  state.sendOnceDurable({ kind, from: state.id, to: message.from, term, granted })
+}
+
+/** An answer to this member's own campaign; answers to earlier ones are let go. */
+export function receiveVoteResponse(
+  state: RaftState,
+  message: VoteResponse | PreVoteResponse,
+): void {
+  const pre = message.kind === 'preVoteResponse'
+  if (state.role !== (pre ? 'preCandidate' : 'candidate')) return
+  if (pre && message.granted && message.term !== state.term + 1) return
+  count(state, message)
+  switch (jointVote(state.config, state.votes)) {
+    case 'won':
+      if (pre) run(state, 'election')
+      else {
+        becomeLeader(state)
+        broadcastAppend(state)
+      }
+      return
+    case 'lost':
+      // Nobody else's term is known: a refusal with a later one has been dealt with before.
+      becomeFollower(state, state.term, noMember)
+      return
+    default:
+  }
+}
+
+function count(state: RaftState, { kind, from, granted }: VoteResponse | PreVoteResponse): void {
+  const { id, term, votes } = state
+  const name = describeKind(kind)
+  state.trace(
+    'info',
+    () => `${id} received ${name}${granted ? '' : ' rejection'} from ${from} at term ${term}`,
+  )
+  // A repeated answer does not change the first.
+  if (!votes.has(from)) votes.set(from, granted)
+  state.trace('info', () => {
+    const counted = electorateIds(state.config).filter((voter) => votes.has(voter))
+    const won = counted.filter((voter) => votes.get(voter)).length
+    return `${id} has received ${won} ${name} votes and ${counted.length - won} vote rejections`
+  })
+}
