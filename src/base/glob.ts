@@ -17,7 +17,9 @@ export function globMatches(pattern: string, name: string): boolean {
   return globMatcher(pattern)?.(name) ?? false
 }
 
-const escape = (character: string): string => character.replace(/[\\^$.*+?()[\]{}|/-]/u, '\\$&')
+const escape = (character: string): string => character.replace(/[\\^$.*+?()[\]{}|/]/u, '\\$&')
+/** In a class a `-` means a range; outside of one a quoted `-` is an error (flag `u`). */
+const escapeInClass = (character: string): string => (character === '-' ? '\\-' : escape(character))
 
 function toRegExpSource(pattern: string): string | undefined {
   const characters = [...pattern]
@@ -68,7 +70,7 @@ function toClass(
       high = one()
       if (high === undefined) return undefined
     }
-    if (low <= high) ranges += `${escape(low)}-${escape(high)}`
+    if (low <= high) ranges += `${escapeInClass(low)}-${escapeInClass(high)}`
   }
   const source = ranges === '' ? (negated ? '[^/]' : '(?!)') : `[${negated ? '^' : ''}${ranges}]`
   return { source, end: position }

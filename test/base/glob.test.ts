@@ -1,0 +1,37 @@
+import t from 'tap'
+import { globMatcher, globMatches } from '../../src/base/glob.ts'
+
+t.test('patterns match as in Go', async (t) => {
+  for (const [pattern, name, expected] of [
+    ['db-*.service', 'db-a.service', true],
+    ['db-*.service', 'db.service', false],
+    ['web@?.service', 'web@1.service', true],
+    ['web@?.service', 'web@12.service', false],
+    ['web@[1-3].service', 'web@2.service', true],
+    ['web@[^1-3].service', 'web@2.service', false],
+    ['[a\\-z]', '-', true],
+    ['[a\\-z]', 'm', false],
+    ['\\*', '*', true],
+    ['\\*', 'a', false],
+    ['a.c', 'abc', false],
+    ['*', 'a/b', false],
+    ['', '', true],
+  ] as const) {
+    t.equal(globMatches(pattern, name), expected, `${pattern} and ${name}`)
+  }
+})
+
+t.test('each printable character stands for itself when quoted', async (t) => {
+  for (let code = 0x20; code < 0x7f; code += 1) {
+    const character = String.fromCharCode(code)
+    t.ok(globMatches(`\\${character}`, character), character)
+    t.ok(globMatches(`[\\${character}]`, character), `[${character}]`)
+    t.notOk(globMatches(`\\${character}`, 'é'))
+  }
+})
+
+t.test('malformed patterns are told apart from those that do not match', async (t) => {
+  for (const pattern of ['[', '[a', '[]', '[-]', '[a-]', '\\', '[\\']) {
+    t.equal(globMatcher(pattern), undefined, pattern)
+  }
+})
