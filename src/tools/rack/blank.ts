@@ -21,16 +21,20 @@ export const serialLog = (rack: RackSpec, blank: string): string =>
 
 /** The firmware's screen goes to the serial line, so that all stages of a boot are in one file. */
 export function qemuArguments(blank: BlankSpec, serialFile: string): string[] {
-  return [
-    'qemu-system-x86_64',
-    ...['-accel', `tcg,thread=multi,tb-size=${translationCacheMb}`],
-    ...['-machine', 'pc,graphics=off', '-nodefaults', '-no-user-config', '-display', 'none'],
-    ...['-m', String(blank.memoryMb), '-smp', String(blank.cpus), '-uuid', blank.uuid],
-    ...['-chardev', `file,id=serial,path=${serialFile},append=on`, '-serial', 'chardev:serial'],
-    ...['-netdev', `tap,id=lan,ifname=${portName(blank.name)},script=no,downscript=no`],
-    ...['-device', `virtio-net-pci,netdev=lan,mac=${blank.mac},bootindex=1`],
-    ...['-device', 'virtio-rng-pci'],
+  const options: readonly (readonly [string, string])[] = [
+    ['-accel', `tcg,thread=multi,tb-size=${translationCacheMb}`],
+    ['-machine', 'pc,graphics=off'],
+    ['-display', 'none'],
+    ['-m', String(blank.memoryMb)],
+    ['-smp', String(blank.cpus)],
+    ['-uuid', blank.uuid],
+    ['-chardev', `file,id=serial,path=${serialFile},append=on`],
+    ['-serial', 'chardev:serial'],
+    ['-netdev', `tap,id=lan,ifname=${portName(blank.name)},script=no,downscript=no`],
+    ['-device', `virtio-net-pci,netdev=lan,mac=${blank.mac},bootindex=1`],
+    ['-device', 'virtio-rng-pci'],
   ]
+  return ['qemu-system-x86_64', '-nodefaults', '-no-user-config', ...options.flat()]
 }
 
 /** Switches the machine on. Its serial log is appended to over power cycles. */

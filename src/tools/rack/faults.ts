@@ -54,12 +54,13 @@ export function faultRules({ loss, partitions }: Faults): string {
     ...partitions.map(
       ({ from, to }) => `iifname "${portName(from)}" oifname "${portName(to)}" counter drop`,
     ),
-    ...Object.entries(loss).flatMap(([machine, percent]) =>
-      ['iifname', 'oifname'].map((side) => {
-        const below = Math.round((percent / 100) * lossScale)
-        return `${side} "${portName(machine)}" numgen random mod ${lossScale} < ${below} counter drop`
-      }),
-    ),
+    ...Object.entries(loss).flatMap(([machine, percent]) => {
+      const below = Math.round((percent / 100) * lossScale)
+      // All of them is a comparison that nftables refuses, because it is always true.
+      const some = below < lossScale ? `numgen random mod ${lossScale} < ${below} ` : ''
+      const port = `"${portName(machine)}"`
+      return ['iifname', 'oifname'].map((side) => `${side} ${port} ${some}counter drop`)
+    }),
   ]
   const chain = ['type filter hook forward priority 0; policy accept;', ...rules]
   return [

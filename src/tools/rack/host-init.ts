@@ -18,6 +18,12 @@ name=$1
 shift
 hostname "$name"
 
+# A mount of a namespace keeps it alive. Ours are copies of other programs' mounts: without this,
+# a namespace that they remove while the rack is up would stay.
+while read -r _ at type _; do
+  if [ "$type" = nsfs ]; then umount "$at" || :; fi
+done </proc/mounts
+
 # First of all, because it hides the sockets of the outer machine's engine: until this is done,
 # a docker client in here would reach that one.
 mount -t tmpfs -o mode=755 tmpfs /run

@@ -28,6 +28,9 @@ const bootTimeoutMs = 10_000
 const engineTimeoutMs = 60_000
 const logLinesShown = 15
 
+/** A host's own; users are the outer machine's. For `unshare` and for `nsenter`. */
+const namespaceFlags = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup']
+
 const hostDirectory = (rack: RackSpec, host: HostSpec): string =>
   rackPaths(rack.stateDir).host(host.name)
 
@@ -91,16 +94,15 @@ export async function startHost(
   const cgroup = cgroupName(rack.name, host.name)
   await prepareHost(rack, host)
   await createCgroups(layout, cgroup)
-  const inside = ['tini', '-g', '--', 'sh', path.join(directory, 'host-init.sh')]
-  const namespaces = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup']
-  const argv = [
-    ...['env', '--chdir', directory, 'unshare', ...namespaces],
-    ...['--fork', '--kill-child', '--propagation', 'private', '--'],
-    ...inside,
-    ...[host.name, ...hierarchyWords(layout)],
-  ]
+  const flags = [...namespaceFlags, '--fork', '--kill-child', '--propagation=private']
+  const outside = ['env', `--chdir=${directory}`, 'unshare', ...flags, '--']
+  const script = path.join(directory, 'host-init.sh')
+  const inside = ['tini', '-g', '--', 'sh', script, host.name, ...hierarchyWords(layout)]
   const log = path.join(directory, 'log', 'init')
-  const outer = await startDetached(joining(cgroupDirs(layout, cgroup), argv), log)
+  const outer = await startDetached(
+    joining(cgroupDirs(layout, cgroup), [...outside, ...inside]),
+    log,
+  )
   const init = await until(
     world.clock,
     {
@@ -169,7 +171,6 @@ export function execIn(
   const dirs = cgroupDirs(layout, cgroup).map((dir) =>
     layout.version === 2 ? path.join(dir, 'init') : dir,
   )
-  const enter = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup']
-  const nsenter = ['nsenter', '-t', String(init.pid), ...enter, '--wd=/', '--']
+  const nsenter = ['nsenter', '-t', String(init.pid), ...namespaceFlags, '--wd=/', '--']
   return run(joining(dirs, [...nsenter, ...argv]), options)
 }

@@ -61,8 +61,17 @@ async function makeRoot(root: string): Promise<void> {
   await writeFile(path.join(root, 'etc/group'), 'root:x:0:\n')
 }
 
-const packTar = (directory: string, file: string): Promise<string> =>
-  must([
-    ...['tar', '--create', '--format=ustar', '--sort=name', '--mtime=@0', '--owner=0', '--group=0'],
-    ...['--numeric-owner', '--mode=u+rwX,go+rX', '--file', file, '--directory', directory, '.'],
+/** Sorted, without times and owners, so that equal trees make equal files. */
+const packTar = (directory: string, file: string): Promise<string> => {
+  const order = ['--format=ustar', '--sort=name', '--mtime=@0']
+  const owner = ['--owner=0', '--group=0', '--numeric-owner', '--mode=u+rwX,go+rX']
+  return must([
+    'tar',
+    '--create',
+    ...order,
+    ...owner,
+    `--file=${file}`,
+    `--directory=${directory}`,
+    '.',
   ])
+}

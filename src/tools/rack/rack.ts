@@ -83,9 +83,15 @@ export class Rack {
   /** Switches a host on and waits for its engine. A host that is on already is left alone. */
   async hostUp(name: string): Promise<EngineInfo> {
     const host = this.host(name)
-    const running = await this.#init(host)
-    const init = running ?? (await startHost(this.#world, this.#layout, this.spec, host))
+    const init = (await this.#init(host)) ?? (await this.#start(host))
     return engineReady(this.#world, this.spec, host, init)
+  }
+
+  async #start(host: HostSpec): Promise<ProcessRef> {
+    // It may have died by itself, and then its port is there until the kernel has cleaned up.
+    await killAll(this.#world, this.#layout, cgroupName(this.spec.name, host.name))
+    await removePort(this.spec.switch.pid, host.name)
+    return startHost(this.#world, this.#layout, this.spec, host)
   }
 
   /** Switches a virtual machine on; returns when its firmware runs. */

@@ -84,7 +84,12 @@ async function hostStatus(
   const asked = pid !== null && state === 'running' ? engineInfo(pid) : undefined
   const engine = asked === undefined ? undefined : await orUndefined(asked)
   return {
-    ...{ name, state, link: linkState(ports, name), address, mac, uuid },
+    name,
+    state,
+    link: linkState(ports, name),
+    address,
+    mac,
+    uuid,
     initPid: pid,
     netns: pid === null ? null : ((await namespaceOf(pid, 'net')) ?? null),
     engineId: engine?.name === name ? engine.id : null,

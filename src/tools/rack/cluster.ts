@@ -1,0 +1,75 @@
+/** From a rack of hosts to a cluster of them, by the same commands that a person would type. */
+import type { Rack } from './rack.ts'
+import { rackError, until } from './world.ts'
+
+/** The service name of the agent on every host; also the default of `rack logs`. */
+export const agentService = 'jangada'
+export const clusterStateDir = '/var/lib/jangada'
+
+const program = '/usr/local/bin/jangada'
+const socket = '/run/jangada/jangada.sock'
+/** The API's port: what `jangada join` is given (DESIGN section 9). */
+const apiPort = 7381
+const agentTimeoutMs = 30_000
+const tokenPattern = /J1\.\S+/
+
+export interface ClusterOptions {
+  /** The link on which the nodes serve blank machines; undefined: they boot none. */
+  readonly bootLink?: string
+}
+
+/**
+ * `jangada init` on the first host, `jangada join` with a fresh token on the others, `jangada up`
+ * as a service on all. Resolves when every node answers `jangada status`. The agents start again
+ * whenever they end and whenever their host is switched on.
+ *
+ * Throws `JGD_RACK` with the last lines of the agent's log when one does not come up.
+ */
+export async function bringUpCluster(rack: Rack, options: ClusterOptions = {}): Promise<void> {
+  const [first, ...others] = rack.spec.hosts
+  if (first === undefined) throw rackError('a cluster needs at least one host')
+  if (rack.spec.binary === undefined) {
+    throw rackError('the rack was built without a binary', 'Give `rackUp` the built product.')
+  }
+  await rack.sh(first.name, [program, 'init', '--state-dir', clusterStateDir, '--name', first.name])
+  await startAgent(rack, first.name, options)
+  const token = await joinToken(rack, first.name)
+  await Promise.all(
+    others.map(async ({ name }) => {
+      const peer = `${first.address}:${apiPort}`
+      const join = [program, 'join', peer, '--token', token, '--state-dir', clusterStateDir]
+      await rack.sh(name, [...join, '--name', name])
+      await startAgent(rack, name, options)
+    }),
+  )
+}
+
+async function joinToken(rack: Rack, host: string): Promise<string> {
+  const said = await rack.sh(host, [program, 'token'])
+  const token = tokenPattern.exec(said)?.[0]
+  if (token === undefined) throw rackError(`\`jangada token\` on ${host} printed no token: ${said}`)
+  return token
+}
+
+async function startAgent(rack: Rack, host: string, options: ClusterOptions): Promise<void> {
+  const link = options.bootLink === undefined ? [] : ['--link', options.bootLink]
+  const up = [program, 'up', '--state-dir', clusterStateDir, ...link]
+  await rack.startService(host, agentService, up)
+  await agentReady(rack, host)
+}
+
+/** Resolves when the node on `host` answers on its socket. */
+export async function agentReady(rack: Rack, host: string): Promise<void> {
+  const wait = {
+    what: `the node on ${host} answers`,
+    timeoutMs: agentTimeoutMs,
+    pollMs: 100,
+    evidence: () => rack.logs(host, agentService, 20),
+  }
+  await until(rack.clock, wait, async () => {
+    const there = await rack.exec(host, ['test', '-S', socket])
+    if (there.code !== 0) return undefined
+    const { code } = await rack.exec(host, [program, 'status', '--json'])
+    return code === 0 ? true : undefined
+  })
+}
