@@ -97,6 +97,7 @@ export async function buildImage(options: BuildOptions): Promise<BuiltImage> {
       bootEntries,
       recipe.initramfsCoreModules,
       recipe.initramfsNetworkModules,
+      recipe.initramfsFilesOfRoot,
     ],
     (directory) => buildInitramfs(directory, packages.directory, bootEntries),
   )

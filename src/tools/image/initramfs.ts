@@ -4,7 +4,12 @@ import { runCommand } from '../../platform/commands.ts'
 import { copyOneFile, makeDirectories, removeTree, writeTree } from '../../platform/file-tree.ts'
 import type { TreeEntry } from '../../platform/file-tree.ts'
 import { copyModules, indexModules, kernelRelease } from './kernel.ts'
-import { initramfsCoreModules, initramfsNetworkModules, initramfsPrograms } from './recipe.ts'
+import {
+  initramfsCoreModules,
+  initramfsFilesOfRoot,
+  initramfsNetworkModules,
+  initramfsPrograms,
+} from './recipe.ts'
 import type { ReadAsset } from './root.ts'
 
 const packMsMax = 5 * 60_000
@@ -50,6 +55,11 @@ export async function buildInitramfs(
   await makeDirectories(tree)
   await writeTree(tree, entries)
   await copyOneFile(path.join(packages, 'busybox/bin/busybox'), path.join(tree, 'bin/busybox'))
+  for (const file of initramfsFilesOfRoot) {
+    const target = path.join(tree, file)
+    await makeDirectories(path.dirname(target))
+    await copyOneFile(path.join(packages, 'root', file), target)
+  }
   const wanted = [...initramfsCoreModules, ...initramfsNetworkModules]
   await copyModules(kernel, tree, release, wanted)
   await pack(tree, path.join(directory, 'initrd.img'))

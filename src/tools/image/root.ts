@@ -46,6 +46,8 @@ export function rootEntries(readAsset: ReadAsset): readonly TreeEntry[] {
     { kind: 'file', path: 'etc/machine-id', content: '', mode: 0o444 },
     { kind: 'file', path: 'etc/fstab', content: '', mode: 0o644 },
     { kind: 'file', path: 'etc/hosts', content: hosts, mode: 0o644 },
+    // Without this systemd looks for a policy and complains on the console.
+    { kind: 'file', path: 'etc/selinux/config', content: 'SELINUX=disabled\n', mode: 0o644 },
     ...maskedUnits.map((unit) => link(`${units}/${unit}`, '/dev/null')),
     ...maskedGenerators.map((name) => link(`etc/systemd/system-generators/${name}`, '/dev/null')),
     ...enabledUnits.map((enabled) =>
