@@ -1,0 +1,72 @@
+/**
+ * The data-driven scripts of etcd-io/raft. Which harness a file needs is told by the folder it
+ * lies in: `quorum`, `confchange` or `interaction`.
+ */
+import { readdir, readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { describeError } from '../../src/base/errors.ts'
+import { ConfchangeSuite } from './raft-confchange.ts'
+import { runQuorumCommand } from './raft-quorum.ts'
+import { parseScript, UnknownCommand, type Command } from './script.ts'
+
+export interface SuiteResult {
+  readonly files: number
+  readonly passed: number
+  /** One text for each failed command: where, what was expected, what came. */
+  readonly failures: readonly string[]
+}
+
+type Runner = (command: Command) => string
+
+function runnerFor(folder: string): Runner {
+  switch (folder) {
+    case 'quorum':
+      return runQuorumCommand
+    case 'confchange': {
+      const suite = new ConfchangeSuite()
+      return (command) => suite.run(command)
+    }
+    default:
+      throw new UnknownCommand(`no harness for scripts in a folder named ${folder}`)
+  }
+}
+
+/** `directory` may be the whole suite, one of its folders, or hold further files of the format. */
+export async function runRaftSuite(directory: string): Promise<SuiteResult> {
+  const found = await readdir(directory, { recursive: true, withFileTypes: true })
+  const paths = found
+    .filter((file) => file.isFile() && file.name.endsWith('.txt'))
+    .map((file) => join(file.parentPath, file.name))
+    .toSorted()
+  let passed = 0
+  const failures: string[] = []
+  for (const path of paths) {
+    const result = runFile(path, await readFile(path, 'utf8'))
+    passed += result.passed
+    failures.push(...result.failures)
+  }
+  return { files: paths.length, passed, failures }
+}
+
+export function runFile(path: string, text: string): Omit<SuiteResult, 'files'> {
+  const failures: string[] = []
+  let passed = 0
+  let runner: Runner | undefined
+  for (const command of parseScript(text)) {
+    let actual: string
+    try {
+      runner ??= runnerFor(basename(dirname(path)))
+      actual = runner(command)
+    } catch (error) {
+      actual = `${(error as Error).name}: ${describeError(error)}`
+    }
+    if (actual.trimEnd() === command.expected.trimEnd()) passed += 1
+    else {
+      failures.push(
+        `${path}:${command.line}: ${command.name}\n` +
+          `expected:\n${command.expected}\nactual:\n${actual}`,
+      )
+    }
+  }
+  return { passed, failures }
+}
