@@ -1,0 +1,143 @@
+/**
+ * A snapshot as a file: a header that names it, pieces, an end.
+ *
+ *     magic (8)  format (4)  length (4)  CRC (4)  header
+ *     then for each piece:  length (4)  CRC (4)  bytes
+ *     then:                 0 (4)  CRC (4)
+ *
+ * Each piece's CRC goes on from the one before it and the end repeats the last one, so that a
+ * piece that is missing or out of place is found too.
+ */
+import { assert } from '../../base/assert.ts'
+import { readUint32, readWhole } from '../../base/byte-reader.ts'
+import { ByteWriter } from '../../base/byte-writer.ts'
+import { bytesEqual, utf8 } from '../../base/bytes.ts'
+import { crc32 } from '../../base/crc32.ts'
+import { index as toIndex, term as toTerm } from '../../base/ids.ts'
+import type { SnapshotRef } from '../../core/raft/types.ts'
+import type { DiskFile } from '../../ports/disk.ts'
+import { readConfState, writeConfState } from './entry-codec.ts'
+import { damaged, foreign, unknownVersion } from './errors.ts'
+import type { WalIdentity } from './identity.ts'
+
+export const snapshotFileFormat = 1
+/** Longer pieces are cut, so that reading one takes little memory and time. */
+export const maxPieceBytes = 256 * 1024
+/** Syncing now and then keeps the last sync, and the log's own meanwhile, short. */
+const syncEveryBytes = 8 * 1024 * 1024
+
+const magic = utf8('JGDSNAP\n')
+const prefixBytes = 20
+const pieceHeaderBytes = 8
+const maxHeaderBytes = 16 * 1024
+
+export class SnapshotFileWriter {
+  readonly #file: DiskFile
+  #offset = 0
+  #syncedTo = 0
+  #crc = 0
+  #bytes = 0
+
+  constructor(file: DiskFile) {
+    this.#file = file
+  }
+
+  /** Bytes of pieces so far. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  async begin(identity: WalIdentity, snapshot: SnapshotRef): Promise<void> {
+    assert(this.#offset === 0, 'a snapshot begins once')
+    const header = new ByteWriter()
+    header.text(identity.clusterId)
+    header.varint(snapshot.index)
+    header.varint(snapshot.term)
+    writeConfState(header, snapshot.config)
+    const writer = new ByteWriter()
+    writer.raw(magic)
+    writer.uint32(snapshotFileFormat)
+    writer.uint32(header.length)
+    writer.uint32(crc32(header.view()))
+    writer.raw(header.view())
+    await this.#append(writer.view())
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += maxPieceBytes) {
+      const piece = bytes.subarray(at, at + maxPieceBytes)
+      this.#crc = crc32(piece, this.#crc)
+      this.#bytes += piece.length
+      const writer = new ByteWriter(pieceHeaderBytes + piece.length)
+      writer.uint32(piece.length)
+      writer.uint32(this.#crc)
+      writer.raw(piece)
+      await this.#append(writer.view())
+    }
+  }
+
+  /** Durable when it resolves, but for its name. */
+  async end(): Promise<void> {
+    const writer = new ByteWriter()
+    writer.uint32(0)
+    writer.uint32(this.#crc)
+    await this.#append(writer.view())
+    await this.#file.sync()
+  }
+
+  async #append(bytes: Uint8Array): Promise<void> {
+    await this.#file.write(this.#offset, bytes)
+    this.#offset += bytes.length
+    if (this.#offset - this.#syncedTo < syncEveryBytes) return
+    await this.#file.sync()
+    this.#syncedTo = this.#offset
+  }
+}
+
+/** Throws JGD_WAL_DAMAGED, JGD_WAL_FOREIGN or JGD_WAL_VERSION. */
+export async function readSnapshotHeader(
+  file: DiskFile,
+  identity: WalIdentity,
+): Promise<{ readonly snapshot: SnapshotRef; readonly end: number }> {
+  const prefix = await file.read(0, prefixBytes)
+  if (prefix.length < prefixBytes || !bytesEqual(prefix.subarray(0, 8), magic)) {
+    throw damaged(file.path, 0, 'it is not a snapshot')
+  }
+  const format = readUint32(prefix, 8)
+  if (format !== snapshotFileFormat) throw unknownVersion(file.path, format, snapshotFileFormat)
+  const length = readUint32(prefix, 12)
+  const header = length > maxHeaderBytes ? new Uint8Array(0) : await file.read(prefixBytes, length)
+  if (header.length !== length || crc32(header) !== readUint32(prefix, 16)) {
+    throw damaged(file.path, prefixBytes, 'its header is unreadable')
+  }
+  const result = readWhole(header, (reader) => ({
+    clusterId: reader.text(64),
+    index: toIndex(reader.varint()),
+    term: toTerm(reader.varint()),
+    config: readConfState(reader),
+  }))
+  if (result.kind === 'malformed') throw damaged(file.path, prefixBytes, result.reason)
+  const { clusterId, ...snapshot } = result.value
+  if (clusterId !== identity.clusterId) throw foreign(file.path, 'it names another cluster')
+  return { snapshot, end: prefixBytes + length }
+}
+
+/** The pieces from `offset` on, each checked before it is given. Throws JGD_WAL_DAMAGED. */
+export async function* readPieces(file: DiskFile, offset: number): AsyncGenerator<Uint8Array> {
+  let at = offset
+  let crc = 0
+  for (;;) {
+    const header = await file.read(at, pieceHeaderBytes)
+    if (header.length < pieceHeaderBytes) throw damaged(file.path, at, 'it ends too early')
+    const length = readUint32(header, 0)
+    if (length > maxPieceBytes) throw damaged(file.path, at, 'a piece is too long')
+    const piece = await file.read(at + pieceHeaderBytes, length)
+    crc = crc32(piece, crc)
+    if (piece.length !== length || crc !== readUint32(header, 4)) {
+      throw damaged(file.path, at, 'a piece does not match its checksum')
+    }
+    if (length === 0) return
+    yield piece
+    at += pieceHeaderBytes + length
+  }
+}
