@@ -32,8 +32,8 @@ export interface NonceCrypto {
 }
 
 export type NonceVerdict =
-  | { readonly kind: 'valid'; readonly claims: NonceClaims }
-  | { readonly kind: 'refused'; readonly reason: 'malformed' | 'forged' | 'expired' }
+  | { readonly kind: 'genuine'; readonly claims: NonceClaims }
+  | { readonly kind: 'refused'; readonly reason: 'malformed' | 'forged' }
 
 const shape = /^N1\.[0-9a-f]{12}\.([0-9a-f]{32}|0)\.[0-9a-f]{8}\.[1-9][0-9]{0,11}\.[0-9a-f]{64}$/
 
@@ -57,27 +57,27 @@ export function makeNonce(
 }
 
 /**
- * Checks the seal before the date, so that only a genuine nonce learns that it is late. `keys`
- * are all that are still good; the caller compares the claims with what it knows of the peer.
+ * Whether one of us made this nonce. Not whether it may still be redeemed: a machine that waits
+ * for its admission goes on showing the one it redeemed in time (`core/trust/redemption`).
+ * `keys` are all that are still good; the caller compares the claims with what it knows of the
+ * peer.
  */
 export function verifyNonce(
   crypto: NonceCrypto,
   keys: readonly Uint8Array[],
   nonce: string,
-  nowSeconds: number,
 ): NonceVerdict {
   const claims = readNonce(nonce)
   if (claims === undefined) return { kind: 'refused', reason: 'malformed' }
   const cut = nonce.lastIndexOf('.')
   const signed = signedBytes(nonce.slice(0, cut))
   const seal = fromHex(nonce.slice(cut + 1))
-  let genuine = false
   for (const key of keys) {
-    if (crypto.constantTimeEqual(crypto.hmacSha256(key, signed), seal)) genuine = true
+    if (crypto.constantTimeEqual(crypto.hmacSha256(key, signed), seal)) {
+      return { kind: 'genuine', claims }
+    }
   }
-  if (!genuine) return { kind: 'refused', reason: 'forged' }
-  if (nowSeconds >= claims.expirySeconds) return { kind: 'refused', reason: 'expired' }
-  return { kind: 'valid', claims }
+  return { kind: 'refused', reason: 'forged' }
 }
 
 /** What a nonce says, unproven; undefined when it is malformed. */

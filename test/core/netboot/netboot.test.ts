@@ -85,17 +85,15 @@ const crypto = {
     a.length === b.length && timingSafeEqual(a, b),
 }
 
-t.test('a nonce is good for one machine, ten minutes and our key', (t) => {
+t.test('a nonce is good for one machine, until its date, under our key', (t) => {
   const key = new Uint8Array(32).fill(1)
   const machine = { mac, uuid, address: ip('10.77.0.150') }
   const nonce = makeNonce(crypto, key, machine, 1000)
-  const verify = (text: string, keys = [key], nowSeconds = 1001) => {
-    const verdict = verifyNonce(crypto, keys, text, nowSeconds)
-    return verdict.kind === 'valid' ? verdict.claims : verdict.reason
+  const verify = (text: string, keys = [key]) => {
+    const verdict = verifyNonce(crypto, keys, text)
+    return verdict.kind === 'genuine' ? verdict.claims : verdict.reason
   }
   t.same(verify(nonce), { ...machine, expirySeconds: 1000 + nonceLifetimeSeconds })
-  t.equal(verify(nonce, [key], 1599.9) instanceof Object, true)
-  t.equal(verify(nonce, [key], 1600), 'expired')
   t.equal(verify(nonce, [new Uint8Array(32)]), 'forged')
   t.type(verify(nonce, [new Uint8Array(32), key]), 'object', 'the key before the last rotation')
   const other = nonce.replace('525400123456', '525400123457')
