@@ -1,0 +1,265 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import t from 'tap'
+import { instantiate, parseUnit, parseUnitOptions } from '../../../src/core/units/unit.ts'
+import {
+  containerOf,
+  onMachine,
+  problemsOf,
+  refusals,
+  someMachine,
+  specOf,
+  withFleet,
+  withService,
+} from './helpers.ts'
+
+t.test('a unit as people bring it from CoreOS', async (t) => {
+  const spec = specOf(
+    `[Unit]
+Description=My app
+After=docker.service network-online.target cache.service
+Requires=docker.service
+BindsTo=cache.service
+
+[Service]
+TimeoutStartSec=0
+KillMode=none
+EnvironmentFile=-/etc/environment
+ExecStartPre=-/usr/bin/docker kill %p-%i
+ExecStartPre=-/usr/bin/docker rm %p-%i
+ExecStartPre=/usr/bin/docker pull busybox:\${TAG}
+ExecStart=/usr/bin/docker run --rm --name %p-%i -p \${COREOS_PRIVATE_IPV4}:80:80 busybox:\${TAG} httpd -f
+ExecStop=/usr/bin/docker stop -t 3 %p-%i
+Restart=on-failure
+RestartSec=2min
+
+[Install]
+WantedBy=multi-user.target
+
+[X-Fleet]
+Conflicts=%p@*.service
+MachineMetadata="region=eu" "disk=ssd" "disk=nvme"
+`,
+    'app@7.service',
+  )
+  t.match(spec, {
+    kind: 'instance',
+    prefix: 'app',
+    instance: '7',
+    templateName: 'app@.service',
+    description: 'My app',
+    restart: 'on-failure',
+    restartDelayMs: 120_000,
+    timeoutStartMs: undefined,
+    timeoutStopMs: 90_000,
+    killMode: 'none',
+    stop: { signal: undefined, graceMs: 3000 },
+    dependencies: { after: ['cache.service'], requires: [], wants: [], bindsTo: ['cache.service'] },
+    placement: {
+      conflicts: ['app@*.service'],
+      metadata: { region: ['eu'], disk: ['ssd', 'nvme'] },
+      global: false,
+    },
+  })
+  t.same(
+    spec.steps.map(({ phase, action, ignoreFailure }) => [phase, action.kind, ignoreFailure]),
+    [
+      ['start-pre', 'kill', true],
+      ['start-pre', 'remove', true],
+      ['start-pre', 'pull', false],
+      ['stop', 'stop', false],
+    ],
+  )
+  t.same(JSON.parse(JSON.stringify(spec)).container, spec.container, 'it survives JSON')
+
+  t.same(onMachine(spec), { kind: 'needs-files', paths: ['/etc/environment'] })
+  const file = { '/etc/environment': 'COREOS_PRIVATE_IPV4=10.0.0.4\nTAG=1.36\n' }
+  t.same(onMachine(spec, file), {
+    kind: 'ready',
+    pullPolicy: 'missing',
+    pulls: [{ image: 'busybox:1.36', ignoreFailure: false }],
+    container: {
+      Image: 'busybox:1.36',
+      Cmd: ['httpd', '-f'],
+      ExposedPorts: { '80/tcp': {} },
+      HostConfig: { PortBindings: { '80/tcp': [{ HostIp: '10.0.0.4', HostPort: '80' }] } },
+    },
+  })
+  const bad = onMachine(spec, { '/etc/environment': null })
+  t.match(bad, { kind: 'problem', problems: [{ line: 14, file: 'app@7.service' }] })
+})
+
+t.test('files that the machine must read are asked for, round by round', async (t) => {
+  const spec = specOf(`[Service]
+EnvironmentFile=/etc/%H.env
+ExecStart=docker run --env-file \${DIR}/web.env -e FROM_UNIT b`)
+  t.same(onMachine(spec), { kind: 'needs-files', paths: ['/etc/alpha.env'] })
+  const first = { '/etc/alpha.env': 'DIR=/srv\nFROM_UNIT=1\n' }
+  t.same(onMachine(spec, first), { kind: 'needs-files', paths: ['/srv/web.env'] })
+  t.same(containerOf(spec, { ...first, '/srv/web.env': 'A=b c\n' }).Env, ['A=b c', 'FROM_UNIT=1'])
+  t.match(onMachine(spec, { '/etc/alpha.env': null }), {
+    kind: 'problem',
+    problems: [{ reason: /EnvironmentFile=\/etc\/alpha.env: there is no such file/ }],
+  })
+  t.match(onMachine(spec, { ...first, '/srv/web.env': null }), {
+    kind: 'problem',
+    problems: [{ reason: /--env-file: \/srv\/web.env: there is no such file/, line: 3 }],
+  })
+})
+
+t.test('a line is checked at submit as far as it is known', async (t) => {
+  const lines = (run: string, more = ''): readonly string[] =>
+    refusals(`[Service]\n${more}\nExecStart=docker run ${run}`)
+  t.match(lines('--memory lots busybox'), [/^3: --memory: lots/])
+  t.match(lines('--memory ${M} busybox', 'Environment=M=lots'), [/^3: --memory: lots/])
+  t.match(lines('--memory ${M} busybox'), [/--memory: /], 'unset is empty, and empty is no size')
+  const file = 'EnvironmentFile=/f'
+  t.same(lines('--memory ${M} busybox', file), [], 'a file may yet say it')
+  t.match(lines('--memory ${M} --link a busybox', file), [/--link/], 'the rest is checked')
+  t.same(lines('$FLAGS --nonsense', file), [], 'after a word that may be flags nothing is known')
+  t.match(lines('--nonsense $FLAGS', file), [/--nonsense: Docker 20.10 has no such flag/])
+})
+
+t.test('commands that are no container, and other containers, are refused', async (t) => {
+  const exec = (line: string): string => refusals(withService(line)).join('\n')
+  t.match(refusals('[Service]\nExecStart=/bin/sleep 100'), [/^2: .*a unit here is a container/])
+  t.match(refusals('[Service]\nExecStart=/bin/sh -c "docker run b"'), [/^2: .*no shell runs/])
+  t.match(refusals('[Service]\nExecStart=/usr/bin/bash -c x'), [/no shell runs/])
+  t.match(refusals('[Service]\nExecStart=docker start web'), [/write docker run/])
+  t.match(refusals('[Service]\nExecStart=docker run'), [/no image is named/])
+  t.match(refusals('[Service]\nExecStart=@docker run b'), [/of the prefixes only -/])
+  t.match(refusals('[Service]\nExecStart=docker run b\nExecStart=docker run c'), [/^3: .*one/])
+  t.match(refusals('[Unit]\nDescription=x'), [/ExecStart= is missing/])
+  t.match(exec('ExecStartPre=/usr/bin/mkdir /x'), /^3: .*a unit here is a container/)
+  t.match(exec('ExecStartPre=docker rm other'), /only the unit's own container, web/)
+  t.match(exec('ExecStartPre=docker rm web other'), /docker rm other/)
+  t.match(exec('ExecStartPre=docker exec web x'), /understood are docker pull, kill, rm and stop/)
+  t.match(exec('ExecStartPre=docker pull Bad/Name'), /not the name of an image/)
+  t.match(exec('ExecStop=docker pull b'), /only ExecStartPre= pulls/)
+  t.match(exec('ExecStop=docker stop -x web'), /this flag is not understood/)
+  t.match(refusals('[Service]\nExecStart=docker run b\nExecStop=docker stop b'), [/with --name/])
+  t.same(refusals('[Service]\nExecStart=docker run b\nExecStart=\nExecStart=docker run c'), [])
+})
+
+t.test('how a unit stops', async (t) => {
+  const stop = (...lines: readonly string[]): unknown => specOf(withService(...lines)).stop
+  t.same(stop(), { signal: undefined, graceMs: 90_000 })
+  t.same(stop('TimeoutStopSec=5'), { signal: undefined, graceMs: 5000 })
+  t.same(stop('TimeoutStopSec=infinity'), { signal: undefined, graceMs: undefined })
+  t.same(stop('ExecStop=docker stop web'), { signal: undefined, graceMs: 10_000 })
+  t.same(stop('ExecStop=docker stop --time=3 web'), { signal: undefined, graceMs: 3000 })
+  t.same(stop('ExecStop=docker stop -t 60 web', 'TimeoutStopSec=5'), {
+    signal: undefined,
+    graceMs: 5000,
+  })
+  t.same(stop('ExecStop=docker kill web'), { signal: 'SIGKILL', graceMs: 90_000 })
+  t.same(stop('ExecStop=docker kill -sint web'), { signal: 'SIGINT', graceMs: 90_000 })
+  t.same(stop('ExecStop=docker rm -f web'), { signal: 'SIGKILL', graceMs: 90_000 })
+  t.match(refusals(withService('KillMode=none')), [/^3: KillMode=none without ExecStop=/])
+})
+
+t.test('unknown sections and keys are refused with their line and what to do', async (t) => {
+  t.match(refusals(`[Timer]\nOnCalendar=daily\n${withService()}`), [/^2: \[Timer\]: the sections/])
+  t.match(refusals(withService('Type=notify')), [/^3: Type= in \[Service\] is not understood: a/])
+  t.match(refusals(withService('restart=always')), [/write Restart=/])
+  t.match(refusals(withService('constructor=1')), [/constructor= in \[Service\]/])
+  t.match(refusals(`[constructor]\na=b\n${withService()}`), [/\[constructor\]: the sections/])
+  t.match(refusals(withFleet('toString=1')), [/toString= in \[X-Fleet\]/])
+  t.match(refusals(withService('Restart=maybe', 'RestartSec=x', 'KillMode=y')), [
+    /^3: Restart=maybe/,
+    /^4: RestartSec=x/,
+    /^5: KillMode=y/,
+  ])
+  t.match(refusals(`[Unit]\nRequires=data.mount\n${withService()}`), [/^2: .*only services run/])
+})
+
+t.test('rules that fleet refuses at submit', async (t) => {
+  const id = `MachineID=${someMachine}`
+  for (const lines of [
+    [id, 'MachineOf=a.service'],
+    [id, 'Conflicts=a.service'],
+    [id, 'Global=true'],
+    [id, 'Replaces=a.service'],
+    ['Global=true', 'MachineOf=a.service'],
+    ['Global=yes', 'Replaces=a.service'],
+    ['Conflicts=a.service', 'Replaces=b.service'],
+  ]) {
+    t.match(refusals(withFleet(...lines)), [/contradict each other/], lines.join(' and '))
+  }
+  t.match(refusals(withFleet('MachineOf=db-a.service', 'Conflicts=db-*.service')), [/driven away/])
+  t.match(refusals(withFleet('MachineOf=db-a.service', 'Replaces=db-?.service')), [/driven away/])
+  t.same(refusals(withFleet('Global=true', 'Conflicts=a.service')), [])
+  t.same(refusals(withFleet('Global=true', 'MachineMetadata=a=b')), [])
+  t.same(refusals(withFleet('Global=false', 'MachineOf=a.service')), [])
+  t.same(refusals(withFleet(id, 'MachineID=', 'MachineOf=a.service')), [], 'an empty one resets')
+})
+
+t.test('values in [X-Fleet] that could never match are refused', async (t) => {
+  for (const line of [
+    'MachineID=0123',
+    'MachineID=%m',
+    'MachineMetadata=ssd',
+    'MachineMetadata=a=',
+    'MachineMetadata=a=b=c',
+    'MachineMetadata=a=b c=d',
+    'MachineOf=web.service',
+    'MachineOf=cache@.service',
+    'MachineOf=cache',
+    'Conflicts=a.service b.service',
+    'Conflicts=[',
+    'Global=perhaps',
+  ]) {
+    t.match(refusals(withFleet(line)), [/^4: /], line)
+  }
+})
+
+t.test('templates wait for their instances', async (t) => {
+  const text = `[Service]
+ExecStart=docker run --name %N -p 808%i:80 --hostname %i busybox echo %n
+ExecStop=docker stop %N
+[X-Fleet]
+MachineOf=cache@%i.service`
+  const template = parseUnit('web@.service', text)
+  t.match(template, {
+    ok: true,
+    spec: { kind: 'template', placement: { machineOf: ['cache@%i.service'] } },
+  })
+  const third = instantiate('web@3.service', text)
+  t.ok(third.ok)
+  if (third.ok) {
+    t.same(third.spec.placement.machineOf, ['cache@3.service'])
+    t.match(containerOf(third.spec), { Hostname: '3', Cmd: ['echo', 'web@3.service'] })
+  }
+  t.match(problemsOf(instantiate('web@x.service', text)), [
+    { file: 'web@.service', line: 2, reason: /^-p: 808x:80/ },
+  ])
+  t.match(problemsOf(instantiate('web.service', text)), [{ code: 'JGD_UNIT_NAME' }])
+  t.match(problemsOf(parseUnit('web@.service', '[Service]\nExecStart=docker run --link a b')), [
+    { reason: /--link/ },
+  ])
+})
+
+t.test('options from the API are as good as a file', async (t) => {
+  const options = [{ section: 'Service', name: 'ExecStart', value: 'docker run --link a b' }]
+  t.match(problemsOf(parseUnitOptions('web.service', options)), [{ line: 0, file: 'web.service' }])
+  t.match(problemsOf(parseUnit('web.socket', withService(), { file: 'x/web.socket' })), [
+    { file: 'x/web.socket', code: 'JGD_UNIT_NAME' },
+  ])
+  t.match(problemsOf(parseUnit('web.service', 'x')), [{ line: 1, code: 'JGD_UNIT_SYNTAX' }])
+})
+
+t.test('each example parses, and says which unit runs where', async (t) => {
+  const directory = new URL('../../../examples/', import.meta.url)
+  const names = readdirSync(directory).filter((name) => /\.service(\.in)?$/.test(name))
+  t.ok(names.length >= 9)
+  for (const name of names) {
+    const text = readFileSync(new URL(name, directory), 'utf8')
+    const unit = name.replace(/\.in$/, '').replace('@.', '@1.')
+    const spec = specOf(text.replace('@MACHINE_ID@', someMachine), unit)
+    const container = containerOf(spec)
+    t.equal(container.Image, 'busybox:jangada', name)
+    t.equal(spec.pullPolicy, 'never', 'the image is imported, never pulled')
+    t.same(container.Env?.[0], `UNIT=${unit}`)
+    t.match(container.Env?.[1], /^MACHINE=(alpha|0123456789abcdef0123456789abcdef)$/)
+    t.match(container.Cmd, ['sh', '-c', /\$UNIT.*\$MACHINE/])
+  }
+})
