@@ -41,6 +41,8 @@ export interface StoreAccess {
   /** Acknowledged like a pulse; not in the log. False when the lease is gone. */
   leaseKeepAlive(id: LeaseId): Promise<boolean>
   compact(revision: Revision): Promise<void>
+  /** Who answers here, and how fresh that is. Rejects with JGD_UNREACHABLE on a cut-off client. */
+  view(): Promise<MemberView>
 }
 
 export interface WatchRequest {
@@ -58,4 +60,7 @@ export interface MemberView {
   /** Milliseconds since this node last knew of a live leader; 0 on a leader with a quorum. */
   readonly staleForMs: number
   readonly hasQuorum: boolean
+  readonly revision: Revision
+  /** The leader's machine; undefined when no leader is known. */
+  readonly leaderMachine: string | undefined
 }

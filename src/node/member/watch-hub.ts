@@ -7,7 +7,7 @@ import { assert } from '../../base/assert.ts'
 import { JangadaError } from '../../base/errors.ts'
 import type { Revision } from '../../base/ids.ts'
 import { prefixEnd } from '../../core/records/record.ts'
-import type { EventBatch, StoreEvent } from '../../core/store/types.ts'
+import type { EventBatch, HistoryAnswer, StoreEvent } from '../../core/store/types.ts'
 import type { WatchRequest } from './store-access.ts'
 
 /** A watcher that is this many events behind is told to list again. */
@@ -24,20 +24,21 @@ interface Watcher {
   wake: (() => void) | undefined
 }
 
-/** What the store still remembers from a revision on; undefined when that was compacted. */
-export type History = (request: WatchRequest) => readonly EventBatch[] | undefined
+/** The past, as `Store` remembers it. */
+export interface Past {
+  readonly revision: Revision
+  history(from: Revision, key: string, rangeEnd: string | undefined): HistoryAnswer
+}
 
 export class WatchHub {
   readonly #byPrefix = new Map<string, Set<Watcher>>()
   readonly #others = new Set<Watcher>()
-  readonly #history: History
-  readonly #now: () => Revision
+  readonly #past: () => Past
   #failure: JangadaError | undefined
 
-  /** `now` is the store's revision: everything up to it is in the history. */
-  constructor(history: History, now: () => Revision) {
-    this.#history = history
-    this.#now = now
+  /** `past` is asked anew each time: a snapshot from the leader replaces the store. */
+  constructor(past: () => Past) {
+    this.#past = past
   }
 
   /** To be called after each apply, in the same turn, before anything else reads the store. */
@@ -56,14 +57,24 @@ export class WatchHub {
 
   /** See `StoreAccess.watch`. */
   async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<EventBatch> {
-    if (this.#failure !== undefined) throw this.#failure
-    const past = this.#history(request)
-    if (past === undefined) throw compacted(request.fromRevision)
+    let from = request.fromRevision
+    let caughtUp: readonly EventBatch[] | undefined
+    while (caughtUp === undefined) {
+      if (this.#failure !== undefined) throw this.#failure
+      const past = this.#past()
+      const answer = past.history(from, request.key, request.rangeEnd)
+      if (answer.kind === 'compacted') throw compacted(from)
+      from = answer.next
+      // Nothing may come between having caught up and being registered for what follows.
+      if (from > past.revision) caughtUp = answer.batches
+      else yield* answer.batches
+      if (signal.aborted) return
+    }
     const watcher: Watcher = {
       request,
-      queue: [...past],
+      queue: [...caughtUp],
       queued: 0,
-      reached: this.#now(),
+      reached: this.#past().revision,
       failure: undefined,
       wake: undefined,
     }

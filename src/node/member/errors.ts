@@ -1,0 +1,58 @@
+/** The errors a proposal or a read can end in, each with what it means for the caller. */
+import { assertNever } from '../../base/assert.ts'
+import { JangadaError } from '../../base/errors.ts'
+import type { DropReason } from '../../core/raft/types.ts'
+import type { RefusalReason } from '../../core/store/types.ts'
+
+export const noQuorum = (what: string): JangadaError =>
+  new JangadaError('JGD_NO_QUORUM', `${what}: no leader with a quorum of voters is known`, {
+    hint: 'see "jangada status": a majority of the voters must be up and reach each other',
+  })
+
+export const outcomeUnknown = (why: string): JangadaError =>
+  new JangadaError('JGD_OUTCOME_UNKNOWN', `${why}; the write may or may not have happened`, {
+    hint: 'read before writing again',
+  })
+
+export const stopping = (): JangadaError =>
+  new JangadaError('JGD_SHUTTING_DOWN', 'this node is stopping')
+
+/** Nothing happened: the proposal never entered a log, or was overwritten there. */
+export function dropped(reason: DropReason): JangadaError {
+  switch (reason) {
+    case 'notLeader':
+    case 'transferring':
+    case 'removed':
+      return new JangadaError('JGD_NOT_LEADER', 'this member does not lead')
+    case 'uncommittedLimit':
+      return new JangadaError('JGD_OVERLOADED', 'writes come faster than they can be committed')
+    case 'tooLarge':
+      return new JangadaError('JGD_TOO_LARGE', 'the transaction is longer than a log entry may be')
+    case 'memberChangePending':
+    case 'memberChangeInvalid':
+      return new JangadaError('JGD_MEMBER_CHANGE_PENDING', `the member change is refused: ${reason}`)
+    default:
+      return assertNever(reason)
+  }
+}
+
+export function refused(reason: RefusalReason): JangadaError {
+  switch (reason) {
+    case 'staleTerm':
+      return new JangadaError('JGD_STALE_TERM', 'decided under a leader that is no longer')
+    case 'leaseUnknown':
+      return new JangadaError('JGD_LEASE_UNKNOWN', 'the lease is unknown or has ended')
+    case 'leaseExists':
+      return new JangadaError('JGD_CONFLICT', 'a lease with this id exists already')
+    case 'compacted':
+      return new JangadaError('JGD_COMPACTED', 'the revision asked for is no longer kept')
+    case 'futureRevision':
+      return new JangadaError('JGD_FUTURE_REVISION', 'the revision asked for is yet to come')
+    case 'tooManyKeys':
+      return new JangadaError('JGD_TOO_LARGE', 'one transaction would delete too many keys')
+    case 'malformed':
+      return new JangadaError('JGD_BAD_REQUEST', 'the transaction is malformed')
+    default:
+      return assertNever(reason)
+  }
+}

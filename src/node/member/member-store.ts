@@ -1,0 +1,130 @@
+/** `StoreAccess` on a member: reads its own store, proposes here or on the leader's machine. */
+import { JangadaError } from '../../base/errors.ts'
+import { type MemberId, noMember } from '../../base/ids.ts'
+import { members } from '../../core/records/keyspace.ts'
+import { encodeCommand } from '../../core/store/command-codec.ts'
+import type {
+  ApplyResult,
+  Command,
+  EventBatch,
+  LeaseId,
+  RangeRequest,
+  RangeResult,
+} from '../../core/store/types.ts'
+import { type Clock, sleep } from '../../ports/clock.ts'
+import type { Entropy } from '../../ports/entropy.ts'
+import type { StreamAddress } from '../../ports/streams.ts'
+import type { Door } from '../wire/door.ts'
+import { CommandStore } from './command-store.ts'
+import { type KnownMember, readMembers } from './directory.ts'
+import { noQuorum, refused } from './errors.ts'
+import type { Member } from './member.ts'
+import type { Consistency, MemberView, WatchRequest } from './store-access.ts'
+
+/** A write waits this long for somebody to lead. */
+const leaderWaitMs = 3000
+const retryMs = 25
+/** Longer than a proposal's own time, so that its answer comes first. */
+const forwardTimeoutMs = 6000
+/** The leader counts as known for reads and health while it was heard this recently. */
+const freshMs = 1000
+
+export interface MemberStoreOptions {
+  readonly member: Member
+  readonly door: () => Door
+  readonly clock: Clock
+  readonly entropy: Entropy
+}
+
+export class MemberStore extends CommandStore {
+  readonly #member: Member
+  readonly #door: () => Door
+  readonly #clock: Clock
+
+  constructor(options: MemberStoreOptions) {
+    super(options.entropy)
+    this.#member = options.member
+    this.#door = options.door
+    this.#clock = options.clock
+  }
+
+  get member(): Member {
+    return this.#member
+  }
+
+  async range(request: RangeRequest, consistency: Consistency): Promise<RangeResult> {
+    if (consistency === 'linearizable') await this.#member.barrier()
+    const answer = this.#member.store.range(request)
+    if (answer.kind === 'range') return answer.result
+    throw refused(answer.kind)
+  }
+
+  watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<EventBatch> {
+    return this.#member.watch(request, signal)
+  }
+
+  leaseKeepAlive(_id: LeaseId): Promise<boolean> {
+    return Promise.reject(new JangadaError('JGD_INTERNAL', 'keep-alives go to the leader'))
+  }
+
+  view(): Promise<MemberView> {
+    const { leadership, staleForMs, id, store } = this.#member
+    const leader = leadership.leader === noMember ? undefined : leadership.leader
+    const role = leadership.role === 'preCandidate' ? 'candidate' : leadership.role
+    return Promise.resolve({
+      memberId: id,
+      role,
+      term: leadership.term,
+      leader,
+      staleForMs,
+      hasQuorum: leader !== undefined && staleForMs < freshMs,
+      revision: store.revision,
+      leaderMachine: this.knownMembers().find((known) => known.id === leader)?.machineId,
+    })
+  }
+
+  /** Everyone the store names; also those that are no longer in the configuration. */
+  knownMembers(): KnownMember[] {
+    const answer = this.#member.store.range(members.range)
+    return answer.kind === 'range' ? readMembers(answer.result.items) : []
+  }
+
+  addressOf(id: MemberId): StreamAddress | undefined {
+    return this.knownMembers().find((known) => known.id === id)?.address
+  }
+
+  /** Waits for a leader; a guarded command goes nowhere else than this member's own log. */
+  protected override async propose(command: Command): Promise<ApplyResult> {
+    const guarded =
+      (command.kind === 'transaction' && command.transaction.term !== undefined) ||
+      (command.kind === 'leaseRevoke' && command.term !== undefined)
+    const deadlineMs = this.#clock.monotonicMs() + leaderWaitMs
+    for (;;) {
+      try {
+        return await this.#proposeOnce(command, guarded)
+      } catch (error) {
+        const again = error instanceof JangadaError && retriable.has(error.code)
+        if (!again || guarded) throw error
+        if (this.#clock.monotonicMs() >= deadlineMs) throw noQuorum('write')
+        await sleep(this.#clock, retryMs)
+      }
+    }
+  }
+
+  async #proposeOnce(command: Command, guarded: boolean): Promise<ApplyResult> {
+    const { leader, role } = this.#member.leadership
+    if (role === 'leader' || guarded) {
+      const { result } = await this.#member.propose(command)
+      if (result === undefined) throw new JangadaError('JGD_INTERNAL', 'a command has a result')
+      return result
+    }
+    const address = leader === noMember ? undefined : this.addressOf(leader)
+    if (address === undefined) throw new JangadaError('JGD_NOT_LEADER', 'no leader is known')
+    const calls = await this.#door().callsTo(address)
+    const body = { command: encodeCommand(command) }
+    return (await calls.call('store.propose', body, forwardTimeoutMs)) as ApplyResult
+  }
+}
+
+/** In each of these nothing has happened, so the write may be tried again. */
+const retriable: ReadonlySet<string> = new Set(['JGD_NOT_LEADER', 'JGD_UNREACHABLE'])

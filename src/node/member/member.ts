@@ -1,0 +1,387 @@
+/**
+ * One member of the consensus group at work: steps inputs into the core, carries its effects out
+ * in order, and lets proposals, reads and watches wait for what they need.
+ *
+ * Invariants: effects are carried out in the order taken; a message of an `append` leaves only
+ * after that append is durable; the store is changed by the applier and by snapshots alone.
+ */
+import { assertNever } from '../../base/assert.ts'
+import { describeError, type JangadaError } from '../../base/errors.ts'
+import { type Index, type MemberId, noMember, type Term } from '../../base/ids.ts'
+import { Raft } from '../../core/raft/raft.ts'
+import type {
+  AppendEffect,
+  Effect,
+  Input,
+  MemberChange,
+  Message,
+  RaftStatus,
+  ReadId,
+  RestoredState,
+  Role,
+  SnapshotMessage,
+} from '../../core/raft/types.ts'
+import { encodeCommand } from '../../core/store/command-codec.ts'
+import type { Store } from '../../core/store/store.ts'
+import type { Command, EventBatch } from '../../core/store/types.ts'
+import type { Clock, Timer } from '../../ports/clock.ts'
+import type { Entropy } from '../../ports/entropy.ts'
+import type { Log } from '../../ports/log.ts'
+import type { FramedMessage } from '../wire/raft-codec.ts'
+import { Applier } from './applier.ts'
+import { noQuorum, stopping } from './errors.ts'
+import type { MemberLog } from './member-log.ts'
+import { type Committed, Proposals } from './proposals.ts'
+import { raftConfig, tickMs } from './raft-config.ts'
+import { Reads } from './reads.ts'
+import { Snapshots } from './snapshots.ts'
+import type { WatchRequest } from './store-access.ts'
+import { WatchHub } from './watch-hub.ts'
+
+/** After a stall longer than this, what waited on the sockets is heard before the clock is. */
+const stallMs = 50
+
+export interface Leadership {
+  readonly role: Role | 'learner'
+  readonly term: Term
+  readonly leader: MemberId
+}
+
+export interface MemberOptions {
+  readonly id: MemberId
+  readonly restored: RestoredState
+  /** Restored from `restored.snapshot`. */
+  readonly store: Store
+  readonly log: MemberLog
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly logger: Log
+  readonly send: (message: FramedMessage) => void
+  /** Moves a snapshot to another member; rejects when it did not arrive whole. */
+  readonly sendSnapshot: (
+    message: SnapshotMessage,
+    pieces: AsyncIterable<Uint8Array>,
+  ) => Promise<void>
+  readonly onLeadership: (leadership: Leadership) => void
+  readonly onCommand: (committed: Committed, command: Command) => void
+  /** The member cannot go on: its disk failed, or it met an entry it cannot apply. */
+  readonly onFatal: (reason: string) => void
+}
+
+export class Member {
+  readonly id: MemberId
+  readonly #options: MemberOptions
+  readonly #raft: Raft
+  readonly #hub: WatchHub
+  readonly #applier: Applier
+  readonly #proposals: Proposals
+  readonly #reads: Reads
+  readonly #snapshots: Snapshots
+  #store: Store
+  #leadership: Leadership
+  /** Settled once every append handed to the log so far has been reported. */
+  #appends: Promise<void> = Promise.resolve()
+  #draining = false
+  #stopped = false
+  #tickTimer: Timer | undefined
+  #lastTickMs: number
+  #leaderHeardAtMs: number
+
+  constructor(options: MemberOptions) {
+    const { clock, entropy, id, restored } = options
+    this.id = id
+    this.#options = options
+    this.#store = options.store
+    this.#lastTickMs = clock.monotonicMs()
+    this.#leaderHeardAtMs = this.#lastTickMs
+    this.#hub = new WatchHub(() => this.#store)
+    this.#proposals = new Proposals(clock)
+    this.#reads = new Reads(
+      clock,
+      (readId: ReadId) => this.#step({ kind: 'readIndex', readId }),
+      () => this.#store.appliedIndex,
+    )
+    this.#applier = new Applier({
+      clock,
+      store: () => this.#store,
+      hub: this.#hub,
+      onCommitted: (committed, command) => {
+        this.#proposals.applied(committed)
+        if (command !== undefined) options.onCommand(committed, command)
+      },
+      onApplied: (upto) => this.#applied(upto),
+      onFatal: (reason) => this.#fail(reason),
+    })
+    this.#raft = new Raft(raftConfig(id), restored, entropy, this.#lastTickMs)
+    this.#snapshots = new Snapshots({
+      log: options.log,
+      logger: options.logger,
+      store: () => this.#store,
+      nameOfState: () => this.#raft.appliedRef(),
+      onWritten: (snapshot, keepFrom) =>
+        this.#step({ kind: 'compacted', snapshot, upto: keepFrom }),
+      onFatal: (reason) => this.#fail(reason),
+    })
+    const { term } = this.#raft.status()
+    this.#leadership = { role: 'follower', term, leader: noMember }
+  }
+
+  /** Begins to tick, and carries out what the restored state already asks for. */
+  start(): void {
+    this.#drain()
+    this.#scheduleTick()
+  }
+
+  get store(): Store {
+    return this.#store
+  }
+
+  get leadership(): Leadership {
+    return this.#leadership
+  }
+
+  /** Milliseconds since a leader was heard, or since this member could last be sure it led. */
+  get staleForMs(): number {
+    if (this.#leadership.role === 'leader') return 0
+    return this.#options.clock.monotonicMs() - this.#leaderHeardAtMs
+  }
+
+  status(): RaftStatus {
+    return this.#raft.status()
+  }
+
+  receive(message: Message): void {
+    const nowMs = this.#options.clock.monotonicMs()
+    if (message.from === this.#leadership.leader) this.#leaderHeardAtMs = nowMs
+    this.#step({ kind: 'receive', message, nowMs })
+  }
+
+  unreachable(id: MemberId): void {
+    this.#step({ kind: 'unreachable', id })
+  }
+
+  /** Only on the leader. Rejects with JGD_NOT_LEADER, JGD_OVERLOADED or JGD_OUTCOME_UNKNOWN. */
+  propose(command: Command): Promise<Committed> {
+    if (this.#stopped) return Promise.reject(stopping())
+    const { id, committed } = this.#proposals.open()
+    if (this.#proposals.gather({ proposalId: id, data: encodeCommand(command) })) {
+      // What one turn of the loop brings leaves in one append a follower.
+      void Promise.resolve().then(() => {
+        this.#step({ kind: 'propose', proposals: this.#proposals.takeGathered() })
+      })
+    }
+    return committed
+  }
+
+  /** An entry without a command; its index is a number that the log gives only once. */
+  proposeEmpty(): Promise<Committed> {
+    if (this.#stopped) return Promise.reject(stopping())
+    const { id, committed } = this.#proposals.open()
+    const proposals = [{ proposalId: id, data: new Uint8Array(0) }]
+    this.#step({ kind: 'propose', proposals })
+    return committed
+  }
+
+  /** Only on the leader. Rejects with JGD_NOT_LEADER or JGD_MEMBER_CHANGE_PENDING. */
+  changeMembers(change: MemberChange): Promise<Committed> {
+    if (this.#stopped) return Promise.reject(stopping())
+    const { id, committed } = this.#proposals.open()
+    this.#step({ kind: 'changeMembers', proposalId: id, change })
+    return committed
+  }
+
+  transferTo(to: MemberId): void {
+    this.#step({ kind: 'transfer', to })
+  }
+
+  /** Resolves when the store is as new as every write acknowledged before the call. */
+  barrier(): Promise<void> {
+    if (this.#stopped) return Promise.reject(stopping())
+    if (this.#leadership.leader === noMember && this.staleForMs > longestElectionMs) {
+      return Promise.reject(noQuorum('read'))
+    }
+    return this.#reads.barrier()
+  }
+
+  watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<EventBatch> {
+    return this.#hub.watch(request, signal)
+  }
+
+  /** A snapshot that another member sends; see `Snapshots`. */
+  get snapshots(): Snapshots {
+    return this.#snapshots
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#end(stopping())
+    await this.#options.log.close()
+  }
+
+  #end(error: JangadaError): void {
+    this.#stopped = true
+    this.#tickTimer?.cancel()
+    this.#applier.stop()
+    this.#proposals.failAll(error)
+    this.#reads.failAll(error)
+    this.#hub.close(error)
+  }
+
+  #fail(reason: string): void {
+    if (this.#stopped) return
+    this.#options.logger.error('the member cannot go on', { reason })
+    this.#end(stopping())
+    this.#options.onFatal(reason)
+  }
+
+  #scheduleTick(): void {
+    this.#tickTimer = this.#options.clock.after(tickMs, () => {
+      const nowMs = this.#options.clock.monotonicMs()
+      if (nowMs - this.#lastTickMs > stallMs) {
+        this.#lastTickMs = nowMs
+        this.#tickTimer = this.#options.clock.after(0, () => this.#tick())
+      } else this.#tick()
+    })
+  }
+
+  #tick(): void {
+    if (this.#stopped) return
+    this.#lastTickMs = this.#options.clock.monotonicMs()
+    this.#step({ kind: 'tick', nowMs: this.#lastTickMs })
+    this.#scheduleTick()
+  }
+
+  #step(input: Input): void {
+    if (this.#stopped) return
+    try {
+      this.#raft.step(input)
+    } catch (error) {
+      this.#fail(`a broken invariant: ${describeError(error)}`)
+      return
+    }
+    this.#drain()
+  }
+
+  /** Carrying one effect out may step again; the outermost call sees to what that brings. */
+  #drain(): void {
+    if (this.#draining) return
+    this.#draining = true
+    try {
+      for (;;) {
+        const effects = this.#stopped ? [] : this.#raft.takeEffects()
+        if (effects.length === 0) return
+        for (const effect of effects) this.#carryOut(effect)
+      }
+    } finally {
+      this.#draining = false
+    }
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case 'send':
+        this.#send(effect.message)
+        return
+      case 'sendSnapshot':
+        void this.#sendSnapshot(effect.message)
+        return
+      case 'append':
+        void this.#append(effect)
+        return
+      case 'apply':
+        this.#applier.push(effect.entries)
+        return
+      case 'readReady':
+        this.#reads.ready(effect.readId, effect.index)
+        return
+      case 'readFailed':
+        this.#reads.failed(effect.readId)
+        return
+      case 'proposalAppended':
+        this.#proposals.appended(effect.proposalId, effect.index, effect.term)
+        return
+      case 'proposalDropped':
+        this.#proposals.dropped(effect.proposalId, effect.reason)
+        return
+      case 'roleChanged':
+        this.#lead(effect.role, effect.term, effect.leader)
+        return
+      case 'configChanged':
+        this.#options.logger.info('the members changed', { index: effect.index, ...effect.config })
+        return
+      default:
+        assertNever(effect)
+    }
+  }
+
+  #send(message: Message): void {
+    // The core wraps every snapshot in a `sendSnapshot` effect.
+    if (message.kind !== 'snapshot') this.#options.send(message)
+  }
+
+  /** The log takes the next append while this one is written; they are reported in order. */
+  async #append(effect: AppendEffect): Promise<void> {
+    const { snapshot } = effect
+    const before = this.#appends
+    let reported = (): void => undefined
+    this.#appends = new Promise((resolve) => {
+      reported = resolve
+    })
+    try {
+      await this.#options.log.append(effect)
+      await before
+      if (snapshot !== undefined) {
+        this.#applier.reset()
+        const store = await this.#snapshots.restore(snapshot)
+        if (this.#stopped) return
+        this.#store = store
+        this.#proposals.passed(snapshot.index)
+        this.#hub.restart()
+      }
+    } catch (error) {
+      this.#fail(`the log cannot be written: ${describeError(error)}`)
+      return
+    }
+    reported()
+    if (this.#stopped) return
+    for (const message of effect.whenDurable) this.#send(message)
+    this.#step({ kind: 'appended', token: effect.token })
+    if (snapshot !== undefined) this.#reads.applied()
+  }
+
+  async #sendSnapshot(message: SnapshotMessage): Promise<void> {
+    let ok = false
+    try {
+      await this.#options.sendSnapshot(message, this.#options.log.readSnapshot(message.snapshot))
+      ok = true
+    } catch (error) {
+      const cause = describeError(error)
+      this.#options.logger.warn('a snapshot did not arrive', { to: message.to, cause })
+    }
+    this.#step({ kind: 'snapshotSent', to: message.to, ok })
+  }
+
+  #applied(upto: Index): void {
+    this.#step({ kind: 'applied', upto })
+    this.#reads.applied()
+    this.#snapshots.consider()
+  }
+
+  #lead(role: Role, term: Term, leader: MemberId): void {
+    const before = this.#leadership
+    this.#leadership = { role: this.#isLearner(role) ? 'learner' : role, term, leader }
+    if (leader !== noMember) this.#leaderHeardAtMs = this.#options.clock.monotonicMs()
+    if (before.role !== role || before.leader !== leader) {
+      this.#options.logger.info('role', { role, term, leader })
+    }
+    this.#options.onLeadership(this.#leadership)
+  }
+
+  #isLearner(role: Role): boolean {
+    const { voters, outgoing } = this.#raft.status().config
+    return role === 'follower' && !voters.includes(this.id) && !outgoing.includes(this.id)
+  }
+}
+
+/** Longer without a leader than any election takes: a read need not wait to find that out. */
+const longestElectionMs = 2000

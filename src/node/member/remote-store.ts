@@ -1,0 +1,153 @@
+/**
+ * `StoreAccess` on a machine that is no member: asks members, one at a time, and turns to the
+ * next when one does not answer. It never goes back in time: answers older than the newest
+ * revision seen are declined.
+ */
+import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
+import { type Revision, revision } from '../../base/ids.ts'
+import { encodeCommand } from '../../core/store/command-codec.ts'
+import type {
+  ApplyResult,
+  Command,
+  EventBatch,
+  LeaseId,
+  RangeRequest,
+  RangeResult,
+} from '../../core/store/types.ts'
+import { type Clock, sleep } from '../../ports/clock.ts'
+import type { Entropy } from '../../ports/entropy.ts'
+import type { StreamAddress } from '../../ports/streams.ts'
+import type { CallStream } from '../wire/calls.ts'
+import type { Door } from '../wire/door.ts'
+import { CommandStore } from './command-store.ts'
+import { formatAddress } from './directory.ts'
+import type { Consistency, MemberView, WatchRequest } from './store-access.ts'
+
+const callTimeoutMs = 6000
+/** A call is tried on members in turn for this long. */
+const patienceMs = 4000
+const retryMs = 50
+
+export interface RemoteStoreOptions {
+  readonly door: () => Door
+  readonly clock: Clock
+  readonly entropy: Entropy
+  /** Doors of members, the ones to try first at the front; asked anew for each call. */
+  readonly peers: () => readonly StreamAddress[]
+}
+
+export class RemoteStore extends CommandStore {
+  readonly #options: RemoteStoreOptions
+  #seen: Revision = revision(0)
+  /** The member that answered last. */
+  #preferred: string | undefined
+
+  constructor(options: RemoteStoreOptions) {
+    super(options.entropy)
+    this.#options = options
+  }
+
+  async range(request: RangeRequest, consistency: Consistency): Promise<RangeResult> {
+    const result = await this.#ask('store.range', { request, consistency, atLeast: this.#seen })
+    return this.#noteRange(result as RangeResult)
+  }
+
+  async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<EventBatch> {
+    let { fromRevision } = request
+    while (!signal.aborted) {
+      const calls = await this.#someone(signal)
+      if (calls === undefined) return
+      try {
+        for await (const item of calls.feed('store.watch', { ...request, fromRevision }, signal)) {
+          const batch = item as EventBatch
+          this.#seen = later(this.#seen, batch.revision)
+          fromRevision = revision(batch.revision + 1)
+          yield batch
+        }
+        return
+      } catch (error) {
+        // Broken or behind: another member goes on from the same revision.
+        if (!isTransient(error)) throw error
+        this.#preferred = undefined
+        await sleep(this.#options.clock, retryMs, signal)
+      }
+    }
+  }
+
+  leaseKeepAlive(_id: LeaseId): Promise<boolean> {
+    return Promise.reject(new JangadaError('JGD_INTERNAL', 'keep-alives go to the leader'))
+  }
+
+  async view(): Promise<MemberView> {
+    const view = (await this.#ask('store.view', {})) as MemberView
+    return { ...view, memberId: undefined, role: 'client' }
+  }
+
+  protected override async propose(command: Command): Promise<ApplyResult> {
+    const body = { command: encodeCommand(command) }
+    return (await this.#ask('store.propose', body)) as ApplyResult
+  }
+
+  #noteRange(result: RangeResult): RangeResult {
+    this.#seen = later(this.#seen, result.revision)
+    return result
+  }
+
+  /** Asks members in turn. A write whose outcome is unknown is never repeated. */
+  async #ask(method: string, body: unknown): Promise<unknown> {
+    const { clock } = this.#options
+    const deadlineMs = clock.monotonicMs() + patienceMs
+    let last: unknown
+    for (;;) {
+      for (const address of this.#order()) {
+        try {
+          const calls = await this.#options.door().callsTo(address)
+          const answer = await calls.call(method, body, callTimeoutMs)
+          this.#preferred = formatAddress(address)
+          return answer
+        } catch (error) {
+          last = error
+          const unknown = isJangadaError(error, 'JGD_OUTCOME_UNKNOWN')
+          if (!isTransient(error) || (unknown && method === 'store.propose')) throw error
+        }
+      }
+      if (clock.monotonicMs() >= deadlineMs) break
+      await sleep(clock, retryMs)
+    }
+    if (isJangadaError(last, 'JGD_NO_QUORUM')) throw last
+    const cause = last === undefined ? 'no member is known' : describeError(last)
+    throw new JangadaError('JGD_UNREACHABLE', `no member answers: ${cause}`, { cause: last })
+  }
+
+  async #someone(signal: AbortSignal): Promise<CallStream | undefined> {
+    while (!signal.aborted) {
+      for (const address of this.#order()) {
+        try {
+          const calls = await this.#options.door().callsTo(address)
+          this.#preferred = formatAddress(address)
+          return calls
+        } catch (error) {
+          if (!isTransient(error)) throw error
+        }
+      }
+      await sleep(this.#options.clock, retryMs, signal)
+    }
+    return undefined
+  }
+
+  #order(): readonly StreamAddress[] {
+    const peers = this.#options.peers()
+    const preferred = peers.find((peer) => formatAddress(peer) === this.#preferred)
+    if (preferred === undefined) return peers
+    return [preferred, ...peers.filter((peer) => peer !== preferred)]
+  }
+}
+
+const later = (a: Revision, b: Revision): Revision => (a > b ? a : b)
+
+/** Another member may do better. */
+const isTransient = (error: unknown): boolean =>
+  isJangadaError(error, 'JGD_UNREACHABLE') ||
+  isJangadaError(error, 'JGD_OUTCOME_UNKNOWN') ||
+  isJangadaError(error, 'JGD_NOT_LEADER') ||
+  isJangadaError(error, 'JGD_SHUTTING_DOWN')

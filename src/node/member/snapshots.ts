@@ -1,0 +1,107 @@
+/**
+ * A member's snapshots: writes one when the log has grown enough, restores the store from one,
+ * and takes those that the leader sends in pieces.
+ *
+ * Invariant: at most one is written at a time, and at most one is being received.
+ */
+import { assert } from '../../base/assert.ts'
+import { describeError, JangadaError } from '../../base/errors.ts'
+import { type Index, index } from '../../base/ids.ts'
+import type { SnapshotRef } from '../../core/raft/types.ts'
+import { SnapshotRestore } from '../../core/store/snapshot-restore.ts'
+import type { Store } from '../../core/store/store.ts'
+import type { Log } from '../../ports/log.ts'
+import type { MemberLog, SnapshotReceiver } from './member-log.ts'
+
+/** A snapshot is written after this many entries. */
+export const entriesBetweenSnapshots = 10_000
+/** Entries kept in memory behind a snapshot, so that a slow follower needs no snapshot itself. */
+const entriesKeptBehind = 2_000
+
+export interface SnapshotsOptions {
+  readonly log: MemberLog
+  readonly logger: Log
+  readonly store: () => Store
+  /** The name a snapshot taken now would have; undefined while one is being installed. */
+  readonly nameOfState: () => SnapshotRef | undefined
+  readonly onWritten: (snapshot: SnapshotRef, upto: Index) => void
+  readonly onFatal: (reason: string) => void
+}
+
+export class Snapshots {
+  readonly #options: SnapshotsOptions
+  #lastIndex: Index
+  #writing = false
+  #receiving: { readonly snapshot: SnapshotRef; readonly receiver: SnapshotReceiver } | undefined
+
+  constructor(options: SnapshotsOptions) {
+    this.#options = options
+    this.#lastIndex = options.store().appliedIndex
+  }
+
+  /** To be called whenever the store has moved on. */
+  consider(): void {
+    if (this.#writing) return
+    if (this.#options.store().appliedIndex - this.#lastIndex < entriesBetweenSnapshots) return
+    const snapshot = this.#options.nameOfState()
+    if (snapshot === undefined) return
+    assert(snapshot.index === this.#options.store().appliedIndex, 'the name fits the state')
+    this.#writing = true
+    void this.#write(snapshot)
+  }
+
+  async restore(snapshot: SnapshotRef): Promise<Store> {
+    const restore = new SnapshotRestore()
+    for await (const piece of this.#options.log.readSnapshot(snapshot)) {
+      const fault = restore.push(piece)
+      if (fault !== undefined) throw unreadable(snapshot, fault.reason)
+    }
+    const finished = restore.finish()
+    if (finished.kind === 'fault') throw unreadable(snapshot, finished.reason)
+    this.#lastIndex = snapshot.index
+    return finished.store
+  }
+
+  /** The first piece names the snapshot; an earlier one that never ended is given up. */
+  async receiveBegin(snapshot: SnapshotRef): Promise<void> {
+    await this.#receiving?.receiver.abort()
+    this.#receiving = undefined
+    const receiver = await this.#options.log.receiveSnapshot(snapshot)
+    this.#receiving = { snapshot, receiver }
+  }
+
+  /** Rejects with JGD_CONFLICT when `of` is not the snapshot that is being received. */
+  async receivePiece(of: Index, piece: Uint8Array): Promise<void> {
+    await this.#expected(of).write(piece)
+  }
+
+  async receiveEnd(of: Index): Promise<void> {
+    const receiver = this.#expected(of)
+    this.#receiving = undefined
+    await receiver.finish()
+  }
+
+  #expected(of: Index): SnapshotReceiver {
+    if (this.#receiving?.snapshot.index !== of) {
+      throw new JangadaError('JGD_CONFLICT', 'another snapshot is being received')
+    }
+    return this.#receiving.receiver
+  }
+
+  async #write(snapshot: SnapshotRef): Promise<void> {
+    try {
+      await this.#options.log.writeSnapshot(snapshot, this.#options.store().snapshotChunks())
+      this.#lastIndex = snapshot.index
+      this.#options.logger.info('snapshot written', { index: snapshot.index })
+      const upto = index(Math.max(0, snapshot.index - entriesKeptBehind))
+      this.#options.onWritten(snapshot, upto)
+    } catch (error) {
+      this.#options.onFatal(`a snapshot cannot be written: ${describeError(error)}`)
+    } finally {
+      this.#writing = false
+    }
+  }
+}
+
+const unreadable = (snapshot: SnapshotRef, reason: string): JangadaError =>
+  new JangadaError('JGD_WAL_DAMAGED', `snapshot ${snapshot.index} cannot be restored: ${reason}`)

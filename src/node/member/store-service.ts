@@ -1,0 +1,69 @@
+/** What a member answers to other machines about the store. */
+import { JangadaError } from '../../base/errors.ts'
+import { type Clock, sleep } from '../../ports/clock.ts'
+import type { CallMethods } from '../wire/calls.ts'
+import type { MemberStore } from './member-store.ts'
+import { checkPropose, checkRangeCall, checkWatch } from './wire-schemas.ts'
+
+/** A member that is behind what the asker has seen waits this long, then declines. */
+const catchUpMs = 500
+const catchUpStepMs = 10
+
+/** `store` is undefined while this machine is no member. */
+export function storeMethods(store: () => MemberStore | undefined, clock: Clock): CallMethods {
+  const present = (): MemberStore => {
+    const own = store()
+    if (own === undefined) throw new JangadaError('JGD_UNREACHABLE', 'this machine is no member')
+    return own
+  }
+  const caughtUp = async (own: MemberStore, revision: number): Promise<void> => {
+    const deadlineMs = clock.monotonicMs() + catchUpMs
+    while (own.member.store.revision < revision) {
+      if (clock.monotonicMs() >= deadlineMs) {
+        throw new JangadaError('JGD_UNREACHABLE', 'this member is behind; ask another')
+      }
+      await sleep(clock, catchUpStepMs)
+    }
+  }
+  return {
+    calls: new Map([
+      [
+        'store.propose',
+        async (body: unknown): Promise<unknown> => {
+          // Only the leader's own log: a member that forwarded again could go in a circle.
+          const { result } = await present().member.propose(checkPropose(body))
+          return result
+        },
+      ],
+      [
+        'store.range',
+        async (body: unknown): Promise<unknown> => {
+          const call = checkRangeCall(body)
+          const own = present()
+          await caughtUp(own, call.atLeast)
+          return own.range(call.request, call.consistency)
+        },
+      ],
+      ['store.view', (): Promise<unknown> => present().view()],
+    ]),
+    feeds: new Map([
+      [
+        'store.watch',
+        (body: unknown, _context: unknown, signal: AbortSignal): AsyncIterable<unknown> =>
+          watchWhenCaughtUp(present(), caughtUp, body, signal),
+      ],
+    ]),
+  }
+}
+
+async function* watchWhenCaughtUp(
+  store: MemberStore,
+  caughtUp: (store: MemberStore, revision: number) => Promise<void>,
+  body: unknown,
+  signal: AbortSignal,
+): AsyncGenerator<unknown> {
+  const request = checkWatch(body)
+  // A watch may begin at the revision after the newest that the asker has seen.
+  await caughtUp(store, request.fromRevision - 1)
+  yield* store.watch(request, signal)
+}
