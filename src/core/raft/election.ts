@@ -5,7 +5,9 @@
  */
 import { assert } from '../../base/assert.ts'
 import { noMember, type Index, type MemberId, type Term } from '../../base/ids.ts'
+import { isVoter } from './config.ts'
 import { describeKind } from './describe.ts'
+import type { RaftLog } from './log.ts'
 import { electorateIds, jointVote } from './quorum.ts'
 import { broadcastAppend } from './replication.ts'
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from './roles.ts'
@@ -41,9 +43,14 @@ export function stand(state: RaftState, campaign: Campaign): void {
   run(state, campaign)
 }
 
-function hasUnappliedConfig({ log }: RaftState): boolean {
-  if (log.applied >= log.committed) return false
-  const unapplied = log.slice((log.applied + 1) as Index, log.committed)
+const hasUnappliedConfig = ({ log }: RaftState): boolean =>
+  hasConfigAfterApplied(log, log.committed)
+
+function hasConfigAfterApplied(log: RaftLog, upto: Index): boolean {
+  // A snapshot being installed holds the changes up to its end.
+  const from = Math.max(log.applied + 1, log.firstIndex) as Index
+  if (from > upto) return false
+  const unapplied = log.slice(from, upto)
   return unapplied.some((entry) => entry.kind === 'config')
 }
 
@@ -122,7 +129,7 @@ export function receiveVoteRequest(state: RaftState, message: VoteRequest | PreV
     state.vote === message.from ||
     (state.vote === noMember && state.leader === noMember) ||
     (pre && message.term > state.term)
-  const granted = free && state.log.isUpToDate(message.lastIndex, message.lastTerm)
+  const granted = free && holdsEnough(state, message)
   state.trace(
     'info',
     () =>
@@ -138,6 +145,26 @@ export function receiveVoteRequest(state: RaftState, message: VoteRequest | PreV
     state.vote = message.from
   }
   refuseOrGrant(state, message, granted)
+}
+
+/**
+ * Whether the candidate's log holds all that may have been committed, as far as this member can
+ * tell: all of this member's log, of which any entry may have been committed by its own count.
+ *
+ * A member that is no voter, and whose log has no change that could make it one, was never
+ * counted for what it holds beyond its commit index. If it refused for the sake of those entries,
+ * a leader that removed itself, stepped down with proposals still in its log, and is still needed
+ * by voters who have yet to hear of the removal, would block them for ever. A log that ends no
+ * earlier than a committed entry contains it (leader completeness, thesis 3.6.3).
+ */
+function holdsEnough(state: RaftState, message: VoteRequest | PreVoteRequest): boolean {
+  const { log } = state
+  const { lastIndex, lastTerm } = message
+  if (log.isUpToDate(lastIndex, lastTerm)) return true
+  if (isVoter(state.config, state.id) || hasConfigAfterApplied(log, log.lastIndex)) return false
+  const committedTerm = log.termAt(log.committed)
+  assert(committedTerm !== undefined, 'the term of the commit index is known')
+  return lastTerm > committedTerm || (lastTerm === committedTerm && lastIndex >= log.committed)
 }
 
 /** A grant is for the term asked about; a refusal tells the refuser's own. */

@@ -110,6 +110,14 @@ export class Cluster implements Watcher {
     if (packet !== undefined) this.hand(packet)
   }
 
+  /** Loses packet `at`. Whoever sends a snapshot finds out; others do not. */
+  lose(at: number): void {
+    const [packet] = this.wire.splice(at, 1)
+    if (packet?.message.kind !== 'snapshot') return
+    const { from, to } = packet.message
+    this.members.get(from)?.step({ kind: 'snapshotSent', to, ok: false })
+  }
+
   hand({ message, machine }: Packet): void {
     const to = this.members.get(message.to)
     const arrives = to !== undefined && !this.cut.has(`${message.from}>${message.to}`)
