@@ -5,7 +5,7 @@
  */
 import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { killNow } from './processes.ts'
+import { type ProcessRef, isAlive, killNow } from './processes.ts'
 import { type RackWorld, orUndefined, rackError, until } from './world.ts'
 
 export interface Hierarchy {
@@ -71,17 +71,21 @@ export const hierarchyWords = (layout: CgroupLayout): string[] =>
     ? ['v2']
     : layout.hierarchies.map(({ root, options }) => `${path.basename(root)}:${options}`)
 
-export async function createCgroups(layout: CgroupLayout, name: string): Promise<void> {
-  if (layout.version === 2) {
-    const controllers = (await readFile(path.join(layout.root, 'cgroup.controllers'), 'utf8'))
-      .trim()
-      .split(' ')
-    // One at a time: one that the kernel refuses here must not take the others with it.
-    for (const controller of controllers) {
-      const file = path.join(layout.root, 'cgroup.subtree_control')
-      await orUndefined(writeFile(file, `+${controller}`))
-    }
+/**
+ * Version 2 gives a host only the controllers that the top of the tree passes on. systemd passes
+ * on most; what we add stays on, for others may have come to rely on it.
+ */
+export async function passOnControllers(layout: CgroupLayout): Promise<void> {
+  if (layout.version === 1) return
+  const controllers = await readFile(path.join(layout.root, 'cgroup.controllers'), 'utf8')
+  // One at a time: one that the kernel refuses here must not take the others with it.
+  for (const controller of controllers.trim().split(' ')) {
+    const file = path.join(layout.root, 'cgroup.subtree_control')
+    await orUndefined(writeFile(file, `+${controller}`))
   }
+}
+
+export async function createCgroups(layout: CgroupLayout, name: string): Promise<void> {
   await Promise.all(cgroupDirs(layout, name).map((dir) => mkdir(dir, { recursive: true })))
   if (layout.version === 2) return
   await Promise.all(layout.hierarchies.map((hierarchy) => prepare(hierarchy, name)))
@@ -110,6 +114,19 @@ export function joining(dirs: readonly string[], argv: readonly string[]): strin
     'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ >"$1/cgroup.procs" || exit 125; ' +
     'shift; n=$((n - 1)); done; exec "$@"'
   return ['sh', '-c', script, 'join', String(dirs.length), ...dirs, ...argv]
+}
+
+/** Where programs run inside a host. Version 2 allows none beside cgroups with controllers. */
+export const innerCgroupDirs = (layout: CgroupLayout, name: string): string[] =>
+  cgroupDirs(layout, name).map((dir) => (layout.version === 2 ? path.join(dir, 'init') : dir))
+
+/** Moves a process, which must be in the cgroups of `name` already, to where programs run. */
+export async function moveInner(layout: CgroupLayout, name: string, pid: number): Promise<void> {
+  if (layout.version === 1) return
+  for (const dir of innerCgroupDirs(layout, name)) {
+    await mkdir(dir, { recursive: true })
+    await writeFile(path.join(dir, 'cgroup.procs'), String(pid))
+  }
 }
 
 /** All processes in the cgroups of `name`, those of its containers included. */
@@ -181,12 +198,13 @@ export async function killAll(
   world: RackWorld,
   layout: CgroupLayout,
   name: string,
-  first?: number,
+  first?: ProcessRef,
 ): Promise<void> {
-  if (first !== undefined) killNow(first)
+  if (first !== undefined) killNow(first.pid)
   const sweep = async (): Promise<true | undefined> => {
     const pids = await processesIn(layout, name)
-    if (pids.length === 0) return true
+    // A dying process leaves its cgroup a moment before it is dead.
+    if (pids.length === 0) return (await isAlive(first)) ? undefined : true
     for (const pid of pids) killNow(pid)
     // In version 1 a frozen process does not die. It was killed before it could run again.
     if (layout.version === 1 && (await isFrozen(layout, name))) {

@@ -42,21 +42,35 @@ export async function up(context: RackCommandContext, args: RackUpArguments): Pr
     })
   }
   const work = build(context, args)
-  // Taken down under its feet, the work fails soon; what it made meanwhile goes at the second time.
-  const release = onInterrupt(async () => {
-    await rackDown(world, args)
-    await Promise.allSettled([work])
-    await rackDown(world, args)
+  let cleaning: Promise<void> | undefined
+  const release = onInterrupt(() => {
+    cleaning = removeUnder(work, world, args)
+    return cleaning
   })
   try {
     await work
     return 0
   } catch (error) {
-    await rackDown(world, args)
-    throw error
+    if (cleaning === undefined) {
+      await rackDown(world, args)
+      throw error
+    }
+    // It failed because it was interrupted, which is no news; what counts is that all is gone.
+    await cleaning
+    return interruptedCode
   } finally {
     release()
   }
+}
+
+/** As a shell has it for a program that SIGINT ended. */
+const interruptedCode = 130
+
+/** Taken down under its feet the work fails soon; what it made meanwhile goes at the second time. */
+async function removeUnder(work: Promise<void>, world: RackWorld, place: RackPlace): Promise<void> {
+  await rackDown(world, place)
+  await Promise.allSettled([work])
+  await rackDown(world, place)
 }
 
 async function build({ world, print }: RackCommandContext, args: RackUpArguments): Promise<void> {

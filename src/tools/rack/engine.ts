@@ -55,7 +55,8 @@ async function ask(
       agent: false,
     })
     outgoing.once('response', resolve)
-    outgoing.once('error', reject)
+    // Not once: a host that is switched off may fail both our sending and our receiving.
+    outgoing.on('error', reject)
     if (bodyFile === undefined) outgoing.end()
     else createReadStream(bodyFile).once('error', reject).pipe(outgoing)
   })

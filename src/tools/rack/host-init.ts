@@ -39,11 +39,21 @@ mount --bind ${supervisorDir}/boot_id /proc/sys/kernel/random/boot_id
 # cgroups: only the host's own part of the tree is visible, as on a machine of its own.
 if [ "$1" = v2 ]; then
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
-  # A cgroup with processes of its own cannot give controllers to its children.
+  # A cgroup with processes of its own cannot give controllers to its children, so all move into
+  # one of its children. The parent of PID 1 is out of reach from here and is moved from outside.
   mkdir -p /sys/fs/cgroup/init
-  while read -r pid; do
-    echo "$pid" >/sys/fs/cgroup/init/cgroup.procs || :
-  done </sys/fs/cgroup/cgroup.procs
+  tries=0
+  until [ -z "$(cat /sys/fs/cgroup/cgroup.procs)" ]; do
+    for pid in $(cat /sys/fs/cgroup/cgroup.procs); do
+      if [ "$pid" != 0 ]; then echo "$pid" >/sys/fs/cgroup/init/cgroup.procs || :; fi
+    done
+    tries=$((tries + 1))
+    if [ "$tries" -gt 1000 ]; then
+      echo 'a process stays in the top cgroup' >&2
+      exit 1
+    fi
+    sleep 0.01
+  done
   for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
     echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control || :
   done

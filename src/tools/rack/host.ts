@@ -10,7 +10,10 @@ import {
   cgroupDirs,
   createCgroups,
   hierarchyWords,
+  innerCgroupDirs,
   joining,
+  moveInner,
+  passOnControllers,
   processesIn,
 } from './cgroups.ts'
 import { type EngineInfo, engineInfo } from './engine.ts'
@@ -93,6 +96,7 @@ export async function startHost(
   const directory = hostDirectory(rack, host)
   const cgroup = cgroupName(rack.name, host.name)
   await prepareHost(rack, host)
+  await passOnControllers(layout)
   await createCgroups(layout, cgroup)
   const flags = [...namespaceFlags, '--fork', '--kill-child', '--propagation=private']
   const outside = ['env', `--chdir=${directory}`, 'unshare', ...flags, '--']
@@ -114,6 +118,7 @@ export async function startHost(
     () => findInit(layout, cgroup, outer.pid),
   )
   await writeBoot(directory, { init })
+  await moveInner(layout, cgroup, outer.pid)
   await plugHost(rack.switch.pid, init.pid, host)
   return init
 }
@@ -167,10 +172,6 @@ export function execIn(
   options: RunOptions,
 ): Promise<RunResult> {
   const cgroup = cgroupName(rack.name, host.name)
-  // Version 2 allows no processes beside cgroups with controllers; init made this one for itself.
-  const dirs = cgroupDirs(layout, cgroup).map((dir) =>
-    layout.version === 2 ? path.join(dir, 'init') : dir,
-  )
   const nsenter = ['nsenter', '-t', String(init.pid), ...namespaceFlags, '--wd=/', '--']
-  return run(joining(dirs, [...nsenter, ...argv]), options)
+  return run(joining(innerCgroupDirs(layout, cgroup), [...nsenter, ...argv]), options)
 }

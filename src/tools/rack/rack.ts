@@ -118,7 +118,7 @@ export class Rack {
     const init = await this.#init(machine)
     if (init !== undefined) await setPort(this.spec.switch.pid, name, false)
     const cutAtMs = this.clock.monotonicMs()
-    await killAll(this.#world, this.#layout, cgroupName(this.spec.name, name), init?.pid)
+    await killAll(this.#world, this.#layout, cgroupName(this.spec.name, name), init)
     const deadAtMs = this.clock.monotonicMs()
     await removePort(this.spec.switch.pid, name)
     await rm(path.join(this.#directory(machine), 'boot.json'), { force: true })
