@@ -96,13 +96,18 @@ const isPlain = (value: unknown): value is Json =>
 function sorted(key: string, list: readonly unknown[]): readonly unknown[] {
   const cleaned = list.map((item) => (isPlain(item) ? withoutDefaults(item) : item))
   if (key === 'Env') {
-    return [...new Map(cleaned.map((item) => [String(item).split('=')[0], item])).values()].sort()
+    const byName = new Map(cleaned.map((item) => [String(item).split('=')[0], String(item)]))
+    return [...byName.values()].toSorted((a, b) => (a < b ? -1 : 1))
   }
   if (key !== 'Binds' && key !== 'Ulimits') return cleaned
   return cleaned.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 }
 
-function ours(words: readonly string[]): ContainerSpec | readonly string[] {
+type Ours =
+  | { readonly ok: true; readonly container: ContainerSpec }
+  | { readonly ok: false; readonly reasons: readonly string[] }
+
+function ours(words: readonly string[]): Ours {
   const result = parseDockerRun(words, {
     variable: (name) => variables[name],
     read: (path) => {
@@ -110,9 +115,9 @@ function ours(words: readonly string[]): ContainerSpec | readonly string[] {
       return text === undefined ? { kind: 'absent' } : { kind: 'text', text }
     },
   })
-  if (!result.ok) return result.reasons
+  if (!result.ok) return result
   assert(result.run.container !== undefined, 'nothing here waits for a machine')
-  return result.run.container
+  return { ok: true, container: result.run.container }
 }
 
 t.test('the real command and this parser agree', async (t) => {
@@ -144,10 +149,13 @@ t.test('the real command and this parser agree', async (t) => {
       t.fail(`Docker refuses ${line.join(' ')}`)
       continue
     }
-    t.same(withoutDefaults({ ...ours(words) } as Json), withoutDefaults(body), line.join(' '))
+    const mine = ours(words)
+    if (!mine.ok) t.fail(`${line.join(' ')}: ${mine.reasons.join(', ')}`)
+    else t.same(withoutDefaults({ ...mine.container }), withoutDefaults(body), line.join(' '))
   }
   for (const line of refusedLines) {
     t.equal(await theirs(line), undefined, `Docker refuses ${line.join(' ')}`)
-    t.ok(Array.isArray(ours(line)), `and so does the parser: ${String(ours(line))}`)
+    const mine = ours(line)
+    t.notOk(mine.ok, `and so does the parser: ${mine.ok ? '' : mine.reasons.join(', ')}`)
   }
 })

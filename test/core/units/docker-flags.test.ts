@@ -114,7 +114,7 @@ for (const flag of dockerFlags) {
   const result = dockerRun([...base, ...words, 'busybox'])
   if (flag.fate.kind === 'carried') {
     t.notSame(result, without, `--${flag.name} changes the container`)
-    t.notOk(Array.isArray(result), `--${flag.name} is accepted: ${String(result)}`)
+    t.notOk(Array.isArray(result), `--${flag.name} is accepted: ${JSON.stringify(result)}`)
   } else if (flag.fate.kind === 'refused') {
     t.same(result, [`--${flag.name}: ${flag.fate.reason}`], `--${flag.name} is refused by name`)
   }

@@ -56,7 +56,7 @@ for (const [section = '', key = '', example] of keyRows) {
 
 t.test('the lists of flags and the parser agree, with the reasons', async (t) => {
   const carriedText = /Carried into[^:]*:([^|]*?)\n\n/s.exec(text)?.[1] ?? ''
-  const carried = [...carriedText.matchAll(/`--([a-z0-9-]+)`/g)].map((match) => match[1])
+  const carried = [...carriedText.matchAll(/`--([a-z0-9-]+)`/g)].map((match) => match[1] ?? '')
   const byFate = (kind: string): readonly string[] =>
     dockerFlags.filter((flag) => flag.fate.kind === kind).map((flag) => flag.name)
   t.same(carried.toSorted(), byFate('carried'))
