@@ -1,0 +1,83 @@
+/** What every function of this room works with, and the small steps they share. */
+import { toHex } from '../../base/bytes.ts'
+import { JangadaError } from '../../base/errors.ts'
+import type { ClusterId, MachineId } from '../../base/ids.ts'
+import { eventKey, events } from '../../core/records/keyspace.ts'
+import type { RecordKind, Stored } from '../../core/records/record.ts'
+import type { EventRecord } from '../../core/records/schemas.ts'
+import type { Compare, Operation } from '../../core/store/types.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Crypto } from '../../ports/crypto.ts'
+import type { Entropy } from '../../ports/entropy.ts'
+import type { StoreAccess } from '../member/store-access.ts'
+import type { RefusalLog } from './refusals.ts'
+import type { SecretHolder } from './secrets.ts'
+
+export interface EnrolContext {
+  readonly clusterId: ClusterId
+  /** This machine. */
+  readonly machineId: MachineId
+  readonly store: StoreAccess
+  readonly crypto: Crypto
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly secrets: SecretHolder
+  readonly refusals: RefusalLog
+}
+
+/** Another writer may win this often before the caller is asked to try again. */
+const attemptsMax = 5
+
+/** One record, or undefined when there is none that can be read. Linearizable. */
+export async function readRecord<T, Parts extends readonly string[]>(
+  store: StoreAccess,
+  kind: RecordKind<T, Parts>,
+  ...parts: Parts
+): Promise<Stored<T> | undefined> {
+  const { items } = await store.range({ key: kind.key(...parts) }, 'linearizable')
+  return items[0] === undefined ? undefined : kind.read(items[0])
+}
+
+/** The guard that nobody has written `key` since it was read; absent counts as revision 0. */
+export const unchanged = (key: string, seen: Stored<unknown> | undefined): Compare => ({
+  target: 'modRevision',
+  key,
+  is: '=',
+  to: seen?.modRevision ?? 0,
+})
+
+export interface Decision<T> {
+  readonly compare: readonly Compare[]
+  /** None: nothing to write. */
+  readonly then: readonly Operation[]
+  readonly value: T
+}
+
+/**
+ * Reads, decides and writes, from the start again when someone else wrote in between. `decide`
+ * throws to refuse. Rejects with JGD_OVERLOADED after `attemptsMax` lost races.
+ */
+export async function decideAndCommit<T>(
+  store: StoreAccess,
+  decide: () => Promise<Decision<T>>,
+): Promise<T> {
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+    const { compare, then, value } = await decide()
+    if (then.length === 0) return value
+    const result = await store.transact({ compare, then, otherwise: [] })
+    if (result.succeeded) return value
+  }
+  throw new JangadaError('JGD_OVERLOADED', 'the records changed under every attempt', {
+    hint: 'try again in a moment',
+  })
+}
+
+export function putEvent(
+  deps: { readonly clock: Clock; readonly entropy: Entropy },
+  event: Pick<EventRecord, 'kind' | 'severity' | 'message'> & Partial<EventRecord>,
+): Operation {
+  const atMs = deps.clock.wallMs()
+  const random = toHex(deps.entropy.bytes(6))
+  const record: EventRecord = { v: 1, code: '', machine: '', unit: '', atMs, ...event }
+  return events.put(record, eventKey(atMs, random))
+}
