@@ -12,7 +12,13 @@ import { electorateIds, jointVote } from './quorum.ts'
 import { broadcastAppend } from './replication.ts'
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from './roles.ts'
 import type { RaftState } from './state.ts'
-import type { PreVoteRequest, PreVoteResponse, VoteRequest, VoteResponse } from './types.ts'
+import type {
+  MemberChange,
+  PreVoteRequest,
+  PreVoteResponse,
+  VoteRequest,
+  VoteResponse,
+} from './types.ts'
 
 /** `transfer`: the leader asked for it, so no pre-vote, and the voters' loyalty does not count. */
 export type Campaign = 'preElection' | 'election' | 'transfer'
@@ -44,14 +50,23 @@ export function stand(state: RaftState, campaign: Campaign): void {
 }
 
 const hasUnappliedConfig = ({ log }: RaftState): boolean =>
-  hasConfigAfterApplied(log, log.committed)
+  unappliedChanges(log, log.committed).length > 0
 
-function hasConfigAfterApplied(log: RaftLog, upto: Index): boolean {
+/** The changes of membership up to `upto` that are not in force here yet. */
+function unappliedChanges(log: RaftLog, upto: Index): readonly MemberChange[] {
   // A snapshot being installed holds the changes up to its end.
   const from = Math.max(log.applied + 1, log.firstIndex) as Index
-  if (from > upto) return false
-  const unapplied = log.slice(from, upto)
-  return unapplied.some((entry) => entry.kind === 'config')
+  if (from > upto) return []
+  return log.slice(from, upto).flatMap((entry) => (entry.kind === 'config' ? [entry.change] : []))
+}
+
+/** Whether the log makes this member a voter again, or for the first time. */
+function mayBecomeVoter({ id, log }: RaftState): boolean {
+  return unappliedChanges(log, log.lastIndex).some(
+    (change) =>
+      change.kind !== 'leaveJoint' &&
+      change.steps.some((step) => step.kind === 'addVoter' && step.id === id),
+  )
 }
 
 function run(state: RaftState, campaign: Campaign): void {
@@ -161,7 +176,7 @@ function holdsEnough(state: RaftState, message: VoteRequest | PreVoteRequest): b
   const { log } = state
   const { lastIndex, lastTerm } = message
   if (log.isUpToDate(lastIndex, lastTerm)) return true
-  if (isVoter(state.config, state.id) || hasConfigAfterApplied(log, log.lastIndex)) return false
+  if (isVoter(state.config, state.id) || mayBecomeVoter(state)) return false
   const committedTerm = log.termAt(log.committed)
   assert(committedTerm !== undefined, 'the term of the commit index is known')
   return lastTerm > committedTerm || (lastTerm === committedTerm && lastIndex >= log.committed)
