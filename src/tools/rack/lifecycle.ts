@@ -141,6 +141,7 @@ export async function rackDown(
   const { name, stateDir } = place(options)
   const layout = await readCgroupLayout()
   const machines = await machinesWithCgroups(layout, name)
+  if (machines.length > 0) world.log.info('taking a rack down', { rack: name, machines })
   const remove = async (machine: string): Promise<void> => {
     await killAll(world, layout, cgroupName(name, machine))
     await removeCgroups(world, layout, cgroupName(name, machine))

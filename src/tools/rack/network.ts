@@ -81,7 +81,10 @@ export async function addTap(switchPid: number, machine: string): Promise<void> 
   await ip(switchPid, [`tuntap add ${port} mode tap`, `link set ${port} master ${bridgeName} up`])
 }
 
-/** The machine sees its cable pulled (no carrier), or plugged in again. */
+/**
+ * Down: nothing passes, and a host sees that it has no carrier. The firmware of a virtual machine
+ * does not see it: to it the network is silent.
+ */
 export async function setPort(switchPid: number, machine: string, up: boolean): Promise<void> {
   await ip(switchPid, [`link set ${portName(machine)} ${up ? 'up' : 'down'}`])
 }

@@ -34,6 +34,8 @@ export class Rack {
   readonly spec: RackSpec
   readonly #world: RackWorld
   readonly #layout: CgroupLayout
+  /** Resolves when the last change of the faults that was asked for here is done. */
+  #faultsChanged: Promise<void> = Promise.resolve()
 
   /** Use `rackUp` or `openRack`. */
   constructor(world: RackWorld, layout: CgroupLayout, spec: RackSpec) {
@@ -277,10 +279,16 @@ export class Rack {
     return { name, directory: this.#directory(host), init: await this.#running(host) }
   }
 
-  async #changeFaults(change: (faults: Faults) => Faults): Promise<void> {
-    const file = rackPaths(this.spec.stateDir).faults
-    const faults = change((await readJson<Faults>(file)) ?? noFaults)
-    await applyFaults(this.spec.switch.pid, faults)
-    await writeJson(file, faults)
+  /** One at a time: each change is made to the outcome of the one before. */
+  #changeFaults(change: (faults: Faults) => Faults): Promise<void> {
+    const work = async (): Promise<void> => {
+      const file = rackPaths(this.spec.stateDir).faults
+      const faults = change((await readJson<Faults>(file)) ?? noFaults)
+      await applyFaults(this.spec.switch.pid, faults)
+      await writeJson(file, faults)
+    }
+    const done = this.#faultsChanged.then(work)
+    this.#faultsChanged = done.catch(() => undefined)
+    return done
   }
 }

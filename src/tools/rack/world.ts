@@ -1,5 +1,5 @@
 /** What the rack needs from outside, and waiting for a condition with it. */
-import { JangadaError, describeError } from '../../base/errors.ts'
+import { JangadaError } from '../../base/errors.ts'
 import { type Clock, sleep } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 
@@ -58,5 +58,3 @@ export const rackError = (message: string, hint?: string, cause?: unknown): Jang
     ...(hint === undefined ? {} : { hint }),
     ...(cause === undefined ? {} : { cause }),
   })
-
-export { describeError }
