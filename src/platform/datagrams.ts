@@ -13,8 +13,12 @@ import type {
 /**
  * A socket bound to a link's own address sends 255.255.255.255 out on that link; one bound to
  * 0.0.0.0 fails with ENETUNREACH where there is no default route. But broadcasts are delivered
- * only to the latter. So a socket that also receives broadcasts is two: one for each direction,
- * and what is addressed to the link itself arrives at the first.
+ * only to the latter. So a port that also receives broadcasts takes a socket for each direction,
+ * and what is addressed to the link itself arrives at the sender.
+ *
+ * And it takes a second sender. Datagrams for a host that does not answer ARP stay in the send
+ * buffer until the kernel gives up on it, seconds later. On one socket a few hundred answers to a
+ * machine that is gone would hold up every broadcast behind them.
  *
  * Receiving on 0.0.0.0 hides the interface, and plain Node cannot bind to a device. So one
  * process opens a port with `broadcast` for one link at a time; for another it is refused with
@@ -35,9 +39,12 @@ export function udpDatagrams(): Datagrams {
           { hint: `serve ${link.name} from a process of its own, or name only one link` },
         )
       }
-      broadcastLinkOfPort.set(port, link.name)
+      // Held from before the first await, so that two that open at once do not both pass.
+      if (port !== 0) broadcastLinkOfPort.set(port, link.name)
       try {
-        return await openBroadcast(options, () => broadcastLinkOfPort.delete(port))
+        const socket = await openBroadcast(options, (taken) => broadcastLinkOfPort.delete(taken))
+        broadcastLinkOfPort.set(socket.port, link.name)
+        return socket
       } catch (error) {
         broadcastLinkOfPort.delete(port)
         throw error
@@ -60,47 +67,60 @@ function links(): readonly Link[] {
 
 async function openUnicast({ link, port, onMessage }: DatagramOptions): Promise<DatagramSocket> {
   const socket = await bind(link.address, port, false, onMessage)
-  return wrap(socket, [socket])
+  return wrap({ unicast: socket, broadcast: socket }, [socket])
 }
 
 async function openBroadcast(
   { link, port, onMessage }: DatagramOptions,
-  onClose: () => void,
+  onClose: (port: number) => void,
 ): Promise<DatagramSocket> {
-  const sender = await bind(link.address, port, true, onMessage)
+  const opened: Socket[] = []
+  const open = async (address: string, at: number): Promise<Socket> => {
+    const socket = await bind(address, at, true, onMessage)
+    opened.push(socket)
+    return socket
+  }
   try {
-    sender.setBroadcast(true)
-    const listener = await bind('0.0.0.0', sender.address().port, true, onMessage)
-    return wrap(sender, [sender, listener], onClose)
+    const broadcast = await open(link.address, port)
+    broadcast.setBroadcast(true)
+    const taken = broadcast.address().port
+    const unicast = await open(link.address, taken)
+    await open('0.0.0.0', taken)
+    return wrap({ unicast, broadcast }, opened, onClose)
   } catch (error) {
-    sender.close()
+    for (const socket of opened) socket.close()
     throw error
   }
 }
 
+/** Datagrams that wait for the kernel's send buffer, per socket; further ones are dropped. */
+const sendQueueMax = 256
+
 function wrap(
-  sender: Socket,
+  senders: { readonly unicast: Socket; readonly broadcast: Socket },
   sockets: readonly Socket[],
-  onClose: () => void = () => {},
+  onClose: (port: number) => void = () => {},
 ): DatagramSocket {
-  const { port } = sender.address()
+  const { port } = senders.unicast.address()
   let open = true
   return {
     port,
     send: (message: Uint8Array, to: Endpoint) => {
+      const sender = to.address === '255.255.255.255' ? senders.broadcast : senders.unicast
+      if (!open || sender.getSendQueueCount() >= sendQueueMax) return
       // The callback takes the error that would otherwise be an event; UDP promises nothing.
-      if (open) sender.send(message, to.port, to.address, () => {})
+      sender.send(message, to.port, to.address, () => {})
     },
     close: () => {
       if (!open) return
       open = false
       for (const socket of sockets) socket.close()
-      onClose()
+      onClose(port)
     },
   }
 }
 
-/** `shared` lets the two sockets of one port coexist; every holder of the port must have it. */
+/** `shared` lets the sockets of one port coexist; every holder of the port must have it. */
 function bind(
   address: string,
   port: number,

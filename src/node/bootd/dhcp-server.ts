@@ -97,6 +97,7 @@ class Server implements DhcpServer {
 
   #onMessage(bytes: Uint8Array): void {
     if (this.#closed) return
+    this.#options.metrics.count('jangada_dhcp_received_total')
     const decoded = decodePacket(bytes)
     switch (decoded.kind) {
       case 'malformed':

@@ -84,6 +84,7 @@ class Server implements TftpServer {
 
   #onMessage(bytes: Uint8Array, from: Endpoint): void {
     if (this.#closed) return
+    this.#options.metrics.count('jangada_tftp_received_total')
     const address = parseIpv4(from.address)
     // A forged sender elsewhere would be sent many times what it cost to forge the request.
     if (address === undefined || !isHostIn(this.#subnet, address)) return this.#dropped('off-link')
