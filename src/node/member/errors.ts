@@ -30,7 +30,10 @@ export function dropped(reason: DropReason): JangadaError {
       return new JangadaError('JGD_TOO_LARGE', 'the transaction is longer than a log entry may be')
     case 'memberChangePending':
     case 'memberChangeInvalid':
-      return new JangadaError('JGD_MEMBER_CHANGE_PENDING', `the member change is refused: ${reason}`)
+      return new JangadaError(
+        'JGD_MEMBER_CHANGE_PENDING',
+        `the member change is refused: ${reason}`,
+      )
     default:
       return assertNever(reason)
   }

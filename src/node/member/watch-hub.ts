@@ -141,8 +141,7 @@ export class WatchHub {
   }
 
   #groupOf(request: WatchRequest): Set<Watcher> {
-    const isPrefix =
-      request.key.endsWith('/') && request.rangeEnd === prefixEnd(request.key)
+    const isPrefix = request.key.endsWith('/') && request.rangeEnd === prefixEnd(request.key)
     if (!isPrefix) return this.#others
     let group = this.#byPrefix.get(request.key)
     if (group === undefined) {

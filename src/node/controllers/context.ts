@@ -1,0 +1,80 @@
+/** What every controller works with while this member leads. */
+import { toHex } from '../../base/bytes.ts'
+import type { Term } from '../../base/ids.ts'
+import { eventKey, events } from '../../core/records/keyspace.ts'
+import type { RecordKind } from '../../core/records/record.ts'
+import type { EventRecord } from '../../core/records/schemas.ts'
+import type { Operation } from '../../core/store/types.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Entropy } from '../../ports/entropy.ts'
+import type { Log } from '../../ports/log.ts'
+import type { Metrics } from '../../ports/metrics.ts'
+import { follow, RecordView } from '../member/follow.ts'
+import type { MemberStore } from '../member/member-store.ts'
+
+export interface ControllerContext {
+  readonly store: MemberStore
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** One term of office. `signal` aborts when it ends. */
+export interface Office {
+  readonly term: Term
+  /** On the leader's monotonic clock. */
+  readonly tookOfficeMs: number
+  readonly signal: AbortSignal
+}
+
+/** A view of `kind` that follows the store until the office ends. */
+export function viewOf<T, Parts extends readonly string[]>(
+  context: ControllerContext,
+  kind: RecordKind<T, Parts>,
+  office: Office,
+  onChange: () => void,
+): RecordView<T, Parts> {
+  const view = new RecordView(kind, onChange)
+  const { store, clock, log } = context
+  const { signal } = office
+  void follow({ store, clock, log, range: kind.range, follower: view, signal })
+  return view
+}
+
+export function putEvent(
+  context: Pick<ControllerContext, 'clock' | 'entropy'>,
+  event: Pick<EventRecord, 'kind' | 'severity' | 'message'> & Partial<EventRecord>,
+): Operation {
+  const atMs = context.clock.wallMs()
+  const record: EventRecord = { v: 1, code: '', machine: '', unit: '', atMs, ...event }
+  return events.put(record, eventKey(atMs, toHex(context.entropy.bytes(6))))
+}
+
+/**
+ * Runs `work` whenever it was asked for, one run at a time: asking during a run brings one more
+ * run after it. `work` never rejects.
+ */
+export class Once {
+  readonly #work: () => Promise<void>
+  #running = false
+  #again = false
+
+  constructor(work: () => Promise<void>) {
+    this.#work = work
+  }
+
+  ask(): void {
+    this.#again = true
+    if (!this.#running) void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    while (this.#again) {
+      this.#again = false
+      await this.#work()
+    }
+    this.#running = false
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * Life and death, on the leader: judges pulses, and declares machines lost. `core/liveness`
+ * decides; this room hears, waits for the quorum and writes.
+ */
+import { describeError } from '../../base/errors.ts'
+import { isMachineId, type MachineId, machineId } from '../../base/ids.ts'
+import { deadlines } from '../../core/liveness/deadlines.ts'
+import { decideLost } from '../../core/liveness/decide.ts'
+import type { PulseAge, PulseTable } from '../../core/liveness/pulse-table.ts'
+import { machines } from '../../core/records/keyspace.ts'
+import type { MachineRecord } from '../../core/records/schemas.ts'
+import { sleep } from '../../ports/clock.ts'
+import type { RecordView } from '../member/follow.ts'
+import type { RelayAnswer, RelayedPulse, UnitReport, Verdict } from '../member/pulse-types.ts'
+import type { Door } from '../wire/door.ts'
+import { type ControllerContext, type Office, putEvent, viewOf } from './context.ts'
+
+/** A voter that does not tell its table in this time is not waited for. */
+const tableTimeoutMs = 250
+/** The longest sleep between two looks: clocks and records may have changed meanwhile. */
+const longestLookMs = 200
+
+export interface LivenessOptions {
+  readonly context: ControllerContext
+  readonly office: Office
+  readonly table: PulseTable
+  readonly door: () => Door
+  readonly onReports: (machine: MachineId, reports: readonly UnitReport[]) => void
+}
+
+export class LivenessController {
+  readonly #options: LivenessOptions
+  readonly #machines: RecordView<MachineRecord, [string]>
+  /** Machines for which "lost" is being written: their pulses are no longer acknowledged. */
+  readonly #deciding = new Set<MachineId>()
+  readonly #silentUntilMs = new Map<MachineId, number>()
+  /** What each machine said last of the Raft member on it; 0 is none. */
+  readonly membersOnMachines = new Map<MachineId, number>()
+  #collected = false
+
+  constructor(options: LivenessOptions) {
+    this.#options = options
+    const { context, office } = options
+    this.#machines = viewOf(context, machines, office, () => this.#noteReturned())
+    void this.#run()
+  }
+
+  /** Verdicts in the order of `pulses`, after a quorum has followed this leader once more. */
+  async judge(pulses: readonly RelayedPulse[]): Promise<RelayAnswer> {
+    const { context, office, table, onReports } = this.#options
+    const nowMs = context.clock.monotonicMs()
+    for (const { machine, ageMs, pulse } of pulses) {
+      if (!isMachineId(machine)) continue
+      table.heard(machine, nowMs - ageMs)
+      this.membersOnMachines.set(machine, pulse.memberId)
+      if (pulse.silentForMs > 0) this.#silentUntilMs.set(machine, nowMs + pulse.silentForMs)
+      else this.#silentUntilMs.delete(machine)
+      if (pulse.reports.length > 0) onReports(machine, pulse.reports)
+    }
+    await context.store.member.barrier()
+    return { term: office.term, verdicts: pulses.map(({ machine }) => this.#verdict(machine)) }
+  }
+
+  #verdict(machine: string): Verdict {
+    if (!isMachineId(machine) || this.#deciding.has(machine)) return 'register'
+    return this.#machines.get(machine)?.value.status === 'ready' ? 'ok' : 'register'
+  }
+
+  /** A machine that has just registered counts as heard now, whoever took its registration. */
+  #noteReturned(): void {
+    const nowMs = this.#options.context.clock.monotonicMs()
+    for (const { key, value, modRevision } of this.#machines.items.values()) {
+      if (this.#known.get(key) === modRevision) continue
+      const isFirstList = this.#known.size === 0
+      this.#known.set(key, modRevision)
+      if (value.status === 'ready' && !isFirstList) {
+        this.#options.table.heard(machineId(value.id), nowMs)
+      }
+    }
+  }
+  readonly #known = new Map<string, number>()
+
+  async #run(): Promise<void> {
+    const { context, office } = this.#options
+    await this.#collectTables()
+    while (!office.signal.aborted) {
+      let waitMs = longestLookMs
+      try {
+        waitMs = await this.#look()
+      } catch (error) {
+        if (!office.signal.aborted) {
+          context.log.warn('a lost machine was not written', { cause: describeError(error) })
+        }
+      }
+      await sleep(context.clock, waitMs, office.signal)
+    }
+  }
+
+  /** What the other voters have heard: without it, an election would make many look dead. */
+  async #collectTables(): Promise<void> {
+    const { context, office, table, door } = this.#options
+    const { voters, outgoing } = context.store.member.status().config
+    const others = context.store
+      .knownMembers()
+      .filter(({ id }) => id !== context.store.member.id)
+      .filter(({ id }) => voters.includes(id) || outgoing.includes(id))
+    const asking = others.map(async ({ address }) => {
+      try {
+        const calls = await door().callsTo(address)
+        const answer = await calls.call('pulse.table', {}, tableTimeoutMs)
+        table.merge(readAges(answer), context.clock.monotonicMs())
+      } catch (error) {
+        context.log.debug('a voter did not tell its table', { cause: describeError(error) })
+      }
+    })
+    await Promise.race([
+      Promise.all(asking),
+      sleep(context.clock, 2 * tableTimeoutMs, office.signal),
+    ])
+    this.#collected = true
+  }
+
+  /** How long until the next look. */
+  async #look(): Promise<number> {
+    const { context, office, table } = this.#options
+    if (!this.#collected || this.#machines.at === undefined) return 10
+    const ready = this.#machines.values.filter(({ status }) => status === 'ready')
+    const nowMs = context.clock.monotonicMs()
+    const decision = decideLost({
+      nowMs,
+      tookOfficeMs: office.tookOfficeMs,
+      deadlines: deadlines(ready.length),
+      machines: ready.map(({ id }) => ({
+        id: machineId(id),
+        heardAtMs: table.heardAtMs(machineId(id)),
+        silentUntilMs: this.#silentUntilMs.get(machineId(id)) ?? 0,
+      })),
+    })
+    if (decision.braked.length > 0) {
+      context.log.warn('many machines look lost after an election; waiting for their pulses', {
+        machines: decision.braked.length,
+      })
+    }
+    await Promise.all(decision.lost.map((id) => this.#declareLost(id, nowMs)))
+    const { nextLookMs } = decision
+    const untilMs = nextLookMs === undefined ? longestLookMs : nextLookMs - nowMs
+    return Math.max(1, Math.min(longestLookMs, untilMs))
+  }
+
+  async #declareLost(id: MachineId, nowMs: number): Promise<void> {
+    const { context, office, table } = this.#options
+    const stored = this.#machines.get(id)
+    if (stored === undefined || this.#deciding.has(id)) return
+    const heardAtMs = table.heardAtMs(id)
+    const silentMs = Math.round(nowMs - (heardAtMs ?? office.tookOfficeMs))
+    this.#deciding.add(id)
+    try {
+      const { name } = stored.value
+      const record = {
+        ...stored.value,
+        status: 'lost' as const,
+        statusSinceMs: context.clock.wallMs(),
+      }
+      const message = `${name} (${id.slice(0, 8)}) is lost: no pulse for ${silentMs} ms`
+      await context.store.transact({
+        compare: [{ target: 'modRevision', key: stored.key, is: '=', to: stored.modRevision }],
+        then: [
+          machines.put(record, id),
+          putEvent(context, { kind: 'machine.lost', severity: 'alarm', message, machine: id }),
+        ],
+        otherwise: [],
+        term: office.term,
+      })
+      context.log.warn('machine lost', { machine: id, silentMs })
+    } finally {
+      this.#deciding.delete(id)
+    }
+  }
+}
+
+function readAges(answer: unknown): PulseAge[] {
+  const { ages } = (answer ?? {}) as { ages?: unknown }
+  if (!Array.isArray(ages)) return []
+  return ages.flatMap((each: unknown) => {
+    const { machine, ageMs } = (each ?? {}) as { machine?: unknown; ageMs?: unknown }
+    const isAge = typeof machine === 'string' && isMachineId(machine) && typeof ageMs === 'number'
+    return isAge ? [{ machine, ageMs }] : []
+  })
+}

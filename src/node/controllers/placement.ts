@@ -1,0 +1,229 @@
+/**
+ * The placement loop: when machines, units or placements change, plans from what the store says,
+ * checks the plan and commits it in guarded chunks. It decides nothing itself.
+ */
+import { assert, assertNever } from '../../base/assert.ts'
+import { describeError, isJangadaError } from '../../base/errors.ts'
+import { type MachineId, machineId, type UnitName, unitName } from '../../base/ids.ts'
+import { machines, placements, states, units } from '../../core/records/keyspace.ts'
+import type { Stored } from '../../core/records/record.ts'
+import type { MachineRecord, PlacementRecord, UnitRecord } from '../../core/records/schemas.ts'
+import { afterPlan, checkPlacements, checkPlan } from '../../core/scheduler/check.ts'
+import { plan } from '../../core/scheduler/plan.ts'
+import type { Decision, SchedulerUnit, Snapshot } from '../../core/scheduler/types.ts'
+import type { Compare, Operation } from '../../core/store/types.ts'
+import { parseUnitName } from '../../core/units/names.ts'
+import { parseUnit } from '../../core/units/unit.ts'
+import { sleep } from '../../ports/clock.ts'
+import type { RecordView } from '../member/follow.ts'
+import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
+
+/** A decision costs at most three operations; DESIGN 5 allows 512 a chunk. */
+const decisionsPerChunk = 160
+/** After a plan that could not be committed, and while nothing else changes. */
+const retryMs = 100
+const guardFailedMs = 10
+
+type Machines = RecordView<MachineRecord, [string]>
+type Units = RecordView<UnitRecord, [string]>
+type Placements = RecordView<PlacementRecord, [string, string]>
+
+export class PlacementController {
+  readonly #context: ControllerContext
+  readonly #office: Office
+  readonly #machines: Machines
+  readonly #units: Units
+  readonly #placements: Placements
+  readonly #once: Once
+  readonly #rules = new Map<string, { readonly modRevision: number; unit: SchedulerUnit }>()
+
+  constructor(context: ControllerContext, office: Office) {
+    this.#context = context
+    this.#office = office
+    this.#once = new Once(() => this.#run())
+    const changed = (): void => this.#once.ask()
+    this.#machines = viewOf(context, machines, office, changed)
+    this.#units = viewOf(context, units, office, changed)
+    this.#placements = viewOf(context, placements, office, changed)
+  }
+
+  async #run(): Promise<void> {
+    if (this.#office.signal.aborted) return
+    const listed = [this.#machines.at, this.#units.at, this.#placements.at]
+    if (listed.includes(undefined)) return
+    try {
+      await this.#planOnce()
+    } catch (error) {
+      if (this.#office.signal.aborted) return
+      if (!isJangadaError(error, 'JGD_STALE_TERM')) {
+        this.#context.log.warn('a plan was not committed', { cause: describeError(error) })
+      }
+      await sleep(this.#context.clock, retryMs, this.#office.signal)
+      this.#once.ask()
+    }
+  }
+
+  async #planOnce(): Promise<void> {
+    const snapshot = this.#snapshot()
+    const startedMs = this.#context.clock.monotonicMs()
+    const { decisions } = plan(snapshot)
+    this.#context.metrics.observe('jangada_plan_ms', this.#context.clock.monotonicMs() - startedMs)
+    const violations = [
+      ...checkPlan(snapshot, decisions),
+      ...checkPlacements(afterPlan(snapshot, decisions)),
+    ]
+    assert(violations.length === 0, `a plan keeps the rules: ${JSON.stringify(violations[0])}`)
+    for (let at = 0; at < decisions.length; at += decisionsPerChunk) {
+      const chunk = decisions.slice(at, at + decisionsPerChunk)
+      if (!(await this.#commit(chunk.map((decision) => this.#transactionOf(decision))))) return
+    }
+    const updates = this.#updates(decisions)
+    for (let at = 0; at < updates.length; at += decisionsPerChunk) {
+      if (!(await this.#commit(updates.slice(at, at + decisionsPerChunk)))) return
+    }
+  }
+
+  /** False when a guard did not hold: what changed will wake the loop again. */
+  async #commit(parts: readonly Part[]): Promise<boolean> {
+    const compare = new Map<string, Compare>()
+    for (const part of parts) for (const each of part.compare) compare.set(each.key, each)
+    const result = await this.#context.store.transact({
+      compare: [...compare.values()],
+      then: parts.flatMap((part) => part.then),
+      otherwise: [],
+      term: this.#office.term,
+    })
+    if (!result.succeeded) {
+      // The views are a few milliseconds behind what the guard saw.
+      await sleep(this.#context.clock, guardFailedMs, this.#office.signal)
+      this.#once.ask()
+      return false
+    }
+    // Planning again from a view that misses this plan would place the same units again.
+    while ((this.#placements.at ?? 0) < result.revision && !this.#office.signal.aborted) {
+      await sleep(this.#context.clock, 1, this.#office.signal)
+    }
+    return true
+  }
+
+  #transactionOf(decision: Decision): Part {
+    const { unit, machine } = decision
+    switch (decision.kind) {
+      case 'unplace': {
+        const placed = this.#placements.get(machine, unit)
+        return {
+          compare: [guard(placements.key(machine, unit), placed)],
+          then: taken(machine, unit),
+        }
+      }
+      case 'place':
+      case 'move': {
+        const compare = [
+          guard(units.key(unit), this.#units.get(unit)),
+          guard(machines.key(machine), this.#machines.get(machine)),
+          guard(placements.key(machine, unit), undefined),
+        ]
+        const then: Operation[] = [placements.put(this.#record(unit, machine), machine, unit)]
+        if (decision.kind === 'move') {
+          then.push(...taken(decision.from, unit))
+          const from = decision.from.slice(0, 8)
+          const message = `${unit} moves from lost machine ${from} to ${machine.slice(0, 8)}`
+          then.push(
+            putEvent(this.#context, {
+              kind: 'unit.moved',
+              severity: 'warning',
+              message,
+              unit,
+              machine,
+            }),
+          )
+        }
+        return { compare, then }
+      }
+      default:
+        return assertNever(decision)
+    }
+  }
+
+  /** Placements that stay where they are, whose unit is wanted in another way than before. */
+  #updates(decisions: readonly Decision[]): Part[] {
+    const decided = new Set(decisions.map(({ unit, machine }) => `${machine}/${unit}`))
+    const parts: Part[] = []
+    for (const placed of this.#placements.items.values()) {
+      const { machine, unit, desired, hash } = placed.value
+      const record = this.#units.get(unit)?.value
+      if (record === undefined || record.desired === 'inactive') continue
+      if (record.desired === desired && record.hash === hash) continue
+      if (decided.has(`${machine}/${unit}`)) continue
+      parts.push({
+        compare: [guard(placed.key, placed), guard(units.key(unit), this.#units.get(unit))],
+        then: [placements.put(this.#record(unitName(unit), machineId(machine)), machine, unit)],
+      })
+    }
+    return parts
+  }
+
+  #record(unit: UnitName, machine: MachineId): PlacementRecord {
+    const record = this.#units.get(unit)?.value
+    assert(record !== undefined && record.desired !== 'inactive', 'what is placed is wanted')
+    const { desired, hash } = record
+    return { v: 1, unit, machine, desired, hash, placedMs: this.#context.clock.wallMs() }
+  }
+
+  #snapshot(): Snapshot {
+    return {
+      machines: this.#machines.values
+        .filter(({ status }) => status !== 'left')
+        .map(({ id, metadata, status }) => ({
+          id: machineId(id),
+          metadata,
+          status: status === 'ready' ? 'ready' : 'lost',
+        })),
+      units: [...this.#units.items.values()].flatMap((item) => this.#schedulerUnit(item) ?? []),
+      placements: this.#placements.values.map(({ unit, machine }) => ({
+        unit: unitName(unit),
+        machine: machineId(machine),
+      })),
+    }
+  }
+
+  /** Undefined for a template, and for a file that this binary no longer understands. */
+  #schedulerUnit(item: Stored<UnitRecord>): SchedulerUnit | undefined {
+    const known = this.#rules.get(item.key)
+    if (known?.modRevision === item.modRevision) return known.unit
+    const unit = toSchedulerUnit(item.value)
+    if (unit !== undefined) this.#rules.set(item.key, { modRevision: item.modRevision, unit })
+    return unit
+  }
+}
+
+interface Part {
+  readonly compare: readonly Compare[]
+  readonly then: readonly Operation[]
+}
+
+/** Shared with `jangada why`, which asks the same question of the same records. */
+export function toSchedulerUnit(record: UnitRecord): SchedulerUnit | undefined {
+  const parsedName = parseUnitName(record.name)
+  if (!parsedName.ok || parsedName.name.kind === 'template') return undefined
+  const parsed = parseUnit(record.name, record.file, { file: record.name })
+  if (!parsed.ok) return undefined
+  return {
+    name: unitName(record.name),
+    wanted: record.desired !== 'inactive',
+    rules: parsed.spec.placement,
+  }
+}
+
+/** The placement goes, and with it what the machine last said of the unit. */
+const taken = (machine: string, unit: string): Operation[] => [
+  { kind: 'delete', key: placements.key(machine, unit) },
+  { kind: 'delete', key: states.key(machine, unit) },
+]
+
+const guard = (key: string, seen: Stored<unknown> | undefined): Compare => ({
+  target: 'modRevision',
+  key,
+  is: '=',
+  to: seen?.modRevision ?? 0,
+})
