@@ -1,0 +1,78 @@
+/** Bugs that others had in their elections, by their symptoms. */
+import t from 'tap'
+import { SeededRandom } from '../../../src/base/random.ts'
+import { Cluster, founded } from './cluster.ts'
+import { at, id, Lone, term } from './lone.ts'
+
+t.test('a vote is not forgotten by a restart, and leaves only when it cannot be', async (t) => {
+  const lone = new Lone()
+  const request = { kind: 'voteRequest', lastIndex: at(1), lastTerm: term(1) } as const
+  const asked = { ...request, from: id(2), to: id(1), term: term(2), transfer: false }
+  lone.member.step({ kind: 'receive', message: asked, nowMs: 0 })
+  t.equal(lone.last('voteResponse', 2), undefined, 'the disk does not have it yet')
+  lone.member.syncAll()
+  t.match(lone.last('voteResponse', 2), { granted: true })
+  lone.member.restart(0)
+  lone.receive({ ...request, from: id(3), term: term(2), transfer: false })
+  t.match(lone.last('voteResponse', 3), { granted: false })
+})
+
+t.test('a machine that lost its disk does not vote again as who it was', async (t) => {
+  // Five voters. 4 lost its disk and came back under the id 6, which nobody's configuration has.
+  const lone = new Lone(founded(1, 2, 3, 4, 5))
+  lone.lead(2, 6)
+  t.equal(lone.status.role, 'candidate', 'two of five, and one who does not count')
+  lone.receive({ kind: 'voteResponse', from: id(3), term: lone.status.term, granted: true })
+  t.equal(lone.status.role, 'leader')
+})
+
+t.test('a member cut off with a higher term comes back without deadlock', async (t) => {
+  const cluster = new Cluster(new SeededRandom(1), 3, { preVote: false })
+  const leader = cluster.elect()
+  const other = cluster.ids.find((each) => each !== leader.id) as number
+  cluster.partition(other)
+  cluster.runFor(3_000)
+  const lonely = cluster.member(other).raft.status().term
+  t.ok(lonely > leader.raft.status().term + 3, 'its term ran ahead')
+  cluster.heal()
+  cluster.runFor(2_000)
+  const terms = cluster.ids.map((each) => cluster.member(each).raft.status().term)
+  t.equal(new Set(terms).size, 1, 'all are of one term')
+  cluster.propose(cluster.elect(), 'on we go')
+  cluster.settle()
+  t.ok(cluster.member(other).machine.includes('on we go'))
+})
+
+t.test('with pre-vote, who comes back disturbs nobody', async (t) => {
+  const cluster = new Cluster(new SeededRandom(2), 3)
+  const leader = cluster.elect()
+  const { term: before } = leader.raft.status()
+  cluster.partition(...cluster.ids.filter((each) => each !== leader.id).slice(0, 1))
+  cluster.runFor(3_000)
+  cluster.heal()
+  cluster.runFor(2_000)
+  t.match(cluster.leader?.raft.status(), { id: leader.id, term: before })
+})
+
+t.test('a leader cut off from its quorum steps down', async (t) => {
+  const cluster = new Cluster(new SeededRandom(3), 3)
+  const leader = cluster.elect()
+  cluster.partition(leader.id)
+  cluster.runFor(1_000)
+  t.not(leader.raft.status().role, 'leader')
+  t.not(cluster.elect().id, leader.id)
+})
+
+t.test('leadership is handed over within one round trip', async (t) => {
+  const cluster = new Cluster(new SeededRandom(4), 3)
+  const leader = cluster.elect()
+  const to = cluster.ids.find((each) => each !== leader.id) as never
+  leader.step({ kind: 'transfer', to })
+  const [dropped] = cluster.propose(leader, 'too late')
+  cluster.settle()
+  t.equal(cluster.leader?.id, to, 'no time had to pass')
+  t.match(cluster.seen.find(({ effect }) => effect.kind === 'proposalDropped')?.effect, {
+    proposalId: dropped,
+    reason: 'transferring',
+  })
+})

@@ -1,0 +1,138 @@
+/** Bugs that others had in their logs, by their symptoms. */
+import t from 'tap'
+import { present } from '../../../src/base/assert.ts'
+import { RaftLog } from '../../../src/core/raft/log.ts'
+import { Inflights } from '../../../src/core/raft/inflights.ts'
+import type { AppendToken } from '../../../src/core/raft/types.ts'
+import { founded } from './cluster.ts'
+import { at, entry, id, Lone, session, term } from './lone.ts'
+
+const token = (value: number): AppendToken => value as AppendToken
+const newLog = (): RaftLog =>
+  new RaftLog(founded(1, 2, 3), { applyBeforeDurable: false, maxApplyingBytes: 1000 })
+
+t.test('a late report of a write does not vouch for entries that took its place', async (t) => {
+  const log = newLog()
+  log.takeFromLeader(at(1), term(1), [entry(2, 2), entry(2, 3)], at(0))
+  log.handOut(token(1))
+  log.takeFromLeader(at(1), term(1), [entry(3, 2), entry(3, 3)], at(0))
+  t.same(log.handOut(token(2)).truncateFrom, 2, 'the disk hears what became void')
+  // And back again, to entries equal to the first: A, B, A.
+  log.takeFromLeader(at(1), term(1), [entry(4, 2), entry(4, 3)], at(3))
+  log.handOut(token(3))
+  log.written(token(1))
+  t.equal(log.durable, 1, 'the first write is about entries that are gone')
+  log.written(token(2))
+  t.equal(log.durable, 1)
+  t.same(log.handOutApply(), [], 'what is committed but not durable is not applied')
+  log.written(token(3))
+  t.equal(log.durable, 3)
+  t.equal(log.handOutApply().length, 2)
+})
+
+t.test('an append from index 0 over a compacted log does not append twice', async (t) => {
+  const lone = new Lone()
+  const append = { kind: 'append', from: id(2), term: term(2), session: session(7) } as const
+  const entries = [entry(2, 2), entry(2, 3)]
+  lone.receive({ ...append, prevIndex: at(1), prevTerm: term(1), entries, commit: at(3) })
+  lone.member.compact(0)
+  t.equal(lone.status.firstIndex, 4)
+  const old = [entry(1, 1), ...entries]
+  lone.receive({ ...append, prevIndex: at(0), prevTerm: term(0), entries: old, commit: at(3) })
+  t.equal(lone.status.lastIndex, 3)
+  t.match(lone.last('appendAccepted', 2), { match: 3, session: 7 })
+})
+
+t.test('a snapshot that contradicts what is committed is not taken', async (t) => {
+  const lone = new Lone()
+  const leader = { from: id(2), term: term(2), session: session(7) }
+  const entries = [entry(2, 2), entry(2, 3)]
+  lone.receive({
+    kind: 'append',
+    ...leader,
+    ...{ prevIndex: at(1), prevTerm: term(1), entries, commit: at(3) },
+  })
+  const { config } = lone.status
+  const snapshot = { index: at(3), term: term(1), config }
+  lone.receive({ kind: 'snapshot', ...leader, snapshot })
+  t.equal(lone.status.applied, 3)
+  t.notOk(lone.effects.some((effect) => effect.kind === 'append' && effect.snapshot))
+})
+
+t.test('a heartbeat with a commit beyond the log neither kills nor commits', async (t) => {
+  const lone = new Lone()
+  const leader = { from: id(2), term: term(2), session: session(7) }
+  lone.receive({ kind: 'heartbeat', ...leader, commit: at(100), readRound: 3 })
+  t.equal(lone.status.commit, 1)
+  t.match(lone.last('heartbeatResponse', 2), { readRound: 3, session: 7 })
+})
+
+t.test('bytes of messages on their way are freed with them, to the last', async (t) => {
+  const inflights = new Inflights(4, 100)
+  inflights.add(at(3), 60)
+  inflights.add(at(5), 70)
+  t.ok(inflights.full, 'the message that passes the bound was still taken')
+  inflights.freeUpTo(at(3))
+  t.match(inflights, { bytes: 70, count: 1, full: false })
+  inflights.freeUpTo(at(9))
+  t.match(inflights, { bytes: 0, count: 0 })
+})
+
+t.test('a single voter commits nothing before its own disk has it', async (t) => {
+  const lone = new Lone(founded(1))
+  lone.member.step({ kind: 'campaign' })
+  t.equal(lone.status.role, 'candidate', 'even its own vote waits for the disk')
+  lone.member.sync()
+  t.equal(lone.status.role, 'leader')
+  t.equal(lone.status.commit, 1)
+  lone.member.sync()
+  t.equal(lone.status.commit, 2)
+})
+
+t.test('figure 8: an entry of an earlier term is not committed by counting', async (t) => {
+  const lone = new Lone({
+    ...founded(1, 2, 3),
+    hardState: { term: term(3), vote: id(0), commit: at(1) },
+    entries: [entry(2, 2)],
+  })
+  lone.lead(2)
+  t.match(lone.status, { role: 'leader', term: 4, lastIndex: 3 })
+  lone.accept(2, 2)
+  t.equal(lone.status.commit, 1, 'two of three hold entry 2, and it may still be lost')
+  lone.accept(2, 3)
+  t.equal(lone.status.commit, 3, 'with an entry of this term it is safe')
+})
+
+t.test('a follower is not stuck in probing after a broken connection', async (t) => {
+  const lone = new Lone()
+  lone.lead(2)
+  lone.accept(2, 2)
+  const followed = () => lone.status.progress.find((account) => account.id === 2)
+  t.equal(followed()?.state, 'replicate')
+  lone.member.step({ kind: 'unreachable', id: id(2) })
+  t.equal(followed()?.state, 'probe')
+  const { session, term } = present(lone.last('append', 2), 'an append')
+  lone.receive({ kind: 'heartbeatResponse', from: id(2), term, session, readRound: 0 })
+  lone.accept(2, 2)
+  t.equal(followed()?.state, 'replicate', 'nothing new was needed for that')
+})
+
+t.test('a follower whose whole window was lost is heard again', async (t) => {
+  const lone = new Lone(founded(1, 2, 3), { maxInflightMessages: 2 })
+  lone.lead(2)
+  lone.accept(2, 2)
+  for (let i = 0; i < 4; i += 1) {
+    const proposals = [{ proposalId: i as never, data: new Uint8Array(3) }]
+    lone.member.step({ kind: 'propose', proposals })
+  }
+  const before = lone.sent.length
+  const { session, term } = present(lone.last('append', 2), 'an append')
+  lone.receive({ kind: 'heartbeatResponse', from: id(2), term, session, readRound: 0 })
+  const probes = lone.sent.slice(before).filter((message) => message.kind === 'append')
+  t.match(probes, [{ entries: [], prevIndex: 4 }], 'one empty append, to be refused')
+  lone.receive({
+    kind: 'appendRejected',
+    ...{ from: id(2), term, session, rejected: at(4), hintIndex: at(2), hintTerm: term },
+  })
+  t.match(lone.last('append', 2), { prevIndex: 2 }, 'and it starts over from what is known')
+})
