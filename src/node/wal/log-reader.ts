@@ -45,6 +45,7 @@ export async function readLog(
       const next = sequences[position + 1]
       if (next !== undefined)
         await removeSpare(disk, paths, identity, next, sequences.length - position)
+      await syncSealed(disk, full.at(-1))
       const current = await continueIn(disk, path, sequence, bytes.length, scanned)
       const tornBytes = Math.max(0, scanned.tornEnd - scanned.end)
       return { replay, full, current, currentMaxIndex: maxIndex, beforeGap, tornBytes }
@@ -108,6 +109,18 @@ async function removeSpare(
   await disk.remove(path)
 }
 
+/**
+ * What a process reads need not be durable: when only the process before it died, its last writes
+ * are in the kernel's memory and would be lost with the power. Nothing may be built upon them
+ * before they are synced: the last segment's frames, and the seal of the one before.
+ */
+async function syncSealed(disk: Disk, sealed: FullSegment | undefined): Promise<void> {
+  if (sealed === undefined) return
+  const file = await disk.open(sealed.path, { create: false })
+  await file.sync()
+  await file.close()
+}
+
 async function continueIn(
   disk: Disk,
   path: string,
@@ -117,5 +130,6 @@ async function continueIn(
 ): Promise<Segment> {
   const file = await disk.open(path, { create: false })
   if (scanned.tornEnd > scanned.end) await eraseTorn(file, scanned.end, scanned.tornEnd)
+  await file.sync()
   return { sequence, path, file, capacity, offset: scanned.end }
 }

@@ -156,11 +156,10 @@ function hasHeader(
   throw foreign(path, 'its header names another cluster, member, incarnation or place')
 }
 
-/** Zeros what a torn write left, so that nothing can be taken for a frame later on. */
+/** Zeros what a torn write left, so that nothing can be taken for a frame later on. Not yet synced. */
 export async function eraseTorn(file: DiskFile, from: number, to: number): Promise<void> {
   const piece = new Uint8Array(Math.min(1024 * 1024, to - from))
   for (let at = from; at < to; at += piece.length) {
     await file.write(at, piece.subarray(0, Math.min(piece.length, to - at)))
   }
-  await file.sync()
 }

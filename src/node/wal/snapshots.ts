@@ -62,7 +62,7 @@ export class Snapshots {
 
   /**
    * Checks what is there, byte by byte, and clears away what a crash left half-written. Damaged
-   * ones are removed and named: the log decides whether it can do without. Throws
+   * ones are passed over and named: the log decides whether it can do without them. Throws
    * JGD_WAL_FOREIGN or JGD_WAL_VERSION.
    */
   async load(): Promise<readonly string[]> {

@@ -20,12 +20,13 @@ import type {
 import type { Disk } from '../../ports/disk.ts'
 import type { AppendRequest } from './append-request.ts'
 import { damaged, diskFailed, foreign } from './errors.ts'
+import { isZero } from './frame.ts'
 import { readIdentity, sameIdentity, type WalIdentity, writeIdentity } from './identity.ts'
 import { type LogRead, readLog } from './log-reader.ts'
 import { LogWriter } from './log-writer.ts'
 import { walPaths, type WalPaths } from './paths.ts'
 import type { Replay } from './replay.ts'
-import { createSegment } from './segment.ts'
+import { createSegment, firstFrameOffset } from './segment.ts'
 import { type SnapshotReading, Snapshots, type SnapshotStage } from './snapshots.ts'
 
 export interface WalOptions {
@@ -122,14 +123,17 @@ export class Wal {
         const whose = found === undefined ? 'nobody' : `member ${found.memberId}`
         throw foreign(paths.identity, `it is ${whose}'s, not member ${identity.memberId}'s`)
       }
-      const repairs = (await snapshots.load()).map(
-        (file) => `${file} is damaged and was passed over`,
-      )
+      // Names too may be there without being durable, when only the process before this one died.
+      for (const name of ['', paths.directory, paths.segments, paths.snapshots]) {
+        await disk.syncDirectory(name)
+      }
+      const spoilt = await snapshots.load()
+      const repairs = spoilt.map((file) => `${file} is damaged and was removed`)
       const log = await readLog(disk, paths, identity)
       if (log.tornBytes > 0)
         repairs.push(`${log.current.path}: ${log.tornBytes} bytes torn, cut off`)
       const joined = join(log, snapshots.newest ?? noSnapshot, paths)
-      for (const path of log.beforeGap) await disk.remove(path)
+      for (const path of [...spoilt, ...log.beforeGap]) await disk.remove(path)
       const { current, currentMaxIndex, full, replay } = log
       const { last, hardState: written } = replay
       const state = { current, currentMaxIndex, full, last, hardState: written }
@@ -241,17 +245,13 @@ async function reading<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The making of a log that was cut short leaves one empty segment at most. */
+/** The making of a log that was cut short leaves segments without frames, and no snapshot. */
 async function assertNeverUsed(disk: Disk, paths: WalPaths): Promise<void> {
-  const segments = await disk.list(paths.segments)
-  const snapshots = await disk.list(paths.snapshots)
-  if (segments.length > 1 || snapshots.length > 0) {
-    throw damaged(paths.identity, 0, 'it is missing, and there is a log')
+  let isUsed = (await disk.list(paths.snapshots)).length > 0
+  for (const name of await disk.list(paths.segments)) {
+    const bytes = await disk.readFile(`${paths.segments}/${name}`)
+    isUsed ||= !isZero(bytes, Math.min(firstFrameOffset, bytes.length), bytes.length)
   }
-  const [first] = segments
-  if (first === undefined) return
-  const bytes = await disk.readFile(`${paths.segments}/${first}`)
-  const isUsed = bytes.subarray(512).some((byte) => byte !== 0)
   if (isUsed) throw damaged(paths.identity, 0, 'it is missing, and there is a log')
 }
 
