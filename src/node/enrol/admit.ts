@@ -4,14 +4,21 @@ import type { MachineId } from '../../base/ids.ts'
 import { admissions, clusterSettings } from '../../core/records/keyspace.ts'
 import type { AdmissionRecord } from '../../core/records/schemas.ts'
 import { approve, isWaiting, type RoleCeiling } from '../../core/trust/admission.ts'
-import type { StoreAccess } from '../member/store-access.ts'
-import { decideAndCommit, putEvent, readRecord, unchanged, type EnrolContext } from './context.ts'
+import { listAll } from '../member/follow.ts'
+import {
+  decideAndCommit,
+  putEvent,
+  readRecord,
+  unchanged,
+  type EnrolContext,
+  type EnrolStore,
+} from './context.ts'
 
 type Operator = Pick<EnrolContext, 'store' | 'clock' | 'entropy'>
 
 /** Machines that wait for `admit`, longest first. */
-export async function pendingMachines(store: StoreAccess): Promise<AdmissionRecord[]> {
-  const { items } = await store.range(admissions.range, 'linearizable')
+export async function pendingMachines(store: EnrolStore): Promise<AdmissionRecord[]> {
+  const { items } = await listAll(store, admissions.range, 'linearizable')
   return items
     .flatMap((item) => admissions.read(item)?.value ?? [])
     .filter(isWaiting)
@@ -91,7 +98,7 @@ export async function revoke(context: Operator, machineId: MachineId): Promise<v
 
 type FoundAdmission = Awaited<ReturnType<typeof requireAdmission>>
 
-async function requireAdmission(store: StoreAccess, machineId: MachineId) {
+async function requireAdmission(store: EnrolStore, machineId: MachineId) {
   const found = await readRecord(store, admissions, machineId)
   if (found !== undefined) return found
   throw new JangadaError('JGD_NOT_FOUND', `machine ${machineId} has not asked to be admitted`, {

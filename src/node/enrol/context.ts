@@ -13,11 +13,14 @@ import type { StoreAccess } from '../member/store-access.ts'
 import type { RefusalLog } from './refusals.ts'
 import type { SecretHolder } from './secrets.ts'
 
+/** The part of the store that this room uses. */
+export type EnrolStore = Pick<StoreAccess, 'range' | 'transact'>
+
 export interface EnrolContext {
   readonly clusterId: ClusterId
   /** This machine. */
   readonly machineId: MachineId
-  readonly store: StoreAccess
+  readonly store: EnrolStore
   readonly crypto: Crypto
   readonly clock: Clock
   readonly entropy: Entropy
@@ -30,7 +33,7 @@ const attemptsMax = 5
 
 /** One record, or undefined when there is none that can be read. Linearizable. */
 export async function readRecord<T, Parts extends readonly string[]>(
-  store: StoreAccess,
+  store: EnrolStore,
   kind: RecordKind<T, Parts>,
   ...parts: Parts
 ): Promise<Stored<T> | undefined> {
@@ -58,7 +61,7 @@ export interface Decision<T> {
  * throws to refuse. Rejects with JGD_OVERLOADED after `attemptsMax` lost races.
  */
 export async function decideAndCommit<T>(
-  store: StoreAccess,
+  store: EnrolStore,
   decide: () => Promise<Decision<T>>,
 ): Promise<T> {
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {

@@ -8,61 +8,57 @@
  * does not know; a key that it knows to be removed stays out even then.
  */
 import { admissions } from '../../core/records/keyspace.ts'
+import type { KeyValue, StoreEvent } from '../../core/store/types.ts'
 import { isListedKey } from '../../core/trust/admission.ts'
-import type { Revision } from '../../base/ids.ts'
-import { revision } from '../../base/ids.ts'
-import type { KeyValue } from '../../core/store/types.ts'
 import type { PeerIdentity } from '../../ports/streams.ts'
-import type { StoreAccess } from '../member/store-access.ts'
+import type { Follower } from '../member/follow.ts'
 
 /** Removed keys remembered; the oldest is forgotten first, and the list alone decides then. */
 export const removedKeysMax = 10_000
 
-export class ListedKeys {
+export class ListedKeys implements Follower {
+  /** What `node/member`'s `follow` is to follow. */
+  readonly range = admissions.range
   readonly #isUpToDate: () => boolean
+  readonly #onRemoved: () => void
   /** By machine. */
   readonly #keyHashOf = new Map<string, string>()
   /** Invariant: holds no key that is listed, and at most `removedKeysMax`. */
   readonly #removed = new Set<string>()
 
-  /** `isUpToDate`: this node's copy of the records is at most moments behind the cluster's. */
-  constructor(isUpToDate: () => boolean) {
+  /**
+   * `isUpToDate`: this node's copy of the records is at most moments behind the cluster's.
+   * `onRemoved`: a key has gone, and its open streams should.
+   */
+  constructor(isUpToDate: () => boolean, onRemoved: () => void) {
     this.#isUpToDate = isUpToDate
+    this.#onRemoved = onRemoved
   }
 
-  isListed({ machineId, keyHash }: PeerIdentity): boolean {
+  isListed({ machineId, keyHash }: Pick<PeerIdentity, 'machineId' | 'keyHash'>): boolean {
     if (this.#keyHashOf.get(machineId) === keyHash) return true
     return !this.#removed.has(keyHash) && !this.#isUpToDate()
   }
 
-  /** Reads the list from this node's own copy; the revision is where a watch goes on. */
-  async load(store: StoreAccess): Promise<Revision> {
-    const { items, revision: at } = await store.range(admissions.range, 'local')
+  reset(items: readonly KeyValue[]): void {
     const gone = new Set(this.#keyHashOf.keys())
+    let removed = false
     for (const item of items) {
-      this.#note(item)
-      gone.delete(admissions.partsOf(item.key)[0] ?? '')
+      removed = this.#note(item) || removed
+      gone.delete(machineIdOf(item.key))
     }
-    for (const machineId of gone) this.#unlist(machineId)
-    return at
+    for (const machineId of gone) removed = this.#unlist(machineId) || removed
+    if (removed) this.#onRemoved()
   }
 
-  /** Follows the records until `signal` aborts. Rejects as `StoreAccess.watch` does. */
-  async follow(store: StoreAccess, signal: AbortSignal, onRemoved: () => void): Promise<void> {
-    const at = await this.load(store)
-    onRemoved()
-    const request = { ...admissions.range, fromRevision: revision(at + 1) }
-    for await (const { events } of store.watch(request, signal)) {
-      let removed = false
-      for (const event of events) {
-        const gone =
-          event.kind === 'put'
-            ? this.#note(event.item)
-            : this.#unlist(admissions.partsOf(event.key)[0] ?? '')
-        removed = gone || removed
-      }
-      if (removed) onRemoved()
+  change(events: readonly StoreEvent[]): void {
+    let removed = false
+    for (const event of events) {
+      const gone =
+        event.kind === 'put' ? this.#note(event.item) : this.#unlist(machineIdOf(event.key))
+      removed = gone || removed
     }
+    if (removed) this.#onRemoved()
   }
 
   /** True when a key that was listed no longer is. */
@@ -88,3 +84,5 @@ export class ListedKeys {
     return true
   }
 }
+
+const machineIdOf = (key: string): string => admissions.partsOf(key)[0] ?? ''

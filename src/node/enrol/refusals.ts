@@ -9,15 +9,14 @@ import type { Clock } from '../../ports/clock.ts'
 import type { Entropy } from '../../ports/entropy.ts'
 import type { Log } from '../../ports/log.ts'
 import { TokenBucket } from '../bootd/token-bucket.ts'
-import type { StoreAccess } from '../member/store-access.ts'
-import { putEvent } from './context.ts'
+import { putEvent, type EnrolStore } from './context.ts'
 
 /** One event in two seconds over time, and a burst for an honest mistake or two. */
 const eventsPerSecond = 0.5
 const eventsBurst = 10
 
 export interface RefusalLogOptions {
-  readonly store: StoreAccess
+  readonly store: EnrolStore
   readonly clock: Clock
   readonly entropy: Entropy
   readonly log: Log

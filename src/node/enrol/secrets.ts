@@ -10,8 +10,7 @@ import { admissions, authority, sealed } from '../../core/records/keyspace.ts'
 import type { SealedRecord } from '../../core/records/schemas.ts'
 import type { Operation } from '../../core/store/types.ts'
 import type { Authority, Crypto, KeyPair } from '../../ports/crypto.ts'
-import type { StoreAccess } from '../member/store-access.ts'
-import { readRecord, type EnrolContext } from './context.ts'
+import { readRecord, type EnrolContext, type EnrolStore } from './context.ts'
 
 export type SecretName = SealedRecord['name']
 
@@ -19,7 +18,7 @@ export interface SecretHolderOptions {
   readonly machineId: MachineId
   /** This machine's own key. */
   readonly key: KeyPair
-  readonly store: StoreAccess
+  readonly store: EnrolStore
   readonly crypto: Crypto
 }
 

@@ -20,8 +20,9 @@ import {
 import type { Clock } from '../../ports/clock.ts'
 import type { Crypto } from '../../ports/crypto.ts'
 import type { Entropy } from '../../ports/entropy.ts'
-import type { Consistency, StoreAccess } from '../member/store-access.ts'
-import { putEvent, readRecord, type EnrolContext } from './context.ts'
+import { listAll } from '../member/follow.ts'
+import type { Consistency } from '../member/store-access.ts'
+import { putEvent, readRecord, type EnrolContext, type EnrolStore } from './context.ts'
 
 /** Enough to rack up a room with one token; another room gets another token. */
 export const joinTokenUsesMax = 10_000
@@ -117,7 +118,7 @@ export async function askAboutToken(
  * that was taken back works there until it hears of it.
  */
 export async function authorizeBearer(
-  context: { readonly store: StoreAccess; readonly crypto: Crypto; readonly clock: Clock },
+  context: { readonly store: EnrolStore; readonly crypto: Crypto; readonly clock: Clock },
   bearer: string,
   needed: ApiScope,
 ): Promise<TokenRecord> {
@@ -135,8 +136,8 @@ export async function authorizeBearer(
 }
 
 /** Every token's record, none of which holds a secret. */
-export async function listTokens(store: StoreAccess): Promise<TokenRecord[]> {
-  const { items } = await store.range(tokens.range, 'linearizable')
+export async function listTokens(store: EnrolStore): Promise<TokenRecord[]> {
+  const { items } = await listAll(store, tokens.range, 'linearizable')
   return items.flatMap((item) => tokens.read(item)?.value ?? [])
 }
 
