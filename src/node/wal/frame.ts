@@ -113,7 +113,8 @@ export function looksTorn(segment: Uint8Array, sequence: number, offset: number)
     return isZero(segment, offset, sectorEnd) || isZero(segment, headerEnd, segment.length)
   }
   const end = headerEnd + length + endMarkBytes
-  if (end > segment.length) return false
+  // A segment is made longer for a frame longer than it, and the crash came before the sync.
+  if (end > segment.length) return true
   if (readUint32(segment, end - endMarkBytes) !== endMark) return true
   for (let at = offset; at < end; at = nextSector(at)) {
     if (isZero(segment, at, Math.min(end, nextSector(at)))) return true

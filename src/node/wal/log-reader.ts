@@ -4,7 +4,7 @@ import { damaged } from './errors.ts'
 import type { WalIdentity } from './identity.ts'
 import { sequenceOf, type WalPaths } from './paths.ts'
 import { Replay } from './replay.ts'
-import { eraseTorn, scanSegment, type ScannedSegment, type Segment } from './segment.ts'
+import { eraseTorn, sealBytes, scanSegment, type ScannedSegment, type Segment } from './segment.ts'
 
 /** A full segment that is kept. Invariant: it holds no entry above `maxIndex` that still counts. */
 export interface FullSegment {
@@ -125,11 +125,14 @@ async function continueIn(
   disk: Disk,
   path: string,
   sequence: number,
-  capacity: number,
+  length: number,
   scanned: Extract<ScannedSegment, { kind: 'used' }>,
 ): Promise<Segment> {
   const file = await disk.open(path, { create: false })
   if (scanned.tornEnd > scanned.end) await eraseTorn(file, scanned.end, scanned.tornEnd)
+  // A segment that was made longer for a long frame may have lost what was to follow it.
+  const capacity = Math.max(length, scanned.end + sealBytes)
+  if (capacity > length) await file.allocate(capacity)
   await file.sync()
   return { sequence, path, file, capacity, offset: scanned.end }
 }

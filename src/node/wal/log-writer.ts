@@ -16,11 +16,9 @@ import type { WalIdentity } from './identity.ts'
 import type { FullSegment } from './log-reader.ts'
 import type { WalPaths } from './paths.ts'
 import { type LogEnd, type WalRecord, writeRecord } from './records.ts'
-import { createSegment, firstFrameOffset, type Segment } from './segment.ts'
+import { createSegment, firstFrameOffset, sealBytes, type Segment } from './segment.ts'
 import { type AppendRequest, recordsOf, sizeOf } from './append-request.ts'
 
-/** A seal frame always finds room at the end of its segment. */
-const sealBytes = frameLength(1)
 /** Records of a frame beside those of its requests: start and a hard state that waited. */
 const frameExtraBytes = 128
 

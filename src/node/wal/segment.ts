@@ -10,7 +10,7 @@ import { bytesEqual, fromHex, utf8 } from '../../base/bytes.ts'
 import { crc32 } from '../../base/crc32.ts'
 import type { Disk, DiskFile } from '../../ports/disk.ts'
 import { damaged, foreign, unknownVersion } from './errors.ts'
-import { findFrame, isZero, looksTorn, readFrame } from './frame.ts'
+import { findFrame, frameLength, isZero, looksTorn, readFrame } from './frame.ts'
 import type { WalIdentity } from './identity.ts'
 import type { WalPaths } from './paths.ts'
 import { readRecords, type WalRecord } from './records.ts'
@@ -18,6 +18,8 @@ import { readRecords, type WalRecord } from './records.ts'
 export const segmentFormat = 1
 /** The header has a sector of its own, so that no write of a frame can harm it. */
 export const firstFrameOffset = 512
+/** Always left free for the frame that says that the segment is full. */
+export const sealBytes = frameLength(1)
 const magic = utf8('JGDWALS\n')
 const headerLength = 64
 
