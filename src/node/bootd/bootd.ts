@@ -9,7 +9,7 @@ import type { Bindings, BootCluster, BootLink } from './bindings.ts'
 import { openDhcpServer } from './dhcp-server.ts'
 import type { OnForeignServer } from './dhcp-server.ts'
 import { bootRoutes } from './http.ts'
-import type { BootAssets, BootRoutes } from './http.ts'
+import type { BootAssets, BootBinary, BootRoutes } from './http.ts'
 import type { OnBootStep } from './boot-step.ts'
 import { openTftpServer } from './tftp-server.ts'
 
@@ -23,6 +23,7 @@ export interface BootdOptions {
   readonly bindings: Bindings
   readonly cluster: BootCluster
   readonly assets: BootAssets
+  readonly binary: BootBinary
   /** iPXE builds by file name: what TFTP serves, and all that it serves. */
   readonly loaders: ReadonlyMap<string, Uint8Array>
   readonly templates: ScriptTemplates

@@ -1,17 +1,19 @@
 /** `/boot/…` over plain HTTP: the script and the files that it names. */
 import { present } from '../../base/assert.ts'
+import type { ImageFile, imageFileNames } from '../../base/image-manifest.ts'
 import { parseMac, parseUuid, sameMachineUuid } from '../../core/netboot/hardware.ts'
 import type { Mac, Uuid } from '../../core/netboot/hardware.ts'
 import { formatIpv4, isHostIn, parseIpv4 } from '../../core/netboot/ipv4.ts'
 import type { Ipv4 } from '../../core/netboot/ipv4.ts'
 import { renderBootScript, renderWaitScript } from '../../core/netboot/ipxe/script.ts'
-import type { ScriptTemplates } from '../../core/netboot/ipxe/script.ts'
+import type { BootFiles, ScriptTemplates } from '../../core/netboot/ipxe/script.ts'
 import { makeNonce } from '../../core/netboot/nonce.ts'
 import type { NonceCrypto } from '../../core/netboot/nonce.ts'
 import { isAssetName } from '../../core/netboot/profiles/profile.ts'
 import type { Profile } from '../../core/netboot/profiles/profile.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Metrics } from '../../ports/metrics.ts'
+import type { Assets } from '../assets/assets.ts'
 import type { Bindings, BootCluster, BootLink } from './bindings.ts'
 import type { BootStep, OnBootStep } from './boot-step.ts'
 
@@ -35,14 +37,25 @@ export interface BootResponse {
   readonly body: string | Uint8Array | AsyncIterable<Uint8Array>
 }
 
-/** The boot files of the current image, wherever they lie. */
-export interface BootAssets {
-  stat(name: string): Promise<{ readonly size: number } | undefined>
-  /** Bytes `start` to `end`, both included; the caller has checked them against `stat`. */
-  open(name: string, range: ByteRange): AsyncIterable<Uint8Array>
+/** Where images lie: `node/assets`, as far as booting needs it. */
+export type BootAssets = Pick<Assets, 'image' | 'stat' | 'open'>
+
+/** Bytes `start` to `end`, the latter not included. */
+export interface ByteSpan {
+  readonly start: number
+  readonly end: number
 }
 
-export interface ByteRange {
+/** The binary that this node itself runs, which every machine it boots runs too. */
+export interface BootBinary {
+  /** 64 lower-case hex digits. */
+  readonly sha256: string
+  readonly size: number
+  readonly open: (range: ByteSpan) => AsyncIterable<Uint8Array>
+}
+
+/** Both ends included, as HTTP counts. */
+export interface HttpRange {
   readonly start: number
   readonly end: number
 }
@@ -52,6 +65,7 @@ export interface BootHttpOptions {
   readonly bindings: Pick<Bindings, 'lookupAddress'>
   readonly cluster: BootCluster
   readonly assets: BootAssets
+  readonly binary: BootBinary
   /** The loaders, as TFTP serves them: UEFI HTTP boot fetches them here. */
   readonly loaders: ReadonlyMap<string, Uint8Array>
   readonly templates: ScriptTemplates
@@ -83,7 +97,6 @@ async function route(options: BootHttpOptions, request: BootRequest): Promise<Bo
   }
   const name = request.path.startsWith('/boot/') ? request.path.slice('/boot/'.length) : ''
   if (name === 'script.ipxe') return script(options, request, client)
-  if (!isAssetName(name)) return plain(404, 'not found')
   return file(options, request, client, name)
 }
 
@@ -129,9 +142,9 @@ async function script(
   // iPXE's spelling before the firmware's: the running system will read it as iPXE does.
   const uuid = toldUuid ?? binding.uuid
   const profile = options.cluster.profileFor({ mac, uuid })
-  const missing = await missingAsset(options.assets, profile)
-  if (missing !== undefined) {
-    return wait(uuid, `no ${missing} to boot: import a system image with "jangada image import"`)
+  const image = await bootFiles(options, profile)
+  if (image === undefined) {
+    return wait(uuid, `no image ${profile.image} here yet: import one with "jangada image import"`)
   }
   const key = options.cluster.nonceKey()
   if (key === undefined) return wait(uuid, 'this node has not received the boot key yet')
@@ -145,6 +158,7 @@ async function script(
       mac,
       uuid,
       profile,
+      image,
       server,
       joinAddresses: options.cluster.joinAddresses(),
       authorityPin: options.cluster.authorityPin(),
@@ -154,44 +168,86 @@ async function script(
   )
 }
 
-async function missingAsset(assets: BootAssets, profile: Profile): Promise<string | undefined> {
-  for (const name of [profile.kernel, profile.initramfs, profile.root]) {
-    if ((await assets.stat(name)) === undefined) return name
+/** Undefined unless this node has the whole image. */
+async function bootFiles(
+  { assets, binary }: BootHttpOptions,
+  profile: Profile,
+): Promise<BootFiles | undefined> {
+  const stored = await assets.image(profile.image)
+  if (stored === undefined) return undefined
+  const { files, bootArguments } = stored.manifest
+  const part = (name: (typeof imageFileNames)[number]): ImageFile =>
+    present(
+      files.find((one) => one.name === name),
+      `${name} of a manifest that was parsed`,
+    )
+  const [kernel, initramfs, root] = [part('vmlinuz'), part('initrd.img'), part('root.squashfs')]
+  for (const { sha256 } of [kernel, initramfs, root]) {
+    if ((await assets.stat(sha256)) === undefined) return undefined
   }
-  return undefined
+  const agent = { name: 'jangada', sha256: binary.sha256 }
+  return { kernel, initramfs, root, binary: agent, bootArguments }
+}
+
+/** What can be fetched under `/boot/`: a loader by name, or any file by digest, `HEX/NAME`. */
+interface Served {
+  /** For the timeline. */
+  readonly name: string
+  readonly size: number
+  readonly open: (range: ByteSpan) => AsyncIterable<Uint8Array>
+}
+
+async function find(options: BootHttpOptions, path: string): Promise<Served | undefined> {
+  const loader = options.loaders.get(path)
+  if (loader !== undefined) {
+    const open: Served['open'] = ({ start, end }) => only(loader.subarray(start, end))
+    return { name: path, size: loader.length, open }
+  }
+  const [, sha256, name] = /^([0-9a-f]{64})\/([^/]+)$/.exec(path) ?? []
+  if (sha256 === undefined || name === undefined || !isAssetName(name)) return undefined
+  const { binary, assets } = options
+  if (sha256 === binary.sha256) {
+    return { name, size: binary.size, open: (range) => binary.open(range) }
+  }
+  const size = (await assets.stat(sha256))?.size
+  if (size === undefined) return undefined
+  return { name, size, open: (range) => storedBytes(assets, sha256, range) }
+}
+
+async function* storedBytes(
+  assets: BootAssets,
+  sha256: string,
+  range: ByteSpan,
+): AsyncGenerator<Uint8Array> {
+  const stream = await assets.open(sha256, range)
+  yield* stream.chunks
 }
 
 async function file(
   options: BootHttpOptions,
   request: BootRequest,
   client: BootClient,
-  name: string,
+  path: string,
 ): Promise<BootResponse> {
-  const loader = options.loaders.get(name)
-  const size = loader?.length ?? (await options.assets.stat(name))?.size
-  if (size === undefined) return plain(404, 'not found')
+  const served = await find(options, path)
+  if (served === undefined) return plain(404, 'not found')
+  const { name, size } = served
   const asked = readRange(request.headers['range'], size)
   if (asked === 'unsatisfiable') {
     return plain(416, 'the range is outside the file', { 'content-range': `bytes */${size}` })
   }
-  const range = asked ?? { start: 0, end: size - 1 }
+  const { start, end } = asked ?? { start: 0, end: size - 1 }
   const headers = {
     'content-type': 'application/octet-stream',
-    'content-length': String(range.end - range.start + 1),
+    'content-length': String(end - start + 1),
     'accept-ranges': 'bytes',
-    ...(asked === undefined
-      ? {}
-      : { 'content-range': `bytes ${range.start}-${range.end}/${size}` }),
+    ...(asked === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${size}` }),
   }
   const status = asked === undefined ? 200 : 206
   if (request.method === 'HEAD' || size === 0) return { status, headers, body: '' }
-  const bytes =
-    loader === undefined
-      ? options.assets.open(name, range)
-      : only(loader.subarray(range.start, range.end + 1))
+  const bytes = served.open({ start, end: end + 1 })
   const mac = options.bindings.lookupAddress(client.remote)?.mac
-  const toEnd = range.end === size - 1
-  const body = mac === undefined ? bytes : toldOf(options, mac, name, toEnd, bytes)
+  const body = mac === undefined ? bytes : toldOf(options, mac, name, end === size - 1, bytes)
   return { status, headers, body }
 }
 
@@ -202,7 +258,7 @@ async function file(
 export function readRange(
   header: string | undefined,
   size: number,
-): ByteRange | 'unsatisfiable' | undefined {
+): HttpRange | 'unsatisfiable' | undefined {
   const match = /^bytes=([0-9]{0,15})-([0-9]{0,15})$/.exec(header?.trim() ?? '')
   if (match === null) return undefined
   const first = present(match[1], 'the first group of a match')

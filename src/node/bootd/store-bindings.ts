@@ -28,9 +28,9 @@ import type {
 } from '../../core/store/types.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
+import { follow, type Follower } from '../member/follow.ts'
 import type { StoreAccess, TransactionResult } from '../member/store-access.ts'
 import type { BindRequest, Bindings, BootLink } from './bindings.ts'
-import { follow, type Follower } from './follow.ts'
 
 export interface StoreBindingsOptions {
   readonly store: Pick<StoreAccess, 'transact' | 'range' | 'watch'>

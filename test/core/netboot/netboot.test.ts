@@ -155,28 +155,50 @@ t.test('what goes into a script is one word', (t) => {
 const templates = path.join(import.meta.dirname, '..', '..', '..', 'ipxe')
 
 t.test('the boot script', (t) => {
+  const digest = (digit: string): string => digit.repeat(64)
   const script = renderBootScript(readFileSync(path.join(templates, 'boot.ipxe'), 'utf8'), {
     mac,
     uuid,
-    profile: { ...defaultProfile, kernelArguments: ['quiet'] },
+    profile: { ...defaultProfile, kernelArguments: ['intel_iommu=on'] },
+    image: {
+      kernel: { name: 'vmlinuz', sha256: digest('1') },
+      initramfs: { name: 'initrd.img', sha256: digest('2') },
+      root: { name: 'root.squashfs', sha256: digest('3') },
+      binary: { name: 'jangada', sha256: digest('4') },
+      bootArguments: 'quiet panic=10',
+    },
     server: '10.77.0.10:7380',
     joinAddresses: ['10.77.0.10:7382', '10.77.0.11:7382'],
-    authorityPin: 'ab'.repeat(32),
+    authorityPin: digest('5'),
     nonce: 'N1.x',
     nowSeconds: 1_700_000_000.9,
   })
   t.ok(script.startsWith('#!ipxe\n'))
-  const base = 'http://10.77.0.10:7380/boot/'
+  const base = 'http://10.77.0.10:7380/boot'
   const kernel = script.split('\n').find((line) => line.startsWith('kernel '))
-  t.equal(
-    kernel,
-    `kernel ${base}vmlinuz initrd=initrd.img quiet console=ttyS0` +
-      ` jangada.fetch=${base}root.squashfs jangada.join=10.77.0.10:7382,10.77.0.11:7382` +
-      ` jangada.pin=${'ab'.repeat(32)} jangada.nonce=N1.x jangada.time=1700000000` +
-      ' BOOTIF=01-52-54-00-12-34-56 apparmor=0 panic=5 || goto failed',
-  )
-  t.match(script, `initrd --name initrd.img ${base}initrd.img || goto failed`)
-  t.match(script, `chain --replace ${base}script.ipxe?mac=${mac}&uuid=${formatUuid(uuid)}`)
+  t.same(kernel?.split(' '), [
+    'kernel',
+    `${base}/${digest('1')}/vmlinuz`,
+    'initrd=initrd.img',
+    'quiet',
+    'panic=10',
+    'intel_iommu=on',
+    'console=ttyS0',
+    `jangada.root=${base}/${digest('3')}/root.squashfs`,
+    `jangada.sha256=${digest('3')}`,
+    `jangada.binary=${base}/${digest('4')}/jangada`,
+    `jangada.binary_sha256=${digest('4')}`,
+    'jangada.join=10.77.0.10:7382,10.77.0.11:7382',
+    `jangada.pin=${digest('5')}`,
+    'jangada.nonce=N1.x',
+    'jangada.time=1700000000',
+    'BOOTIF=01-52-54-00-12-34-56',
+    '||',
+    'goto',
+    'failed',
+  ])
+  t.match(script, `initrd --name initrd.img ${base}/${digest('2')}/initrd.img || goto failed`)
+  t.match(script, `chain --replace ${base}/script.ipxe?mac=${mac}&uuid=${formatUuid(uuid)}`)
   t.notMatch(script, '{{')
   t.end()
 })

@@ -1,10 +1,10 @@
 /**
  * A boot node as a process of its own, to be run inside a network namespace:
- * `bootd-process.ts LINK [KEY=FILE …]`. The files are assets (`vmlinuz=/path`). Tells its pid, and
- * then each step and counter it sees, as JSON lines. Ends when its standard input does.
+ * `bootd-process.ts LINK [DIRECTORY]`. The directory holds what an image does, and `jangada`. Tells
+ * its pid, and then each step and counter it sees, as JSON lines. Ends when its standard input does.
  */
-import { createHmac } from 'node:crypto'
-import { createReadStream, readFileSync, statSync } from 'node:fs'
+import { createHash, createHmac } from 'node:crypto'
+import { createReadStream, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -22,13 +22,32 @@ import type { Log } from '../../../src/ports/log.ts'
 import { localStore } from './local-store.ts'
 
 const httpPort = 7380
-const [linkName, ...assetArguments] = process.argv.slice(2)
-const assets = new Map(
-  assetArguments.map((text) => {
-    const [name, file] = text.split('=')
-    return [present(name, 'an asset name'), present(file, 'its file')]
-  }),
-)
+const [linkName, directory] = process.argv.slice(2)
+
+interface File {
+  readonly name: string
+  readonly sha256: string
+  readonly size: number
+  readonly open: (range: { start?: number; end?: number }) => AsyncIterable<Uint8Array>
+}
+
+const files: readonly File[] =
+  directory === undefined
+    ? []
+    : ['vmlinuz', 'initrd.img', 'root.squashfs', 'jangada'].map((name) => {
+        const file = path.join(directory, name)
+        const bytes = readFileSync(file)
+        return {
+          name,
+          sha256: createHash('sha256').update(bytes).digest('hex'),
+          size: bytes.length,
+          open: ({ start = 0, end = bytes.length }) =>
+            createReadStream(file, { start, end: end - 1 }),
+        }
+      })
+const imageFiles = files.filter(({ name }) => name !== 'jangada')
+const fileOf = (sha256: string): File | undefined => files.find((file) => file.sha256 === sha256)
+const nothing: File = { name: '', sha256: '0'.repeat(64), size: 0, open: async function* () {} }
 
 const tell = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
 const log: Log = {
@@ -89,12 +108,33 @@ const bootd = await openBootd({
     bootServers: () => [],
   },
   assets: {
-    stat: async (name) => {
-      const file = assets.get(name)
-      return file === undefined ? undefined : { size: statSync(file).size }
+    image: async (name) =>
+      directory === undefined
+        ? undefined
+        : {
+            sha256: nothing.sha256,
+            manifest: {
+              format: 1,
+              name,
+              version: '1',
+              kernel: '6.1',
+              architecture: 'amd64',
+              bootArguments: 'apparmor=0 panic=10',
+              files: imageFiles.map(({ name: file, sha256, size }) => ({
+                name: file,
+                sha256,
+                size,
+              })),
+            },
+          },
+    stat: async (sha256) => fileOf(sha256),
+    open: async (sha256, range) => {
+      const { size, open } = present(fileOf(sha256), 'a known file')
+      const { start = 0, end = size } = range
+      return { size, start, end, chunks: open({ start, end }), close: async () => {} }
     },
-    open: (name, range) => createReadStream(present(assets.get(name), 'a known asset'), range),
   },
+  binary: files.find(({ name }) => name === 'jangada') ?? nothing,
   loaders: new Map(
     ['undionly.kpxe', 'snponly.efi'].map((name) => [name, readFileSync(`/usr/lib/ipxe/${name}`)]),
   ),

@@ -11,7 +11,8 @@ import { defaultProfile } from '../../../src/core/netboot/profiles/profile.ts'
 import type { BootLink } from '../../../src/node/bootd/bindings.ts'
 import { BootTimeline } from '../../../src/node/bootd/boot-step.ts'
 import { bootRoutes, readRange } from '../../../src/node/bootd/http.ts'
-import type { BootHttpOptions, BootRequest, BootResponse } from '../../../src/node/bootd/http.ts'
+import type { BootAssets, BootHttpOptions, BootRequest } from '../../../src/node/bootd/http.ts'
+import type { BootResponse } from '../../../src/node/bootd/http.ts'
 import { ip, mac, uuid } from '../../core/netboot/clients.ts'
 
 const templates = path.join(import.meta.dirname, '..', '..', '..', 'ipxe')
@@ -26,11 +27,52 @@ const link: BootLink = {
   leaseSeconds: 3600,
 }
 const binding: Binding = { mac, uuid, address: ip('10.77.0.150') }
+const digest = (digit: string): string => digit.repeat(64)
+/** Boot files by digest. */
 const files = new Map([
-  ['vmlinuz', utf8('the kernel')],
-  ['initrd.img', utf8('the initramfs')],
-  ['root.squashfs', utf8('the root image')],
+  [digest('1'), utf8('the kernel')],
+  [digest('2'), utf8('the initramfs')],
+  [digest('3'), utf8('the root image')],
 ])
+const kernelPath = `/boot/${digest('1')}/vmlinuz`
+const binary = utf8('the agent')
+
+const assets: BootAssets = {
+  image: async (name) => ({
+    sha256: digest('0'),
+    manifest: {
+      format: 1,
+      name,
+      version: '1',
+      kernel: '6.1',
+      architecture: 'amd64',
+      bootArguments: 'quiet',
+      files: [...files].map(([sha256, { length }], at) => ({
+        name: ['vmlinuz', 'initrd.img', 'root.squashfs'][at] ?? '',
+        sha256,
+        size: length,
+      })),
+    },
+  }),
+  stat: async (sha256) => {
+    const file = files.get(sha256)
+    return file === undefined ? undefined : { size: file.length }
+  },
+  open: async (sha256, { start = 0, end = 0 }) => {
+    const file = files.get(sha256) as Uint8Array
+    return {
+      size: file.length,
+      start,
+      end,
+      chunks: pieces(file.subarray(start, end)),
+      close: async () => {},
+    }
+  },
+}
+
+async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 4) yield bytes.subarray(at, at + 4)
+}
 
 interface Node {
   readonly timeline: BootTimeline
@@ -50,16 +92,11 @@ function node(changes: Partial<BootHttpOptions> = {}): Node {
       authorityPin: () => 'ab'.repeat(32),
       bootServers: () => [],
     },
-    assets: {
-      stat: async (name) => {
-        const file = files.get(name)
-        return file === undefined ? undefined : { size: file.length }
-      },
-      open: async function* (name, { start, end }) {
-        for (let at = start; at <= end; at += 4) {
-          yield (files.get(name) as Uint8Array).subarray(at, Math.min(at + 4, end + 1))
-        }
-      },
+    assets,
+    binary: {
+      sha256: digest('b'),
+      size: binary.length,
+      open: ({ start, end }) => pieces(binary.subarray(start, end)),
     },
     loaders: new Map([['snponly.efi', utf8('the loader')]]),
     templates: { boot: template('boot.ipxe'), wait: template('wait.ipxe') },
@@ -136,7 +173,7 @@ t.test('nothing is served off the boot links', async (t) => {
     { remoteAddress: '192.0.2.7' },
     { localAddress: '127.0.0.1', remoteAddress: '127.0.0.1' },
     { remoteAddress: 'fe80::1' },
-    { localAddress: '192.0.2.1', path: '/boot/vmlinuz' },
+    { localAddress: '192.0.2.1', path: kernelPath },
   ]) {
     t.equal((await ask(request)).status, 404)
   }
@@ -147,8 +184,11 @@ t.test('nothing is served off the boot links', async (t) => {
 t.test('a machine that cannot be booted yet is told why and asked to wait', async (t) => {
   const stranger = await text(await node().ask({ remoteAddress: '10.77.0.151' }))
   t.match(stranger, 'does not know yet')
-  const noImage = node({ assets: { stat: async () => undefined, open: async function* () {} } })
-  t.match(await text(await noImage.ask({})), 'no vmlinuz to boot')
+  const noImage = node({ assets: { ...assets, image: async () => undefined } })
+  const partOfIt = node({ assets: { ...assets, stat: async () => undefined } })
+  for (const { ask } of [noImage, partOfIt]) {
+    t.match(await text(await ask({})), 'no image jangada here yet')
+  }
   for (const script of [stranger, await text(await noImage.ask({}))]) {
     t.match(script, 'sleep 10\nchain --replace http://10.77.0.10:7380/boot/script.ipxe?mac=')
     t.notMatch(script, 'nonce')
@@ -157,7 +197,7 @@ t.test('a machine that cannot be booted yet is told why and asked to wait', asyn
 
 t.test('files come whole, in part, or as their size only', async (t) => {
   const { ask, timeline } = node()
-  const kernel = await ask({ path: '/boot/vmlinuz' })
+  const kernel = await ask({ path: kernelPath })
   t.equal(kernel.status, 200)
   t.equal(kernel.headers['content-length'], '10')
   t.equal(await text(kernel), 'the kernel')
@@ -167,29 +207,41 @@ t.test('files come whole, in part, or as their size only', async (t) => {
     { kind: 'file-end', file: 'vmlinuz', over: 'http', complete: true },
   ])
 
-  const head = await ask({ path: '/boot/root.squashfs', method: 'HEAD' })
+  const head = await ask({ path: `/boot/${digest('3')}/root.squashfs`, method: 'HEAD' })
   t.equal(head.headers['content-length'], '14')
   t.equal(await text(head), '')
-  const part = await ask({ path: '/boot/vmlinuz', headers: { range: 'bytes=4-8' } })
+  const part = await ask({ path: kernelPath, headers: { range: 'bytes=4-8' } })
   t.equal(part.status, 206)
   t.equal(part.headers['content-range'], 'bytes 4-8/10')
   t.equal(await text(part), 'kerne')
-  const outside = await ask({ path: '/boot/vmlinuz', headers: { range: 'bytes=10-' } })
+  const outside = await ask({ path: kernelPath, headers: { range: 'bytes=10-' } })
   t.equal(outside.status, 416)
   t.equal(outside.headers['content-range'], 'bytes */10')
   t.equal(await text(await ask({ path: '/boot/snponly.efi' })), 'the loader')
+  t.equal(await text(await ask({ path: `/boot/${digest('b')}/jangada` })), 'the agent')
 })
 
 t.test('a client that hangs up leaves an incomplete file in the timeline', async (t) => {
   const { ask, timeline } = node()
-  const { body } = await ask({ path: '/boot/vmlinuz' })
+  const { body } = await ask({ path: kernelPath })
   for await (const _ of body as AsyncIterable<Uint8Array>) break
   t.match(timeline.of(mac).at(-1)?.step, { kind: 'file-end', complete: false })
 })
 
 t.test('names that are no names, and methods that change things', async (t) => {
   const { ask } = node()
-  for (const name of ['', '../vmlinuz', '%2e%2e/vmlinuz', 'a/b', 'nothing', '.hidden']) {
+  const known = digest('1')
+  for (const name of [
+    '',
+    known,
+    `${known}/`,
+    `${known}/../x`,
+    `${known}/a/b`,
+    `${known}/.hidden`,
+  ]) {
+    t.equal((await ask({ path: `/boot/${name}` })).status, 404, name)
+  }
+  for (const name of ['vmlinuz', '../vmlinuz', '%2e%2e/vmlinuz', `${digest('9')}/vmlinuz`]) {
     t.equal((await ask({ path: `/boot/${name}` })).status, 404, name)
   }
   const post = await ask({ method: 'POST' })

@@ -28,12 +28,16 @@ async function lease(cable: Cable, script: string, ...more: string[]): Promise<s
 }
 
 t.test('a machine gets its address, its loader and its script', { skip }, async (t) => {
-  const directory = t.testdir({ 'lease.sh': leaseScript, kernel: 'the kernel' })
+  const directory = t.testdir({
+    'lease.sh': leaseScript,
+    vmlinuz: 'the kernel',
+    'initrd.img': 'the initramfs',
+    'root.squashfs': 'the root image',
+    jangada: 'the agent',
+  })
   const script = path.join(directory, 'lease.sh')
   chmodSync(script, 0o755)
-  const kernel = path.join(directory, 'kernel')
-  const assets = ['vmlinuz', 'initrd.img', 'root.squashfs'].map((name) => `${name}=${kernel}`)
-  const cable = await makeCable(t, ...assets)
+  const cable = await makeCable(t, directory)
   const { node } = cable
 
   const first = await lease(cable, script)
@@ -73,7 +77,15 @@ t.test('a machine gets its address, its loader and its script', { skip }, async 
   t.match(own, `jangada.nonce=N1.${mac.replace(/:/g, '')}.0.0a4d00`)
   const { output: foreign } = await get(`${base}/script.ipxe?mac=52:54:00:00:00:01`)
   t.match(foreign, '403 Forbidden')
-  t.equal((await get(`${base}/vmlinuz`)).output, 'the kernel')
+  for (const [name, content] of [
+    ['vmlinuz', 'the kernel'],
+    ['initrd.img', 'the initramfs'],
+    ['root.squashfs', 'the root image'],
+    ['jangada', 'the agent'],
+  ] as const) {
+    const url = new RegExp(`http://\\S+/boot/[0-9a-f]{64}/${name}`).exec(own)?.[0] ?? ''
+    t.equal((await get(url)).output, content, `the script names ${name}`)
+  }
 })
 
 t.test('a hundred thousand damaged packets to each port leave it serving', { skip }, async (t) => {

@@ -14,7 +14,8 @@ export interface ScriptTemplates {
 export interface BootScript {
   readonly mac: Mac
   readonly uuid: Uuid | undefined
-  readonly profile: Profile
+  readonly profile: Pick<Profile, 'kernelArguments' | 'console'>
+  readonly image: BootFiles
   /** The node that the machine asked, as `ADDRESS:PORT`; it serves the files too. */
   readonly server: string
   /** Where a new machine enrols: `ADDRESS:PORT`, the nearest first, at most `peersMax`. */
@@ -26,6 +27,23 @@ export interface BootScript {
   readonly nowSeconds: number
 }
 
+/** One boot file, by what it is: an image that is replaced meanwhile cannot mix with this one. */
+export interface BootFile {
+  readonly name: string
+  /** 64 lower-case hex digits. */
+  readonly sha256: string
+}
+
+export interface BootFiles {
+  readonly kernel: BootFile
+  readonly initramfs: BootFile
+  readonly root: BootFile
+  /** The agent: the boot node's own version of it, whatever the image is. */
+  readonly binary: BootFile
+  /** Kernel arguments that the image itself needs. */
+  readonly bootArguments: string
+}
+
 /** Enough to survive two dead peers, few enough for a kernel's 2048-byte command line. */
 export const peersMax = 5
 
@@ -34,27 +52,28 @@ export const peersMax = 5
  * `jangada.` are read by the image's initramfs and agent; a new one never changes an old one.
  */
 export function renderBootScript(template: string, boot: BootScript): string {
-  const { profile } = boot
-  const base = `http://${boot.server}/boot/`
+  const { profile, image } = boot
+  const url = (file: BootFile): string => `http://${boot.server}/boot/${file.sha256}/${file.name}`
   const argumentList = [
+    ...image.bootArguments.split(' ').filter((one) => one !== ''),
     ...profile.kernelArguments,
     `console=${profile.console}`,
-    `jangada.fetch=${base}${profile.root}`,
+    `jangada.root=${url(image.root)}`,
+    `jangada.sha256=${image.root.sha256}`,
+    `jangada.binary=${url(image.binary)}`,
+    `jangada.binary_sha256=${image.binary.sha256}`,
     `jangada.join=${boot.joinAddresses.slice(0, peersMax).join(',')}`,
     `jangada.pin=${boot.authorityPin}`,
     `jangada.nonce=${boot.nonce}`,
     `jangada.time=${Math.floor(boot.nowSeconds)}`,
     // Which of several network cards booted, in PXELINUX's spelling: type 01 is Ethernet.
     `BOOTIF=01-${boot.mac.replace(/:/g, '-')}`,
-    // Docker on a minimal root has no apparmor_parser, and fails to create containers without.
-    'apparmor=0',
-    'panic=5',
   ]
   return render(template, {
     mac: boot.mac,
-    base,
-    kernel: profile.kernel,
-    initramfs: profile.initramfs,
+    server: boot.server,
+    kernel: url(image.kernel),
+    initramfs: url(image.initramfs),
     arguments: argumentList.join(' '),
     script: scriptUrl(boot),
   })

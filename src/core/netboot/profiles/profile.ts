@@ -6,9 +6,8 @@ import type { Mac, Uuid } from '../hardware.ts'
 export interface Profile {
   readonly name: string
   readonly match: ProfileMatch
-  readonly kernel: AssetName
-  readonly initramfs: AssetName
-  readonly root: AssetName
+  /** The system image, by the name in its manifest. */
+  readonly image: string
   /** Kernel arguments beside our own; see `isKernelArgument`. */
   readonly kernelArguments: readonly string[]
   /** The kernel's console, as in `console=`: the last one gets init's output. */
@@ -16,7 +15,7 @@ export interface Profile {
   readonly loaders: Loaders
 }
 
-/** A boot file's name: one path component, as `/boot/NAME` and over TFTP. */
+/** A loader's name: one path component, as `/boot/NAME` and over TFTP. */
 export type AssetName = string
 
 /** The iPXE build for each platform; a platform without one is not booted. */
@@ -41,13 +40,11 @@ export interface BootingMachine {
 /** Debian's iPXE package carries builds for BIOS and UEFI on x64. */
 export const debianLoaders: Loaders = { bios: 'undionly.kpxe', 'uefi-x64': 'snponly.efi' }
 
-/** Used when no profile matches: the system image, on the first serial port. */
+/** Used when no profile matches: our system image, on the first serial port. */
 export const defaultProfile: Profile = {
   name: 'default',
   match: { macs: [], uuids: [], labels: {} },
-  kernel: 'vmlinuz',
-  initramfs: 'initrd.img',
-  root: 'root.squashfs',
+  image: 'jangada',
   kernelArguments: [],
   console: 'ttyS0',
   loaders: debianLoaders,
