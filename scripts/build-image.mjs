@@ -3,7 +3,6 @@
 //   --refresh   fetch Debian's packages again
 //   --cache DIR keep results of steps there instead of in /var/cache/jangada-build
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -22,13 +21,14 @@ const { buildImage, defaultCacheDirectory } = await import('../src/tools/image/b
 const { describeError } = await import('../src/base/errors.ts')
 const { embeddedAsset } = await import('../src/platform/assets.ts')
 const { systemClock } = await import('../src/platform/clock.ts')
+const { version } = await import('../src/platform/version.ts')
 
 const cacheAt = process.argv.indexOf('--cache')
 try {
   const image = await buildImage({
     output: path.join(repository, 'dist/jangada-image.tar.zst'),
     cacheDirectory: cacheAt < 0 ? defaultCacheDirectory : process.argv[cacheAt + 1],
-    productVersion: JSON.parse(readFileSync(path.join(repository, 'package.json'), 'utf8')).version,
+    productVersion: version(),
     refresh: process.argv.includes('--refresh'),
     readAsset: (name) => Buffer.from(embeddedAsset(name)).toString('utf8'),
     clock: systemClock(),

@@ -2,9 +2,9 @@
 import {
   chmod,
   copyFile,
-  cp,
   lstat,
   mkdir,
+  mkdtemp,
   readdir,
   readFile,
   rename,
@@ -92,6 +92,13 @@ export async function makeDirectories(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true })
 }
 
+/** A new, empty directory whose name starts with `prefix`, readable by all. */
+export async function makeTemporary(prefix: string): Promise<string> {
+  const directory = await mkdtemp(prefix)
+  await chmod(directory, 0o755)
+  return directory
+}
+
 export const removeTree = (directory: string): Promise<void> =>
   rm(directory, { recursive: true, force: true })
 
@@ -99,10 +106,6 @@ export const moveTree = (from: string, to: string): Promise<void> => rename(from
 
 /** Copies one file, by reference where the file system can; the directory must be there. */
 export const copyOneFile = (from: string, to: string): Promise<void> => copyFile(from, to)
-
-/** Copies plain files and directories; owners are the caller's. */
-export const copyPlainTree = (from: string, to: string): Promise<void> =>
-  cp(from, to, { recursive: true })
 
 /** Marks `file` as used at `wallMs`, for caches that drop what was used least recently. */
 export const touch = (file: string, wallMs: number): Promise<void> =>

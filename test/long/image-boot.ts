@@ -81,7 +81,6 @@ function script(image: StoredImage, story: Story): string {
   const args = [
     image.manifest.bootArguments,
     'console=ttyS0,115200',
-    'initrd=initrd.img',
     'BOOTIF=01-${net0/mac:hexhyp}',
     `jangada.root=${root}`,
     `jangada.sha256=${root.slice(-64)}`,

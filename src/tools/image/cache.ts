@@ -6,7 +6,7 @@ import path from 'node:path'
 import { sha256OfText } from '../../platform/digest.ts'
 import {
   isThere,
-  makeDirectories,
+  makeTemporary,
   moveTree,
   namesIn,
   removeTree,
@@ -17,6 +17,10 @@ import type { Clock } from '../../ports/clock.ts'
 
 /** Results kept of each step: the one in use, and one to go back to. */
 const resultsPerStepMax = 2
+
+/** In the name of a result that is being made. One this old belongs to a build that has died. */
+const partialMark = '.partial-'
+const partialMsMax = 6 * 3600_000
 
 /** Told once when a step starts, and once when it has ended. */
 export type Progress =
@@ -60,11 +64,11 @@ export class StepCache {
     const directory = path.join(this.#directory, `${name}-${key}`)
     const reused = await isThere(directory)
     if (!reused) {
-      const partial = `${directory}.partial`
-      await removeTree(partial)
-      await makeDirectories(partial)
+      const partial = await makeTemporary(`${directory}${partialMark}`)
       await make(partial)
-      await moveTree(partial, directory)
+      // Another build may have made the same meanwhile: then one of the two is enough.
+      if (await isThere(directory)) await removeTree(partial)
+      else await moveTree(partial, directory)
     }
     await touch(directory, this.#clock.wallMs())
     await this.#prune(name)
@@ -73,17 +77,17 @@ export class StepCache {
     return { directory, key }
   }
 
-  /** Removes what was used least recently, beyond the bound. */
+  /** Removes what was used least recently, beyond the bound, and what dead builds have left. */
   async #prune(name: string): Promise<void> {
-    const ours = (await namesIn(this.#directory)).filter(
-      (entry) => entry.startsWith(`${name}-`) && /^[0-9a-f]{16}$/.test(entry.slice(-16)),
-    )
-    const aged: { directory: string; usedMs: number }[] = []
-    for (const entry of ours) {
+    const whole: { directory: string; usedMs: number }[] = []
+    for (const entry of await namesIn(this.#directory)) {
+      if (!entry.startsWith(`${name}-`)) continue
       const directory = path.join(this.#directory, entry)
-      aged.push({ directory, usedMs: await touchedMs(directory) })
+      const usedMs = await touchedMs(directory)
+      if (!entry.includes(partialMark)) whole.push({ directory, usedMs })
+      else if (this.#clock.wallMs() - usedMs > partialMsMax) await removeTree(directory)
     }
-    aged.sort((a, b) => b.usedMs - a.usedMs)
-    for (const old of aged.slice(resultsPerStepMax)) await removeTree(old.directory)
+    whole.sort((a, b) => b.usedMs - a.usedMs)
+    for (const old of whole.slice(resultsPerStepMax)) await removeTree(old.directory)
   }
 }

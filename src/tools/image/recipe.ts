@@ -26,12 +26,14 @@ export const kernelMetaPackage = 'linux-image-amd64'
 export const busyboxPackage = 'busybox-static'
 
 /**
- * Kernel arguments the image needs whoever boots it. AppArmor is off because Docker refuses to
+ * Kernel arguments the image needs whoever boots it. UEFI machines find the initramfs by the name
+ * that the boot script gives it. AppArmor is off because Docker refuses to
  * start containers when the kernel has it and the image lacks its parser; without it the kernel
  * would take SELinux instead, which is of no use without a policy. A panic starts the machine
  * again.
  */
-export const bootArguments = 'apparmor=0 selinux=0 panic=10 quiet systemd.show_status=error'
+export const bootArguments =
+  'initrd=initrd.img apparmor=0 selinux=0 panic=10 quiet systemd.show_status=error'
 
 /** Nothing in a machine that lives in memory reads these. */
 export const removedFromRoot = [

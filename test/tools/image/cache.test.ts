@@ -31,6 +31,12 @@ t.test('a step runs once for the same inputs, and only a whole result counts', a
   const third = await run({ a: 3 }, 'three')
   t.equal(readFileSync(path.join(third.directory, 'result'), 'utf8'), 'three')
 
+  const partials = (): string[] => readdirSync(directory).filter((name) => /partial/.test(name))
+  t.equal(partials().length, 1, 'the half result is left, for its build may still run')
+  nowMs = Date.now() + 7 * 3600_000
+  await run({ a: 3 }, 'never written')
+  t.same(partials(), [], 'until it is hours old')
+
   const kept = [second, third].map((step) => path.basename(step.directory)).toSorted()
   t.same(readdirSync(directory).toSorted(), kept, 'the one used least recently made room')
 })

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { fromUtf8 } from '../../../src/base/bytes.ts'
 import t from 'tap'
+import { parse } from 'yaml'
 import { embeddedAsset } from '../../../src/platform/assets.ts'
 import { initramfsEntries } from '../../../src/tools/image/initramfs.ts'
 import { closure, parseDependencies } from '../../../src/tools/image/kernel.ts'
@@ -84,5 +85,15 @@ t.test("a module brings what it needs; '-' and '_' are the same", (t) => {
     'kernel/drivers/net/xen-netfront.ko',
     'kernel/net/core/failover.ko',
   ])
+  t.end()
+})
+
+t.test('the cloud-config carries the very unit that the image has', (t) => {
+  const text = readAsset('cloud-config/jangada.yaml')
+  t.match(text, /^#cloud-config\n/)
+  const config = parse(text) as { write_files: { path: string; content: string }[] }
+  const content = (path: string) => config.write_files.find((file) => file.path === path)?.content
+  t.equal(content('/etc/systemd/system/jangada.service'), readAsset('systemd/jangada.service'))
+  t.same(JSON.parse(content('/etc/docker/daemon.json') ?? ''), { 'live-restore': true })
   t.end()
 })
