@@ -6,6 +6,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { describeError } from '../../src/base/errors.ts'
 import { ConfchangeSuite } from './raft-confchange.ts'
+import { InteractionSuite } from './raft-interaction.ts'
 import { runQuorumCommand } from './raft-quorum.ts'
 import { parseScript, UnknownCommand, type Command } from './script.ts'
 
@@ -24,6 +25,10 @@ function runnerFor(folder: string): Runner {
       return runQuorumCommand
     case 'confchange': {
       const suite = new ConfchangeSuite()
+      return (command) => suite.run(command)
+    }
+    case 'interaction': {
+      const suite = new InteractionSuite()
       return (command) => suite.run(command)
     }
     default:

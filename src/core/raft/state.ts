@@ -80,7 +80,8 @@ export class RaftState {
     this.electionTimeoutMs = options.electionTimeoutMs
     this.heartbeatMs = options.heartbeatMs
     this.reads = new Reads(options.maxPendingReads, random.integer(0, 0xffff_ffff))
-    assert(this.term >= this.log.lastTerm, 'no entry is of a later term than the hard state')
+    const lastTerm = restored.entries.at(-1)?.term ?? 0
+    assert(this.term >= lastTerm, 'no entry is of a later term than the hard state')
   }
 
   get hardState(): HardState {

@@ -163,10 +163,8 @@ export class Cluster implements Watcher {
       this.tick(10)
       this.settle()
       const { leader } = this
-      const status = leader?.raft.status()
-      if (leader !== undefined && leader.memory.some((e) => e.term === status?.term)) {
-        const last = leader.memory.findLast((e) => e.index === status?.commit)
-        if (last?.term === status?.term) return leader
+      if (leader !== undefined && leader.raft.appliedRef()?.term === leader.raft.status().term) {
+        return leader
       }
     }
     throw new Error('nobody was elected in 10 s of quiet')

@@ -1,0 +1,351 @@
+/** `interaction/`: whole groups, message by message, in etcd's own words. */
+import { assert, present } from '../../src/base/assert.ts'
+import { utf8 } from '../../src/base/bytes.ts'
+import type { Index, MemberId, Term } from '../../src/base/ids.ts'
+import { emptyConfig, isVoter, memberIds } from '../../src/core/raft/config.ts'
+import {
+  describeEntry,
+  describeMessage,
+  describeProgress,
+  describeRole,
+} from '../../src/core/raft/describe.ts'
+import type {
+  Entry,
+  MemberChange,
+  MemberStep,
+  Message,
+  ProposalId,
+  RaftConfig,
+} from '../../src/core/raft/types.ts'
+import { raftOptions } from '../core/raft/options.ts'
+import { stepsOf } from './raft-confchange.ts'
+import { ScriptNode } from './raft-node.ts'
+import { argOf, flagOf, UnknownCommand, valueOf, type Command } from './script.ts'
+
+const levels = ['debug', 'info', 'warn', 'error', 'fatal', 'none'] as const
+type Level = (typeof levels)[number]
+
+const unlimited = Number.MAX_SAFE_INTEGER
+
+/** A proposal the core refused, as the scripts print it. */
+const dropped = 'raft proposal dropped'
+
+const responses: ReadonlySet<Message['kind']> = new Set([
+  'appendAccepted',
+  'appendRejected',
+  'newerTerm',
+  'heartbeatResponse',
+  'voteResponse',
+  'preVoteResponse',
+  'readResponse',
+])
+
+export class InteractionSuite {
+  readonly #nodes: ScriptNode[] = []
+  #wire: Message[] = []
+  #level: Level = 'debug'
+  #lines: string[] = []
+  #indent = ''
+  /** Changes proposed in etcd's first format, which only their printed name tells. */
+  readonly #firstFormat = new WeakSet<MemberChange>()
+  #proposing = ''
+  #nextProposal = 1
+
+  run(command: Command): string {
+    this.#lines = []
+    const before = this.#level
+    const own = valueOf(command, 'log-level')
+    if (own !== undefined) this.#level = levelOf(own)
+    this.#dispatch(command)
+    const quiet = this.#level === 'none'
+    if (own !== undefined) this.#level = before
+    return this.#lines.length === 0 || quiet ? 'ok' : this.#lines.join('\n')
+  }
+
+  #dispatch(command: Command): void {
+    const handlers: Record<string, () => void> = {
+      'log-level': () => {
+        this.#level = levelOf(present(command.args[0], 'a level').key)
+        this.#lines = []
+      },
+      'add-nodes': () => this.#addNodes(command),
+      campaign: () => this.#first(command).raft.step({ kind: 'campaign' }),
+      propose: () => this.#propose(command),
+      'propose-conf-change': () => this.#proposeChange(command),
+      stabilize: () => this.#stabilize(this.#named(command)),
+      'process-ready': () => this.#processReady(this.#named(command)),
+      'deliver-msgs': () => this.#deliverMessages(command),
+      'raft-state': () => this.#raftState(),
+      'raft-log': () => this.#raftLog(this.#first(command)),
+      status: () => this.#status(this.#first(command)),
+      'tick-heartbeat': () => this.#first(command).tick(1),
+      'tick-election': () => this.#first(command).tick(this.#first(command).electionTicks),
+      'set-randomized-election-timeout': () => this.#setTimeout(command),
+      'transfer-leadership': () => this.#transfer(command),
+      'forget-leader': () => this.#first(command).raft.step({ kind: 'forgetLeader' }),
+      'report-unreachable': () => this.#reportUnreachable(command),
+      compact: () => this.#compact(command),
+    }
+    const handler = handlers[command.name]
+    if (handler === undefined) throw new UnknownCommand(command.name)
+    handler()
+  }
+
+  // ---- output
+
+  #print(text: string): void {
+    for (const line of text.split('\n')) this.#lines.push(this.#indent + line)
+  }
+
+  #section(title: string, body: () => void): void {
+    this.#print(title)
+    const before = this.#indent
+    this.#indent = `${before}  `
+    body()
+    this.#indent = before
+  }
+
+  #trace(level: Level, line: string): void {
+    if (levels.indexOf(level) < levels.indexOf(this.#level)) return
+    const whole = line.replace(
+      'ignoring conf change at',
+      `ignoring conf change ${this.#proposing}at`,
+    )
+    this.#print(`${level.toUpperCase()} ${whole}`)
+  }
+
+  readonly #entryText = (entry: Entry): string => {
+    const text = describeEntry(entry)
+    const first = entry.kind === 'config' && this.#firstFormat.has(entry.change)
+    return first ? text.replace('EntryConfChangeV2', 'EntryConfChange') : text
+  }
+
+  // ---- nodes
+
+  #node(id: number): ScriptNode {
+    return present(this.#nodes[id - 1], `node ${id}`)
+  }
+
+  #first(command: Command): ScriptNode {
+    return this.#node(Number(present(command.args[0], 'a node').key))
+  }
+
+  /** The nodes named by bare numbers; all when there are none. */
+  #named(command: Command): readonly ScriptNode[] {
+    const ids = command.args.filter((arg) => /^\d+$/.test(arg.key)).map((arg) => Number(arg.key))
+    return ids.length === 0 ? this.#nodes : ids.map((id) => this.#node(id))
+  }
+
+  #addNodes(command: Command): void {
+    const count = Number(present(command.args[0], 'a count').key)
+    const list = (key: string): readonly MemberId[] =>
+      (argOf(command, key) ?? []).map((id) => Number(id) as MemberId)
+    const index = Number(valueOf(command, 'index') ?? 0) as Index
+    assert(!flagOf(command, 'async-storage-writes'), 'only the synchronous mode is played')
+    for (let i = 0; i < count; i += 1) {
+      const id = (this.#nodes.length + 1) as MemberId
+      const config = { ...emptyConfig, voters: list('voters'), learners: list('learners') }
+      const snapshot = { index, term: (index > 0 ? 1 : 0) as Term, config }
+      const hardState = { term: 0 as Term, vote: 0 as MemberId, commit: 0 as Index }
+      const restored = { hardState, snapshot, entries: [] }
+      this.#nodes.push(new ScriptNode(this.#options(command, id), restored))
+    }
+  }
+
+  #options(command: Command, id: MemberId): RaftConfig {
+    const bound = (key: string): number => Number(valueOf(command, key) ?? unlimited)
+    return raftOptions({
+      id,
+      electionTimeoutMs: 3,
+      heartbeatMs: 1,
+      preVote: flagOf(command, 'prevote'),
+      checkQuorum: flagOf(command, 'checkquorum'),
+      readOnly: valueOf(command, 'read-only') === 'lease-based' ? 'leaseBased' : 'safe',
+      stepDownOnRemoval: flagOf(command, 'step-down-on-removal'),
+      disableMemberChangeValidation: flagOf(command, 'disable-conf-change-validation'),
+      applyBeforeDurable: true,
+      maxEntryBytes: unlimited,
+      maxAppendBytes: unlimited,
+      maxUncommittedBytes: unlimited,
+      maxInflightBytes: unlimited,
+      maxInflightMessages: bound('inflight'),
+      maxApplyingBytes: bound('max-committed-size-per-ready'),
+      trace: (level, line) => this.#trace(level, line),
+    })
+  }
+
+  #setTimeout(command: Command): void {
+    const node = this.#first(command)
+    // Timers are drawn again when they change; so they change, and change back.
+    node.raft.step({ kind: 'setTimers', electionTimeoutMs: 4, heartbeatMs: 1 })
+    node.timeout.next = Number(valueOf(command, 'timeout'))
+    node.raft.step({ kind: 'setTimers', electionTimeoutMs: 3, heartbeatMs: 1 })
+  }
+
+  #transfer(command: Command): void {
+    const to = Number(valueOf(command, 'to')) as MemberId
+    this.#node(Number(valueOf(command, 'from'))).raft.step({ kind: 'transfer', to })
+  }
+
+  #reportUnreachable(command: Command): void {
+    const id = Number(present(command.args[1], 'who is unreachable').key) as MemberId
+    this.#first(command).raft.step({ kind: 'unreachable', id })
+  }
+
+  // ---- proposals
+
+  #proposalId(): ProposalId {
+    this.#nextProposal += 1
+    return this.#nextProposal as ProposalId
+  }
+
+  #propose(command: Command): void {
+    const node = this.#first(command)
+    if (!this.#proposeData(node, command.args[1]?.key ?? '')) this.#print(dropped)
+  }
+
+  /** Whether it entered the log. */
+  #proposeData(node: ScriptNode, word: string): boolean {
+    const before = node.raft.status().lastIndex
+    const proposals = [{ proposalId: this.#proposalId(), data: utf8(word) }]
+    node.raft.step({ kind: 'propose', proposals })
+    return node.raft.status().lastIndex > before
+  }
+
+  #proposeChange(command: Command): void {
+    const node = this.#first(command)
+    const first = flagOf(command, 'v1')
+    const steps = stepsOf(command.input)
+    const change = changeOf(steps, first, valueOf(command, 'transition') ?? 'auto')
+    if (first) this.#firstFormat.add(change)
+    this.#proposing = `${describeProto(steps, valueOf(command, 'transition') ?? 'auto')} `
+    const before = node.raft.status().lastIndex
+    node.raft.step({ kind: 'changeMembers', proposalId: this.#proposalId(), change })
+    if (node.raft.status().lastIndex > before) return
+    // Where our core refuses a change, etcd's puts an empty entry in its place.
+    if (!this.#proposeData(node, '')) this.#print(dropped)
+  }
+
+  // ---- batches and messages
+
+  #processReady(nodes: readonly ScriptNode[]): void {
+    for (const node of nodes) {
+      const process = (): void => {
+        if (!this.#processOne(node)) this.#print('<empty Ready>')
+      }
+      if (nodes.length > 1) this.#section(`> ${node.id} handling Ready`, process)
+      else process()
+    }
+  }
+
+  /** False when there was nothing to do. `title` is printed before, when there was. */
+  #processOne(node: ScriptNode, title?: string): boolean {
+    const ready = node.takeReady()
+    if (ready.empty) return false
+    const process = (): void => {
+      this.#print(ready.describe(node.hardState, this.#entryText))
+      this.#wire.push(...ready.messages)
+      node.carryOut(ready)
+    }
+    if (title === undefined) process()
+    else this.#section(title, process)
+    return true
+  }
+
+  #stabilize(nodes: readonly ScriptNode[]): void {
+    for (let moved = true; moved;) {
+      moved = false
+      for (const node of nodes) {
+        if (this.#processOne(node, `> ${node.id} handling Ready`)) moved = true
+      }
+      for (const node of nodes) {
+        if (!this.#wire.some((message) => message.to === node.id)) continue
+        this.#section(`> ${node.id} receiving messages`, () => this.#deliver(node.id, false))
+        moved = true
+      }
+    }
+  }
+
+  #deliverMessages(command: Command): void {
+    const drops = (argOf(command, 'drop') ?? []).map(Number)
+    for (const id of drops) this.#deliver(id as MemberId, true)
+    for (const arg of command.args) {
+      if (/^\d+$/.test(arg.key)) this.#deliver(Number(arg.key) as MemberId, false)
+      else if (arg.key !== 'drop') throw new UnknownCommand(`deliver-msgs ${arg.key}`)
+    }
+    if (this.#lines.length === 0) this.#print('no messages')
+  }
+
+  #deliver(to: MemberId, drop: boolean): void {
+    const messages = this.#wire.filter((message) => message.to === to)
+    this.#wire = this.#wire.filter((message) => message.to !== to)
+    for (const message of messages) {
+      const text = describeMessage(message, this.#entryText)
+      this.#print(drop ? `dropped: ${text}` : text)
+      if (!drop) this.#step(this.#node(to), message)
+    }
+  }
+
+  #step(node: ScriptNode, message: Message): void {
+    const known = memberIds(node.raft.status().config).includes(message.from)
+    if (responses.has(message.kind) && !known) {
+      this.#print('raft: cannot step as peer not found')
+      return
+    }
+    node.raft.step({ kind: 'receive', message, nowMs: node.nowMs })
+  }
+
+  // ---- what is to be seen
+
+  #raftState(): void {
+    for (const { raft } of this.#nodes) {
+      const { id, role, config, term, leader } = raft.status()
+      const voter = isVoter(config, id) ? '(Voter)' : '(Non-Voter)'
+      this.#print(`${id}: ${describeRole(role)} ${voter} Term:${term} Lead:${leader}`)
+    }
+  }
+
+  #status(node: ScriptNode): void {
+    for (const account of node.raft.status().progress) {
+      this.#print(`${account.id}: ${describeProgress(account)}`)
+    }
+  }
+
+  #raftLog({ entries, firstIndex }: ScriptNode): void {
+    for (const entry of entries) this.#print(this.#entryText(entry))
+    if (entries.length > 0) return
+    this.#print(`log is empty: first index=${firstIndex}, last index=${firstIndex - 1}`)
+  }
+
+  #compact(command: Command): void {
+    const node = this.#first(command)
+    node.compact(Number(present(command.args[1], 'an index').key) as Index)
+    this.#raftLog(node)
+  }
+}
+
+function levelOf(name: string): Level {
+  const level = levels.find((each) => each === name.toLowerCase())
+  if (level === undefined) throw new UnknownCommand(`log-level ${name}`)
+  return level
+}
+
+/** When etcd's second format means a joint change: whenever it must, or when it is asked to. */
+function changeOf(steps: readonly MemberStep[], first: boolean, transition: string): MemberChange {
+  if (first) return { kind: 'simple', steps }
+  if (transition === 'auto' && steps.length === 0) return { kind: 'leaveJoint' }
+  if (transition === 'auto' && steps.length === 1) return { kind: 'simple', steps }
+  return { kind: 'enterJoint', steps, autoLeave: transition !== 'explicit' }
+}
+
+function describeProto(steps: readonly MemberStep[], transition: string): string {
+  const names = {
+    addVoter: 'ConfChangeAddNode',
+    addLearner: 'ConfChangeAddLearnerNode',
+    remove: 'ConfChangeRemoveNode',
+    update: 'ConfChangeUpdateNode',
+  } as const
+  const kind = transition.charAt(0).toUpperCase() + transition.slice(1)
+  const changes = steps.map((step) => `changes:{type:${names[step.kind]} node_id:${step.id}}`)
+  return [`transition:ConfChangeTransition${kind}`, ...changes].join(' ')
+}
