@@ -1,0 +1,259 @@
+/**
+ * This machine's place in the consensus group: at most one member, which may come (the leader
+ * asks for it), and go (it was removed, or its log failed) while the machine goes on.
+ *
+ * A log that cannot be trusted any more is set aside whole, never repaired by guessing: the
+ * machine comes back as a new member, because an old one that has forgotten something could
+ * break a promise it made.
+ */
+import Type from 'typebox'
+import { toHex } from '../../base/bytes.ts'
+import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
+import { type ClusterId, index, type MemberId, memberId, noMember, term } from '../../base/ids.ts'
+import { emptyRestoredState } from '../../core/raft/raft.ts'
+import type { ConfState, RestoredState } from '../../core/raft/types.ts'
+import { Store } from '../../core/store/store.ts'
+import { SnapshotRestore } from '../../core/store/snapshot-restore.ts'
+import type { Command, Operation } from '../../core/store/types.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Disk } from '../../ports/disk.ts'
+import type { Entropy } from '../../ports/entropy.ts'
+import type { Log } from '../../ports/log.ts'
+import type { StreamAddress } from '../../ports/streams.ts'
+import type { WalIdentity } from '../wal/identity.ts'
+import { identityOf, type OpenedWal, Wal } from '../wal/wal.ts'
+import type { CallContext, CallMethods } from '../wire/calls.ts'
+import type { Door } from '../wire/door.ts'
+import type { Greeted } from '../wire/handshake.ts'
+import { RaftTransport } from '../wire/raft-transport.ts'
+import { type Leadership, Member } from './member.ts'
+import { MemberStore } from './member-store.ts'
+import type { Committed } from './proposals.ts'
+import { sendSnapshot, snapshotMethods } from './snapshot-transfer.ts'
+import { walLog } from './wal-log.ts'
+import { checker } from './wire-schemas.ts'
+
+const walDirectory = 'wal'
+/** Logs set aside that are kept for whoever wants to look; the oldest go. */
+const asideMax = 2
+
+export interface SeatOptions {
+  readonly clusterId: ClusterId
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly log: Log
+  readonly door: () => Door
+  /** Where a member was last known to be, for the time before the log tells. */
+  readonly knownAddress: (id: MemberId) => StreamAddress | undefined
+  readonly onLeadership: (store: MemberStore, leadership: Leadership) => void
+  readonly onCommand: (committed: Committed, command: Command) => void
+  /** The member's log failed: the process should end and start again (as a client). */
+  readonly onFatal: (reason: string) => void
+}
+
+const checkPrepare = checker(Type.Object({ memberId: Type.Integer({ minimum: 1 }) }))
+
+export class Seat {
+  readonly #options: SeatOptions
+  #current: { readonly store: MemberStore; readonly transport: RaftTransport } | undefined
+
+  constructor(options: SeatOptions) {
+    this.#options = options
+  }
+
+  get store(): MemberStore | undefined {
+    return this.#current?.store
+  }
+
+  get memberId(): MemberId {
+    return this.#current?.store.member.id ?? noMember
+  }
+
+  /** Takes the seat that the disk remembers, if there is one. Never rejects. */
+  async open(): Promise<void> {
+    const { disk, log, clusterId } = this.#options
+    try {
+      const identity = await identityOf(disk, walDirectory)
+      if (identity === undefined) return
+      if (identity.clusterId !== clusterId) {
+        throw new JangadaError('JGD_WAL_FOREIGN', 'the log here is of another cluster')
+      }
+      const opened = await Wal.open(disk, identity, this.#walOptions())
+      for (const repair of opened.repairs) log.warn('the log was repaired', { repair })
+      await this.#sit(opened, identity)
+    } catch (error) {
+      log.error('this machine goes on without its member', {
+        cause: describeError(error),
+        code: isJangadaError(error) ? error.code : undefined,
+        next: 'the log is kept beside; the cluster makes this machine a new member by itself',
+      })
+      await this.#setAside()
+    }
+  }
+
+  adopt(greeted: Greeted): void {
+    if (this.#current === undefined) greeted.stream.close()
+    else this.#current.transport.adopt(greeted)
+  }
+
+  methods(): CallMethods {
+    const snapshots = snapshotMethods(() => this.#current?.store.member)
+    return {
+      calls: new Map<string, (body: unknown, context: CallContext) => Promise<unknown>>([
+        ...snapshots.calls,
+        [
+          'member.prepare',
+          (body, { peer }) => this.#prepare(memberId(checkPrepare(body).memberId), peer.machineId),
+        ],
+      ]),
+      feeds: new Map(),
+    }
+  }
+
+  async close(): Promise<void> {
+    const current = this.#current
+    this.#current = undefined
+    current?.transport.close()
+    await current?.store.member.stop()
+  }
+
+  /**
+   * The leader gives this machine a member id. Whatever log is here belonged to a member that
+   * the leader does not count any more.
+   */
+  async #prepare(id: MemberId, asker: string): Promise<{ readonly incarnation: string }> {
+    const { disk, clusterId, entropy } = this.#options
+    const members = this.#current?.store.knownMembers() ?? []
+    if (members.length > 0 && !members.some(({ machineId }) => machineId === asker)) {
+      throw new JangadaError('JGD_FORBIDDEN', 'only a member may ask a member to begin anew')
+    }
+    await this.close()
+    await this.#setAside()
+    const incarnation = toHex(entropy.bytes(16))
+    const identity: WalIdentity = { clusterId, memberId: id, incarnation }
+    const opened = await Wal.create(disk, identity, this.#walOptions())
+    await this.#sit({ ...opened, restored: emptyRestoredState }, identity)
+    return { incarnation }
+  }
+
+  async #sit(opened: OpenedWal, identity: WalIdentity): Promise<void> {
+    const { clock, entropy, log, door, knownAddress } = this.#options
+    const id = identity.memberId
+    const walPort = walLog(opened.wal)
+    const store = await restoreStore(
+      walPort.readSnapshot(opened.restored.snapshot),
+      opened.restored,
+    )
+    const transport = new RaftTransport({
+      door,
+      clock,
+      log,
+      addressOf: (other) => this.#current?.store.addressOf(other) ?? knownAddress(other),
+      onMessage: (message) => member.receive(message),
+      onUnreachable: (other) => member.unreachable(other),
+    })
+    const member = new Member({
+      id,
+      restored: opened.restored,
+      store,
+      log: walPort,
+      clock,
+      entropy,
+      logger: log.child({ member: id }),
+      send: (message) => transport.send(message),
+      sendSnapshot: async (message, pieces) => {
+        const address = memberStore.addressOf(message.to) ?? knownAddress(message.to)
+        if (address === undefined) throw new JangadaError('JGD_UNREACHABLE', 'no address known')
+        await sendSnapshot(await door().callsTo(address), message, pieces)
+      },
+      onLeadership: (leadership) => this.#options.onLeadership(memberStore, leadership),
+      onCommand: (committed, command) => this.#options.onCommand(committed, command),
+      onFatal: (reason) => void this.#fail(reason),
+    })
+    const memberStore = new MemberStore({ member, door, clock, entropy })
+    this.#current = { store: memberStore, transport }
+    log.info('this machine is a member', { member: id, index: store.appliedIndex })
+    member.start()
+  }
+
+  async #fail(reason: string): Promise<void> {
+    this.#current?.transport.close()
+    this.#current = undefined
+    await this.#setAside()
+    this.#options.onFatal(reason)
+  }
+
+  #walOptions(): { directory: string; onFailure: (error: JangadaError) => void } {
+    return {
+      directory: walDirectory,
+      onFailure: (error) => this.#options.log.error('the log failed', { code: error.code }),
+    }
+  }
+
+  /** Best effort: on a disk that fails, the next start finds the same and tries again. */
+  async #setAside(): Promise<void> {
+    const { disk, clock, log } = this.#options
+    try {
+      if (!(await disk.exists(walDirectory))) return
+      const name = `${walDirectory}.aside-${Math.floor(clock.wallMs())}`
+      await disk.rename(walDirectory, name)
+      await disk.syncDirectory('')
+      const kept = (await disk.list('')).filter((each) => each.startsWith(`${walDirectory}.aside-`))
+      for (const old of kept.slice(0, -asideMax)) await disk.remove(old)
+    } catch (error) {
+      log.error('the log could not be set aside', { cause: describeError(error) })
+    }
+  }
+}
+
+async function restoreStore(
+  pieces: AsyncIterable<Uint8Array>,
+  restored: RestoredState,
+): Promise<Store> {
+  if (restored.snapshot.index === 0) return new Store()
+  const restore = new SnapshotRestore()
+  for await (const piece of pieces) restore.push(piece)
+  const finished = restore.finish()
+  if (finished.kind === 'restored') return finished.store
+  const code = finished.cause === 'version' ? 'JGD_WAL_VERSION' : 'JGD_WAL_DAMAGED'
+  throw new JangadaError(code, `the snapshot cannot be restored: ${finished.reason}`)
+}
+
+/**
+ * Makes the log of a cluster's first member: a snapshot at index 1 whose state is `operations`
+ * applied to an empty store, and whose only voter is member 1.
+ */
+export async function createFirstMember(
+  disk: Disk,
+  cluster: ClusterId,
+  incarnation: string,
+  operations: readonly Operation[],
+): Promise<void> {
+  const store = new Store()
+  const position = { index: index(1), term: term(1) }
+  const transaction = { compare: [], then: operations, otherwise: [] }
+  const { result } = store.apply({ kind: 'transaction', transaction }, position)
+  if (result.kind !== 'transaction') {
+    throw new JangadaError('JGD_INTERNAL', 'the first transaction was refused')
+  }
+  const identity = { clusterId: cluster, memberId: memberId(1), incarnation }
+  let failure: JangadaError | undefined
+  const { wal } = await Wal.create(disk, identity, {
+    directory: walDirectory,
+    onFailure: (error) => {
+      failure = error
+    },
+  })
+  await wal.writeSnapshot({ ...position, config: onlyVoter }, store.snapshotChunks())
+  await wal.close()
+  if (failure !== undefined) throw failure
+}
+
+const onlyVoter: ConfState = {
+  voters: [memberId(1)],
+  outgoing: [],
+  learners: [],
+  learnersNext: [],
+  autoLeave: false,
+}
