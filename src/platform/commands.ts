@@ -35,13 +35,18 @@ export async function runCommand(
   const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, PATH: searchPath(), ...options.env },
-    timeout: options.timeoutMs,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
+  // Not spawn's own `timeout`: its timer outlives a program that could not be started.
+  const late = setTimeout(() => child.kill(), options.timeoutMs)
   const ended = new Promise<string>((resolve, reject) => {
-    child.once('error', (error) => reject(failure(program, 'could not run', '', error)))
+    child.once('error', (error) => {
+      clearTimeout(late)
+      reject(failure(program, 'could not run', '', error))
+    })
     child.once('close', (code, signal) => {
+      clearTimeout(late)
       if (code === 0) resolve(stdout)
       else reject(failure(program, `ended with ${code ?? signal ?? 'nothing'}`, stderr || stdout))
     })
