@@ -100,6 +100,10 @@ async function toCryptoKeys(key: KeyPair): Promise<webcrypto.CryptoKeyPair> {
   }
 }
 
+/** With the line end that the library leaves out: PEM files are put together to make chains. */
+const toPemFile = (object: { toString(format: 'pem'): string }): string =>
+  `${object.toString('pem').trimEnd()}\n`
+
 const makeAuthority: Crypto['makeAuthority'] = async (key, claims) => {
   const x509 = await x509Library()
   const keys = await toCryptoKeys(key)
@@ -118,7 +122,7 @@ const makeAuthority: Crypto['makeAuthority'] = async (key, claims) => {
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
-  return certificate.toString('pem')
+  return toPemFile(certificate)
 }
 
 const makeRequest: Crypto['makeRequest'] = async (key, machineId) => {
@@ -128,7 +132,7 @@ const makeRequest: Crypto['makeRequest'] = async (key, machineId) => {
     keys: await toCryptoKeys(key),
     signingAlgorithm: signing,
   })
-  return request.toString('pem')
+  return toPemFile(request)
 }
 
 const readRequest: Crypto['readRequest'] = async (requestPem) => {
@@ -184,7 +188,7 @@ async function issueCertificate(authority: Authority, claims: CertificateClaims)
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
     ],
   })
-  return certificate.toString('pem')
+  return toPemFile(certificate)
 }
 
 const subjectOf = (commonName: string, clusterId: string): Record<string, string[]>[] => [

@@ -1,6 +1,5 @@
 /** HTTPS under a pin, behind `ports/PinnedHttps`. */
-import { request as httpsRequest } from 'node:https'
-import type { ClientRequest, IncomingMessage } from 'node:http'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect as tlsConnect, type TLSSocket } from 'node:tls'
 import { concat } from '../base/bytes.ts'
 import { describeError, JangadaError } from '../base/errors.ts'
@@ -10,7 +9,7 @@ import type {
   PinnedResponse,
   PinnedTarget,
 } from '../ports/pinned-https.ts'
-import { isSignedBy, parseCertificate, spkiHashOf } from './certificates.ts'
+import { isSignedBy, spkiHashOf } from './certificates.ts'
 
 export function nodePinnedHttps(): PinnedHttps {
   return {
@@ -48,6 +47,7 @@ function connectPinned(target: PinnedTarget, deadline: AbortSignal): Promise<TLS
     const onDeadline = (): void => fail(unreachable(target, 'it did not answer in time'))
     deadline.addEventListener('abort', onDeadline, { once: true })
     socket.on('error', (error) => fail(unreachable(target, error)))
+    socket.on('close', () => fail(unreachable(target, 'it hung up')))
     socket.once('secureConnect', () => {
       deadline.removeEventListener('abort', onDeadline)
       if (hasPin(socket, target.pin)) resolve(socket)
@@ -64,14 +64,10 @@ function connectPinned(target: PinnedTarget, deadline: AbortSignal): Promise<TLS
 function hasPin(socket: TLSSocket, pin: string): boolean {
   const leaf = socket.getPeerX509Certificate()
   if (leaf === undefined || leaf.ca) return false
-  const issuer = socket.getPeerCertificate(true).issuerCertificate
-  const authority = issuer === undefined ? undefined : parseCertificate(toPem(issuer.raw))
+  const authority = leaf.issuerCertificate
   if (authority === undefined || !authority.ca || spkiHashOf(authority) !== pin) return false
   return isSignedBy(leaf, authority.publicKey)
 }
-
-const toPem = (der: Uint8Array): string =>
-  `-----BEGIN CERTIFICATE-----\n${Buffer.from(der).toString('base64')}\n-----END CERTIFICATE-----\n`
 
 function exchange(
   socket: TLSSocket,
@@ -80,13 +76,13 @@ function exchange(
   deadline: AbortSignal,
 ): Promise<PinnedResponse> {
   return new Promise((resolve, reject) => {
-    const sent: ClientRequest = httpsRequest({
+    // Plain HTTP over the socket that has proven itself: https would make another.
+    const sent = httpRequest({
       method: request.method,
       path: request.path,
       host: target.host,
       port: target.port,
       headers: { ...request.headers, 'content-length': request.body?.length ?? 0 },
-      agent: false,
       createConnection: () => socket,
       signal: deadline,
     })
