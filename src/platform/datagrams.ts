@@ -53,7 +53,10 @@ export function udpDatagrams(): Datagrams {
   }
 }
 
-/** Every interface but loopback that has an IPv4 address, by its first. */
+/**
+ * Every interface but loopback that has an IPv4 address, by its first. An interface without a
+ * carrier is left out (libuv asks for IFF_RUNNING): look again once its cable is in.
+ */
 function links(): readonly Link[] {
   const found: Link[] = []
   for (const [name, addresses] of Object.entries(networkInterfaces())) {

@@ -130,7 +130,7 @@ const bootd = await openBootd({
     stat: async (sha256) => fileOf(sha256),
     open: async (sha256, range) => {
       const { size, open } = present(fileOf(sha256), 'a known file')
-      const { start = 0, end = size } = range
+      const { start = 0, end = size } = range ?? {}
       return { size, start, end, chunks: open({ start, end }), close: async () => {} }
     },
   },

@@ -58,7 +58,8 @@ const assets: BootAssets = {
     const file = files.get(sha256)
     return file === undefined ? undefined : { size: file.length }
   },
-  open: async (sha256, { start = 0, end = 0 }) => {
+  open: async (sha256, range) => {
+    const { start = 0, end = 0 } = range ?? {}
     const file = files.get(sha256) as Uint8Array
     return {
       size: file.length,
