@@ -1,0 +1,89 @@
+import t from 'tap'
+import { machineId } from '../../../src/base/ids.ts'
+import { admissions } from '../../../src/core/records/keyspace.ts'
+import type { AdmissionRecord } from '../../../src/core/records/schemas.ts'
+import { memberRecord } from '../../../src/core/trust/admission.ts'
+import { ListedKeys } from '../../../src/node/enrol/listed-keys.ts'
+import { follow } from '../../../src/node/member/follow.ts'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { localStore } from '../bootd/local-store.ts'
+import { silent } from './fixture.ts'
+
+const [first, second] = [machineId('1'.repeat(32)), machineId('2'.repeat(32))]
+const key = (letter: string): string => letter.repeat(64)
+const peer = (id: string, keyHash: string) => ({ machineId: id, keyHash })
+
+const admission = (id: typeof first, keyHash: string): AdmissionRecord => {
+  const applicant = {
+    machineId: id,
+    keyHash,
+    publicKey: '',
+    name: '',
+    macs: [],
+    uuid: '',
+    address: '',
+  }
+  const by = { by: 'token', tokenId: '' } as const
+  return memberRecord(undefined, applicant, by, { roleCeiling: 'client', sticky: false }, 1)
+}
+
+t.test('handshakes know within one change who is listed', async (t) => {
+  const { access } = localStore()
+  const stop = new AbortController()
+  let isUpToDate = false
+  let removals = 0
+  let heard = (): void => undefined
+  const listed = new ListedKeys(
+    () => isUpToDate,
+    () => {
+      removals += 1
+      heard()
+    },
+  )
+  const removal = (): Promise<void> =>
+    new Promise((resolve) => {
+      heard = resolve
+    })
+  const write = (record: AdmissionRecord) =>
+    access.transact({
+      compare: [],
+      then: [admissions.put(record, record.machineId)],
+      otherwise: [],
+    })
+  t.ok(listed.isListed(peer(first, key('a'))), 'a node that knows nothing yet lets the CA speak')
+  await write(admission(first, key('a')))
+  await write(admission(second, key('b')))
+  const following = follow({
+    store: access,
+    clock: systemClock(),
+    log: silent,
+    range: listed.range,
+    follower: listed,
+    signal: stop.signal,
+  })
+  isUpToDate = true
+
+  const replaced = removal()
+  // The first list comes from the same store, so this change is told after it, or is in it.
+  await new Promise((resolve) => setImmediate(resolve))
+  t.ok(listed.isListed(peer(first, key('a'))))
+  t.notOk(listed.isListed(peer(first, key('c'))))
+  t.notOk(listed.isListed(peer(second, key('a'))), 'a key is one machine’s')
+  await write(admission(first, key('c')))
+  await replaced
+  t.ok(listed.isListed(peer(first, key('c'))))
+  t.notOk(listed.isListed(peer(first, key('a'))))
+
+  const gone = removal()
+  const then = [{ kind: 'delete', key: admissions.key(second) } as const]
+  await access.transact({ compare: [], then, otherwise: [] })
+  await gone
+  t.notOk(listed.isListed(peer(second, key('b'))))
+  t.equal(removals, 2)
+
+  isUpToDate = false
+  t.ok(listed.isListed(peer(second, key('e'))), 'behind: it may have joined meanwhile')
+  t.notOk(listed.isListed(peer(second, key('b'))), 'but what is known to be removed stays out')
+  stop.abort()
+  await following
+})
