@@ -30,7 +30,10 @@ function testFiles(filters) {
 async function runTap(reader, files, options) {
   if (files.length === 0) return 0
   const args = [inRoot('node_modules/tap/dist/esm/run.mjs'), '--reporter=tap', ...options, ...files]
-  return run(pinnedNode, args, { signals: true, onLine: (line) => reader.line(line) })
+  const onLine = (line) => reader.line(line)
+  const code = await run(pinnedNode, args, { signals: true, ownErrors: true, onLine })
+  reader.end()
+  return code
 }
 
 function tell({ name, passed, failed, skipped, evidence }) {

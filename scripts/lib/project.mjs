@@ -28,19 +28,20 @@ export async function runMain(main) {
 
 /**
  * Runs a program in the project's directory and resolves to its exit code, 128 + n when signal n
- * ended it, as a shell has it. `onLine` gets its output line by line, both streams; without it
- * the program has the terminal.
+ * ended it, as a shell has it. `onLine` gets its output line by line, both streams (with
+ * `ownErrors` only the first); without it the program has the terminal.
  */
-export function run(command, args, { env = {}, onLine, signals = false, cwd = root } = {}) {
+export function run(command, args, options = {}) {
+  const { env = {}, onLine, ownErrors = false, signals = false, cwd = root } = options
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: onLine === undefined ? 'inherit' : ['ignore', 'pipe', 'pipe'],
+      stdio: onLine === undefined ? 'inherit' : ['ignore', 'pipe', ownErrors ? 'inherit' : 'pipe'],
     })
     const stop = signals ? forwardSignals(child) : () => undefined
-    if (onLine !== undefined)
-      for (const stream of [child.stdout, child.stderr]) lines(stream, onLine)
+    if (child.stdout !== null) lines(child.stdout, onLine)
+    if (child.stderr !== null) lines(child.stderr, onLine)
     child.on('error', reject)
     child.on('close', (code, signal) => {
       stop()

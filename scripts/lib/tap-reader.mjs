@@ -20,6 +20,8 @@ export class TapReader {
   /** The indentation of the YAML block being read, and whether it explains a failure. */
   #block = undefined
   #lastFailed = false
+  /** A file whose point has been read; a block that explains it may follow. */
+  #ended = undefined
 
   /** `onFile({ name, passed, failed, skipped, evidence })` is called as each file ends. */
   constructor(onFile) {
@@ -27,9 +29,20 @@ export class TapReader {
   }
 
   line(line) {
+    if (this.#ended !== undefined && this.#block === undefined && line !== '  ---') this.end()
     if (this.#block !== undefined) this.#readBlock(line)
     else if (/^\s*---$/.test(line)) this.#block = { indent: indent(line), keep: this.#lastFailed }
     else this.#readPoint(line)
+  }
+
+  /** After the last line. */
+  end() {
+    const ended = this.#ended
+    if (ended === undefined) return
+    this.#ended = undefined
+    const evidence = this.#evidence
+    this.#evidence = []
+    this.#onFile({ ...ended, evidence })
   }
 
   #readBlock(line) {
@@ -59,9 +72,7 @@ export class TapReader {
     this.failed += own.failed
     this.skipped += own.skipped
     this.#levels = []
-    const evidence = this.#evidence
-    this.#evidence = []
-    this.#onFile({ name: description.replace(/ # time=.*$/, ''), evidence, ...own })
+    this.#ended = { name: description.replace(/ # time=.*$/, ''), ...own }
   }
 
   #keep(line) {

@@ -35,7 +35,9 @@ export function threadCompute(): OpenCompute {
   let nextId = 1
   let closed = false
 
-  const failAll = (error: Error): void => {
+  const failAll = (thread: Worker, error: Error): void => {
+    // A thread that failed ends a moment later, when another may have taken its place already.
+    if (worker !== thread) return
     worker = undefined
     const waiters = [...waiting.values()]
     waiting.clear()
@@ -51,9 +53,9 @@ export function threadCompute(): OpenCompute {
       else waiter?.reject(new Error(reply.message))
     })
     started.on('error', (cause) => {
-      failAll(new JangadaError('JGD_INTERNAL', 'the worker thread failed', { cause }))
+      failAll(started, new JangadaError('JGD_INTERNAL', 'the worker thread failed', { cause }))
     })
-    started.on('exit', () => failAll(shuttingDown()))
+    started.on('exit', () => failAll(started, shuttingDown()))
     return started
   }
   return {

@@ -16,7 +16,7 @@ export interface LogOptions {
 export interface OpenLog {
   readonly log: Log
   /** Writes what is still buffered; to be called before the process ends on purpose. */
-  flush(): void
+  readonly flush: () => void
 }
 
 /** Lines are held back up to this size, or one flush period, so that logging rarely does I/O. */

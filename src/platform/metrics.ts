@@ -7,10 +7,10 @@ export interface OpenMetrics {
   readonly metrics: Metrics
   readonly contentType: string
   /** All metrics in Prometheus' text format. */
-  render(): Promise<string>
+  readonly render: () => Promise<string>
   /** The 99.9th percentile of the event loop's delay since the last call, in milliseconds. */
-  loopDelayMs(): number
-  close(): void
+  readonly loopDelayMs: () => number
+  readonly close: () => void
 }
 
 /**

@@ -1,0 +1,82 @@
+/** The binary alone, on a Debian with nothing in it: no Node, no npm, no build tools. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
+import { renameSync, rmSync, statSync } from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+
+const root = path.join(import.meta.dirname, '..', '..')
+const binary = path.join(root, 'dist', 'jangada')
+/** Kept between runs: fetching a Debian takes a minute. */
+const cache = '/var/cache/jangada-build'
+
+const startMsMax = 50
+const compressedBytesMax = 36e6
+const starts = 21
+
+/** Fetching a Debian and compressing the binary hold the whole process, on a slow machine long. */
+const timeoutMs = 600_000
+t.setTimeout(timeoutMs)
+
+/** A Debian as debootstrap's smallest variant makes it. */
+function bareDebian(): string {
+  const directory = path.join(cache, 'minbase')
+  if (existsSync(directory)) return directory
+  mkdirSync(cache, { recursive: true })
+  const draft = mkdtempSync(path.join(cache, 'minbase-'))
+  execFileSync('debootstrap', ['--variant=minbase', 'bookworm', draft], { stdio: 'ignore' })
+  renameSync(draft, directory)
+  return directory
+}
+
+t.test('it runs in a bare Debian', { timeout: timeoutMs }, (t) => {
+  const debian = bareDebian()
+  const inside = mkdtempSync(path.join(debian, 'tmp', 'jangada-'))
+  copyFileSync(binary, path.join(inside, 'jangada'))
+  execFileSync('mount', ['-t', 'proc', 'proc', path.join(debian, 'proc')])
+  t.teardown(() => {
+    execFileSync('umount', [path.join(debian, 'proc')])
+    rmSync(inside, { recursive: true })
+  })
+  t.notOk(existsSync(path.join(debian, 'usr/bin/node')), 'there is no Node')
+  const command = path.join('/', path.relative(debian, inside), 'jangada')
+  const { stdout, stderr, status } = spawnSync('chroot', [debian, command, '--version'], {
+    encoding: 'utf8',
+  })
+  const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+    version: string
+  }
+  t.same({ stdout, stderr, status }, { stdout: `${manifest.version}\n`, stderr: '', status: 0 })
+  t.end()
+})
+
+t.test('it needs nothing of Node: an unknown command is a coded mistake', (t) => {
+  const { stderr, status } = spawnSync(binary, ['no-such-command'], { encoding: 'utf8' })
+  t.equal(status, 2)
+  t.match(stderr, /no-such-command/)
+  t.end()
+})
+
+/** The fastest of many, because the machine may be busy; `npm run bench -- footprint` has the median. */
+t.test('it starts at once, so nothing is loaded that --version does not need', (t) => {
+  const timesMs = Array.from({ length: starts }, () => {
+    const startMs = performance.now()
+    execFileSync(binary, ['--version'])
+    return performance.now() - startMs
+  }).toSorted((a, b) => a - b)
+  const fastestMs = timesMs[0] ?? Infinity
+  const medianMs = timesMs[Math.floor(starts / 2)] ?? Infinity
+  t.comment(`${starts} starts: fastest ${fastestMs.toFixed(1)}, median ${medianMs.toFixed(1)} ms`)
+  t.ok(fastestMs <= startMsMax, `${startMsMax} ms at most`)
+  t.end()
+})
+
+t.test('it is small enough to send', { timeout: timeoutMs }, (t) => {
+  const directory = t.testdir()
+  const compressed = path.join(directory, 'jangada.zst')
+  execFileSync('zstd', ['-q', '-19', '-T2', binary, '-o', compressed])
+  const { size } = statSync(compressed)
+  t.comment(`zstd -19: ${(size / 1e6).toFixed(1)} MB`)
+  t.ok(size <= compressedBytesMax, `${compressedBytesMax / 1e6} MB at most`)
+  t.end()
+})
