@@ -71,6 +71,7 @@ export class MemberStore extends CommandStore {
     const { leadership, staleForMs, id, store } = this.#member
     const leader = leadership.leader === noMember ? undefined : leadership.leader
     const role = leadership.role === 'preCandidate' ? 'candidate' : leadership.role
+    const { voters, outgoing } = this.#member.status().config
     return Promise.resolve({
       memberId: id,
       role,
@@ -79,6 +80,7 @@ export class MemberStore extends CommandStore {
       staleForMs,
       hasQuorum: leader !== undefined && staleForMs < freshMs,
       revision: store.revision,
+      voters: [...new Set([...voters, ...outgoing])],
       leaderMachine: this.knownMembers().find((known) => known.id === leader)?.machineId,
     })
   }

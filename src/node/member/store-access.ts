@@ -61,6 +61,8 @@ export interface MemberView {
   readonly staleForMs: number
   readonly hasQuorum: boolean
   readonly revision: Revision
+  /** Members whose votes count, those on their way out included; every other one is a learner. */
+  readonly voters: readonly MemberId[]
   /** The leader's machine; undefined when no leader is known. */
   readonly leaderMachine: string | undefined
 }
