@@ -1,14 +1,9 @@
 /** `interaction/`: whole groups, message by message, in etcd's own words. */
-import { assert, present } from '../../src/base/assert.ts'
+import { present } from '../../src/base/assert.ts'
 import { utf8 } from '../../src/base/bytes.ts'
 import type { Index, MemberId, Term } from '../../src/base/ids.ts'
 import { emptyConfig, isVoter, memberIds } from '../../src/core/raft/config.ts'
-import {
-  describeEntry,
-  describeMessage,
-  describeProgress,
-  describeRole,
-} from '../../src/core/raft/describe.ts'
+import { describeEntry, describeProgress, describeRole } from '../../src/core/raft/describe.ts'
 import type {
   Entry,
   MemberChange,
@@ -16,10 +11,12 @@ import type {
   Message,
   ProposalId,
   RaftConfig,
+  Session,
 } from '../../src/core/raft/types.ts'
 import { raftOptions } from '../core/raft/options.ts'
 import { stepsOf } from './raft-confchange.ts'
-import { ScriptNode } from './raft-node.ts'
+import { ScriptNode, type Ready } from './raft-node.ts'
+import { describeWork, packetOf, Threads, type Packet, type Work } from './raft-threads.ts'
 import { argOf, flagOf, UnknownCommand, valueOf, type Command } from './script.ts'
 
 const levels = ['debug', 'info', 'warn', 'error', 'fatal', 'none'] as const
@@ -42,7 +39,9 @@ const responses: ReadonlySet<Message['kind']> = new Set([
 
 export class InteractionSuite {
   readonly #nodes: ScriptNode[] = []
-  #wire: Message[] = []
+  #wire: Packet[] = []
+  /** For nodes in asynchronous mode. */
+  readonly #threads = new Map<ScriptNode, Threads>()
   #level: Level = 'debug'
   #lines: string[] = []
   #indent = ''
@@ -74,6 +73,10 @@ export class InteractionSuite {
       'propose-conf-change': () => this.#proposeChange(command),
       stabilize: () => this.#stabilize(this.#named(command)),
       'process-ready': () => this.#processReady(this.#named(command)),
+      'process-append-thread': () =>
+        void this.#processThread(this.#named(command), 'append', false),
+      'process-apply-thread': () => void this.#processThread(this.#named(command), 'apply', false),
+      'send-snapshot': () => this.#sendSnapshot(command),
       'deliver-msgs': () => this.#deliverMessages(command),
       'raft-state': () => this.#raftState(),
       'raft-log': () => this.#raftLog(this.#first(command)),
@@ -141,14 +144,17 @@ export class InteractionSuite {
     const list = (key: string): readonly MemberId[] =>
       (argOf(command, key) ?? []).map((id) => Number(id) as MemberId)
     const index = Number(valueOf(command, 'index') ?? 0) as Index
-    assert(!flagOf(command, 'async-storage-writes'), 'only the synchronous mode is played')
+    const asynchronous = flagOf(command, 'async-storage-writes')
     for (let i = 0; i < count; i += 1) {
       const id = (this.#nodes.length + 1) as MemberId
       const config = { ...emptyConfig, voters: list('voters'), learners: list('learners') }
       const snapshot = { index, term: (index > 0 ? 1 : 0) as Term, config }
       const hardState = { term: 0 as Term, vote: 0 as MemberId, commit: 0 as Index }
       const restored = { hardState, snapshot, entries: [] }
-      this.#nodes.push(new ScriptNode(this.#options(command, id), restored))
+      const options = { ...this.#options(command, id), applyBeforeDurable: !asynchronous }
+      const node = new ScriptNode(options, restored)
+      this.#nodes.push(node)
+      if (asynchronous) this.#threads.set(node, new Threads(node, this.#entryText))
     }
   }
 
@@ -163,7 +169,6 @@ export class InteractionSuite {
       readOnly: valueOf(command, 'read-only') === 'lease-based' ? 'leaseBased' : 'safe',
       stepDownOnRemoval: flagOf(command, 'step-down-on-removal'),
       disableMemberChangeValidation: flagOf(command, 'disable-conf-change-validation'),
-      applyBeforeDurable: true,
       maxEntryBytes: unlimited,
       maxAppendBytes: unlimited,
       maxUncommittedBytes: unlimited,
@@ -190,6 +195,19 @@ export class InteractionSuite {
   #reportUnreachable(command: Command): void {
     const id = Number(present(command.args[1], 'who is unreachable').key) as MemberId
     this.#first(command).raft.step({ kind: 'unreachable', id })
+  }
+
+  /** Out of turn, whether or not the leader's account asks for it. */
+  #sendSnapshot(command: Command): void {
+    const { id: from, raft } = this.#first(command)
+    const to = Number(present(command.args[1], 'an addressee').key) as MemberId
+    const { term } = raft.status()
+    const { snapshot } = raft
+    const session = 0 as Session
+    const message = { kind: 'snapshot', from, to, term, session, snapshot } as const
+    const packet = packetOf(message, this.#entryText)
+    this.#print(packet.text)
+    this.#wire.push(packet)
   }
 
   // ---- proposals
@@ -243,13 +261,60 @@ export class InteractionSuite {
     const ready = node.takeReady()
     if (ready.empty) return false
     const process = (): void => {
-      this.#print(ready.describe(node.hardState, this.#entryText))
-      this.#wire.push(...ready.messages)
-      node.carryOut(ready)
+      const threads = this.#threads.get(node)
+      if (threads === undefined) this.#inStep(node, ready)
+      else this.#threaded(node, threads, ready)
     }
     if (title === undefined) process()
     else this.#section(title, process)
     return true
+  }
+
+  #inStep(node: ScriptNode, ready: Ready): void {
+    const packets = ready.messages.map((message) => packetOf(message, this.#entryText))
+    const texts = packets.map(({ text }) => text)
+    this.#print(ready.describe(node.hardState, this.#entryText, texts))
+    this.#wire.push(...packets)
+    node.carryOut(ready)
+  }
+
+  #threaded(node: ScriptNode, threads: Threads, ready: Ready): void {
+    const packets = ready.sent.map((message) => packetOf(message, this.#entryText))
+    const texts = [...packets.map(({ text }) => text), ...threads.take(ready).map(describeWork)]
+    this.#print(ready.describe(node.handedOut, this.#entryText, texts))
+    if (ready.append?.hardState !== undefined) node.handedOut = ready.append.hardState
+    this.#wire.push(...packets)
+  }
+
+  /** One piece of work of a thread; with `all`, everything there is. */
+  #processThread(nodes: readonly ScriptNode[], thread: 'append' | 'apply', all: boolean): boolean {
+    let moved = false
+    for (const node of nodes) {
+      const threads = this.#threads.get(node)
+      const queue = (thread === 'append' ? threads?.appends : threads?.applies) ?? []
+      if (all && queue.length === 0) continue
+      moved = true
+      const process = (): void => {
+        do this.#processWork(queue.shift(), thread)
+        while (all && queue.length > 0)
+      }
+      if (!all && nodes.length === 1) process()
+      else this.#section(`> ${node.id} processing ${thread} thread`, process)
+    }
+    return moved
+  }
+
+  #processWork(work: Work | undefined, thread: 'append' | 'apply'): void {
+    if (work === undefined) {
+      this.#print(`no ${thread} work to perform`)
+      return
+    }
+    this.#print('Processing:')
+    this.#print(work.text)
+    work.perform()
+    this.#print('Responses:')
+    for (const answer of work.answers) this.#print(answer.text)
+    this.#wire.push(...work.answers)
   }
 
   #stabilize(nodes: readonly ScriptNode[]): void {
@@ -263,6 +328,8 @@ export class InteractionSuite {
         this.#section(`> ${node.id} receiving messages`, () => this.#deliver(node.id, false))
         moved = true
       }
+      if (this.#processThread(nodes, 'append', true)) moved = true
+      if (this.#processThread(nodes, 'apply', true)) moved = true
     }
   }
 
@@ -277,12 +344,14 @@ export class InteractionSuite {
   }
 
   #deliver(to: MemberId, drop: boolean): void {
-    const messages = this.#wire.filter((message) => message.to === to)
-    this.#wire = this.#wire.filter((message) => message.to !== to)
-    for (const message of messages) {
-      const text = describeMessage(message, this.#entryText)
+    const packets = this.#wire.filter((packet) => packet.to === to)
+    this.#wire = this.#wire.filter((packet) => packet.to !== to)
+    for (const { text, message, arrive } of packets) {
       this.#print(drop ? `dropped: ${text}` : text)
-      if (!drop) this.#step(this.#node(to), message)
+      if (drop) continue
+      if (message !== undefined) this.#step(this.#node(to), message)
+      const line = arrive?.()
+      if (line !== undefined) this.#trace('info', line)
     }
   }
 

@@ -1,12 +1,7 @@
 /** One member as the interaction scripts see it: a raw node with `Ready` batches, in step. */
 import { assert, present } from '../../src/base/assert.ts'
 import type { Index, MemberId } from '../../src/base/ids.ts'
-import {
-  describeHardState,
-  describeMessage,
-  describeRole,
-  describeSnapshot,
-} from '../../src/core/raft/describe.ts'
+import { describeHardState, describeRole, describeSnapshot } from '../../src/core/raft/describe.ts'
 import { Raft } from '../../src/core/raft/raft.ts'
 import type {
   AppendEffect,
@@ -36,16 +31,21 @@ export class Ready {
   readonly softState: string | undefined
   readonly append: AppendEffect | undefined
   readonly committed: readonly Entry[]
-  readonly messages: readonly Message[]
+  /** Those that may leave at once. */
+  readonly sent: readonly Message[]
 
   constructor(effects: readonly Effect[], softState: string | undefined) {
     this.softState = softState
     this.append = effects.find((effect) => effect.kind === 'append')
     this.committed = effects.find((effect) => effect.kind === 'apply')?.entries ?? []
-    const sent = effects.flatMap((effect) =>
+    this.sent = effects.flatMap((effect) =>
       effect.kind === 'send' || effect.kind === 'sendSnapshot' ? [effect.message] : [],
     )
-    this.messages = [...sent, ...(this.append?.whenDurable ?? [])]
+  }
+
+  /** All, in synchronous mode, which writes before it sends. */
+  get messages(): readonly Message[] {
+    return [...this.sent, ...(this.append?.whenDurable ?? [])]
   }
 
   get empty(): boolean {
@@ -57,7 +57,8 @@ export class Ready {
     )
   }
 
-  describe(before: HardState, entryText: EntryText): string {
+  /** `messages` are listed as given: in asynchronous mode the threads' are among them. */
+  describe(before: HardState, entryText: EntryText, messages: readonly string[]): string {
     const { append } = this
     const hard = append?.hardState
     const voted = hard !== undefined && (hard.term !== before.term || hard.vote !== before.vote)
@@ -71,10 +72,7 @@ export class Ready {
       ...list('Entries:', entries.map(entryText)),
       ...(append?.snapshot === undefined ? [] : [`Snapshot ${describeSnapshot(append.snapshot)}`]),
       ...list('CommittedEntries:', this.committed.map(entryText)),
-      ...list(
-        'Messages:',
-        this.messages.map((message) => describeMessage(message, entryText)),
-      ),
+      ...list('Messages:', messages),
     ].join('\n')
   }
 }
@@ -87,6 +85,8 @@ export class ScriptNode {
   nowMs = 0
   /** What is on its disk. */
   hardState: HardState
+  /** The last one its core gave out; ahead of the disk in asynchronous mode. */
+  handedOut: HardState
   entries: Entry[]
   firstIndex: Index
   #softState = softStateOf('follower', 0)
@@ -95,6 +95,7 @@ export class ScriptNode {
     this.id = options.id
     this.electionTicks = options.electionTimeoutMs
     this.hardState = restored.hardState
+    this.handedOut = restored.hardState
     this.entries = [...restored.entries]
     this.firstIndex = (restored.snapshot.index + 1) as Index
     this.raft = new Raft(options, restored, this.timeout, 0)
@@ -119,17 +120,20 @@ export class ScriptNode {
   /** Writes, applies, and reports both, in the order of etcd's synchronous mode. */
   carryOut(ready: Ready): void {
     const { append, committed } = ready
-    if (append !== undefined) this.#write(append)
+    if (append !== undefined) this.write(append)
     const last = committed.at(-1)
     if (last !== undefined) this.raft.step({ kind: 'applied', upto: last.index })
     if (append !== undefined) this.raft.step({ kind: 'appended', token: append.token })
-    // The scripts' storage has a snapshot of every applied index at hand.
-    const snapshot = this.raft.appliedRef()
-    if (last === undefined || snapshot === undefined) return
-    this.raft.step({ kind: 'compacted', snapshot, upto: 0 as Index })
+    if (last !== undefined) this.keepSnapshot()
   }
 
-  #write(append: AppendEffect): void {
+  /** The scripts' storage has a snapshot of every applied index at hand. */
+  keepSnapshot(): void {
+    const snapshot = this.raft.appliedRef()
+    if (snapshot !== undefined) this.raft.step({ kind: 'compacted', snapshot, upto: 0 as Index })
+  }
+
+  write(append: AppendEffect): void {
     if (append.hardState !== undefined) this.hardState = append.hardState
     if (append.snapshot !== undefined) {
       this.entries = []

@@ -18,7 +18,8 @@ for (const folder of ['quorum', 'confchange', 'interaction']) {
 }
 
 t.test('a script is read as its format says', async (t) => {
-  const text = '# note\nvote cfg=(1, 2) x=y flag\ninput\n----\nline\n\nnext\n----\n----\na\n\nb\n----\n----\n'
+  const text =
+    '# note\nvote cfg=(1, 2) x=y flag\ninput\n----\nline\n\nnext\n----\n----\na\n\nb\n----\n----\n'
   t.match(parseScript(text), [
     {
       line: 2,
