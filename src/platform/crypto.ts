@@ -87,7 +87,7 @@ const badKey = (message: string, cause?: unknown): JangadaError =>
 async function x509Library(): Promise<typeof import('@peculiar/x509')> {
   await import('./reflect-metadata.ts')
   const library = await import('@peculiar/x509')
-  library.cryptoProvider.set(webcrypto as unknown as typeof globalThis.crypto)
+  library.cryptoProvider.set(webcrypto)
   return library
 }
 

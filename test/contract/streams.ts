@@ -102,150 +102,161 @@ async function connectPair(t: Test, side: StreamsSide): Promise<Pair> {
 }
 
 export function streamsContract(t: Test, makeSide: (t: Test) => StreamsSide): void {
-  t.test('both ends learn who the other is, and bytes keep their order', async (t) => {
-    const side = makeSide(t)
-    const { server, client, near, far, nearEnd, farEnd } = await connectPair(t, side)
-    t.equal(near.peer.machineId, server.machineId)
-    t.equal(near.peer.keyHash, server.keyHash)
-    t.equal(far.peer.machineId, client.machineId)
-    t.equal(far.peer.keyHash, client.keyHash)
-    t.equal(far.peer.clusterId, near.peer.clusterId)
-    let sent = ''
-    for (let i = 0; i < 200; i += 1) {
-      near.write(utf8(`${i};`))
-      sent += `${i};`
-    }
-    far.write(utf8('and back'))
-    await side.run(farEnd.until(() => farEnd.bytes >= sent.length))
-    await side.run(nearEnd.until(() => nearEnd.bytes >= 8))
-    t.equal(farEnd.text, sent)
-    t.equal(nearEnd.text, 'and back')
-  })
+  t.test('both ends learn who the other is, and bytes keep their order', (t) =>
+    carriesBothWays(t, makeSide(t)),
+  )
+  t.test('nothing said at once by the listener is lost on a caller who awaits', (t) =>
+    losesNoWelcome(t, makeSide(t)),
+  )
+  t.test('a writer sees what is not yet sent, and hears when it is', (t) =>
+    tellsBacklog(t, makeSide(t)),
+  )
+  t.test('what was written before close arrives, and each end closes once', (t) =>
+    closesOnce(t, makeSide(t)),
+  )
+  t.test('no stream without a certificate of the cluster', (t) => refusesForeigners(t, makeSide(t)))
+  t.test('a key that is not listed gets no stream, and loses the one it has', (t) =>
+    refusesUnlisted(t, makeSide(t)),
+  )
+  t.test('a renewed identity is shown from the next handshake on', (t) => renews(t, makeSide(t)))
+  t.test('nobody there, and somebody silent, are told apart', (t) => tellsAbsence(t, makeSide(t)))
+}
 
-  t.test('nothing said at once by the listener is lost on a caller who awaits', async (t) => {
-    const side = makeSide(t)
-    const [server, client] = [await side.machine('ours'), await side.machine('ours')]
-    const listener = await server.streams.listen({ host: server.host, port: 0 }, (stream) => {
-      stream.handlers = quiet
-      stream.write(utf8('welcome'))
-      stream.close()
-    })
-    t.teardown(() => listener.close())
-    const end = new Collector()
-    const greet = async (): Promise<void> => {
-      const address = { host: server.host, port: listener.port }
-      const stream = await client.streams.connect(address, { timeoutMs, handlers: quiet })
-      stream.handlers = end
-      await end.until(() => end.closes.length > 0)
-    }
-    await side.run(greet())
-    t.equal(end.text, 'welcome')
-  })
+async function carriesBothWays(t: Test, side: StreamsSide): Promise<void> {
+  const { server, client, near, far, nearEnd, farEnd } = await connectPair(t, side)
+  t.equal(near.peer.machineId, server.machineId)
+  t.equal(near.peer.keyHash, server.keyHash)
+  t.equal(far.peer.machineId, client.machineId)
+  t.equal(far.peer.keyHash, client.keyHash)
+  t.equal(far.peer.clusterId, near.peer.clusterId)
+  let sent = ''
+  for (let i = 0; i < 200; i += 1) {
+    near.write(utf8(`${i};`))
+    sent += `${i};`
+  }
+  far.write(utf8('and back'))
+  await side.run(farEnd.until(() => farEnd.bytes >= sent.length))
+  await side.run(nearEnd.until(() => nearEnd.bytes >= 8))
+  t.equal(farEnd.text, sent)
+  t.equal(nearEnd.text, 'and back')
+}
 
-  t.test('a writer sees what is not yet sent, and hears when it is', async (t) => {
-    const side = makeSide(t)
-    const { near, nearEnd, farEnd } = await connectPair(t, side)
-    const piece = new Uint8Array(262_144)
-    for (let i = 0; i < 32; i += 1) near.write(piece)
-    t.ok(near.bufferedBytes > 1_000_000, 'most of 8 MiB waits')
-    await side.run(nearEnd.until(() => nearEnd.drains > 0))
-    t.equal(near.bufferedBytes, 0)
-    await side.run(farEnd.until(() => farEnd.bytes === 32 * piece.length))
-    t.equal(nearEnd.drains, 1)
-  })
-
-  t.test('what was written before close arrives, and each end closes once', async (t) => {
-    const side = makeSide(t)
-    const { near, far, nearEnd, farEnd } = await connectPair(t, side)
-    near.write(utf8('last words'))
-    near.close()
-    near.close()
-    near.write(utf8('too late'))
-    await side.run(farEnd.until(() => farEnd.closes.length > 0))
-    await side.run(nearEnd.until(() => nearEnd.closes.length > 0))
-    t.equal(farEnd.text, 'last words')
-    far.write(utf8('to nobody'))
-    far.close()
-    t.same([nearEnd.closes, farEnd.closes], [[undefined], [undefined]])
-    t.equal(nearEnd.text, '')
-  })
-
-  t.test('no stream without a certificate of the cluster', async (t) => {
-    const side = makeSide(t)
-    const [ours, foreign] = [await side.machine('ours'), await side.machine('foreign')]
-    let welcomed = 0
-    const count = (stream: Stream): void => {
-      welcomed += 1
-      stream.handlers = quiet
-    }
-    const door = await ours.streams.listen({ host: ours.host, port: 0 }, count)
-    const trap = await foreign.streams.listen({ host: foreign.host, port: 0 }, count)
-    t.teardown(() => door.close())
-    t.teardown(() => trap.close())
-    const knock = foreign.streams.connect(
-      { host: ours.host, port: door.port },
-      { timeoutMs, handlers: quiet },
-    )
-    await t.rejects(side.run(knock), { name: 'StreamError', reason: 'refused' })
-    const step = ours.streams.connect(
-      { host: foreign.host, port: trap.port },
-      { timeoutMs, handlers: quiet },
-    )
-    await t.rejects(side.run(step), { name: 'StreamError', reason: 'untrusted' })
-    t.equal(welcomed, 0)
-  })
-
-  t.test('a key that is not listed gets no stream, and loses the one it has', async (t) => {
-    const side = makeSide(t)
-    const { server, client, near, nearEnd, farEnd } = await connectPair(t, side)
-    t.equal(server.streams.dropUnlisted(), 0)
-    server.unlisted.add(client.keyHash)
-    t.equal(server.streams.dropUnlisted(), 1)
-    await side.run(nearEnd.until(() => nearEnd.closes.length > 0))
-    await side.run(farEnd.until(() => farEnd.closes.length > 0))
-    near.close()
-    const listener = await server.streams.listen({ host: server.host, port: 0 }, () => {
-      t.fail('nobody is let in')
-    })
-    t.teardown(() => listener.close())
-    const address = { host: server.host, port: listener.port }
-    const again = client.streams.connect(address, { timeoutMs, handlers: quiet })
-    await t.rejects(side.run(again), { name: 'StreamError', reason: 'refused' })
-  })
-
-  t.test('a renewed identity is shown from the next handshake on', async (t) => {
-    const side = makeSide(t)
-    const { server, client, near, farEnd } = await connectPair(t, side)
-    const renewed = await client.renew()
-    near.write(utf8('still here'))
-    await side.run(farEnd.until(() => farEnd.text === 'still here'))
-    const seen: string[] = []
-    const listener = await server.streams.listen({ host: server.host, port: 0 }, (stream) => {
-      seen.push(stream.peer.keyHash)
-      stream.handlers = quiet
-    })
-    t.teardown(() => listener.close())
-    const address = { host: server.host, port: listener.port }
-    const stream = await side.run(client.streams.connect(address, { timeoutMs, handlers: quiet }))
-    t.same(seen, [renewed.keyHash])
-    t.not(renewed.keyHash, client.keyHash)
+async function losesNoWelcome(t: Test, side: StreamsSide): Promise<void> {
+  const [server, client] = [await side.machine('ours'), await side.machine('ours')]
+  const listener = await server.streams.listen({ host: server.host, port: 0 }, (stream) => {
+    stream.handlers = quiet
+    stream.write(utf8('welcome'))
     stream.close()
   })
+  t.teardown(() => listener.close())
+  const end = new Collector()
+  const greet = async (): Promise<void> => {
+    const address = { host: server.host, port: listener.port }
+    const stream = await client.streams.connect(address, { timeoutMs, handlers: quiet })
+    stream.handlers = end
+    await end.until(() => end.closes.length > 0)
+  }
+  await side.run(greet())
+  t.equal(end.text, 'welcome')
+}
 
-  t.test('nobody there, and somebody silent, are told apart', async (t) => {
-    const side = makeSide(t)
-    const [one, other] = [await side.machine('ours'), await side.machine('ours')]
-    const listener = await other.streams.listen({ host: other.host, port: 0 }, () => undefined)
-    await listener.close()
-    const gone = one.streams.connect(
-      { host: other.host, port: listener.port },
-      { timeoutMs, handlers: quiet },
-    )
-    await t.rejects(side.run(gone), { name: 'StreamError', reason: 'unreachable' })
-    const silent = one.streams.connect(await side.silentAddress(), {
-      timeoutMs: 50,
-      handlers: quiet,
-    })
-    await t.rejects(side.run(silent), { name: 'StreamError', reason: 'timeout' })
+async function tellsBacklog(t: Test, side: StreamsSide): Promise<void> {
+  const { near, nearEnd, farEnd } = await connectPair(t, side)
+  const piece = new Uint8Array(262_144)
+  for (let i = 0; i < 32; i += 1) near.write(piece)
+  t.ok(near.bufferedBytes > 1_000_000, 'most of 8 MiB waits')
+  await side.run(nearEnd.until(() => nearEnd.drains > 0))
+  t.equal(near.bufferedBytes, 0)
+  await side.run(farEnd.until(() => farEnd.bytes === 32 * piece.length))
+  t.equal(nearEnd.drains, 1)
+}
+
+async function closesOnce(t: Test, side: StreamsSide): Promise<void> {
+  const { near, far, nearEnd, farEnd } = await connectPair(t, side)
+  near.write(utf8('last words'))
+  near.close()
+  near.close()
+  near.write(utf8('too late'))
+  await side.run(farEnd.until(() => farEnd.closes.length > 0))
+  await side.run(nearEnd.until(() => nearEnd.closes.length > 0))
+  t.equal(farEnd.text, 'last words')
+  far.write(utf8('to nobody'))
+  far.close()
+  t.same([nearEnd.closes, farEnd.closes], [[undefined], [undefined]])
+  t.equal(nearEnd.text, '')
+}
+
+async function refusesForeigners(t: Test, side: StreamsSide): Promise<void> {
+  const [ours, foreign] = [await side.machine('ours'), await side.machine('foreign')]
+  let welcomed = 0
+  const count = (stream: Stream): void => {
+    welcomed += 1
+    stream.handlers = quiet
+  }
+  const door = await ours.streams.listen({ host: ours.host, port: 0 }, count)
+  const trap = await foreign.streams.listen({ host: foreign.host, port: 0 }, count)
+  t.teardown(() => door.close())
+  t.teardown(() => trap.close())
+  const knock = foreign.streams.connect(
+    { host: ours.host, port: door.port },
+    { timeoutMs, handlers: quiet },
+  )
+  await t.rejects(side.run(knock), { name: 'StreamError', reason: 'refused' })
+  const step = ours.streams.connect(
+    { host: foreign.host, port: trap.port },
+    { timeoutMs, handlers: quiet },
+  )
+  await t.rejects(side.run(step), { name: 'StreamError', reason: 'untrusted' })
+  t.equal(welcomed, 0)
+}
+
+async function refusesUnlisted(t: Test, side: StreamsSide): Promise<void> {
+  const { server, client, near, nearEnd, farEnd } = await connectPair(t, side)
+  t.equal(server.streams.dropUnlisted(), 0)
+  server.unlisted.add(client.keyHash)
+  t.equal(server.streams.dropUnlisted(), 1)
+  await side.run(nearEnd.until(() => nearEnd.closes.length > 0))
+  await side.run(farEnd.until(() => farEnd.closes.length > 0))
+  near.close()
+  const listener = await server.streams.listen({ host: server.host, port: 0 }, () => {
+    t.fail('nobody is let in')
   })
+  t.teardown(() => listener.close())
+  const address = { host: server.host, port: listener.port }
+  const again = client.streams.connect(address, { timeoutMs, handlers: quiet })
+  await t.rejects(side.run(again), { name: 'StreamError', reason: 'refused' })
+}
+
+async function renews(t: Test, side: StreamsSide): Promise<void> {
+  const { server, client, near, farEnd } = await connectPair(t, side)
+  const renewed = await client.renew()
+  near.write(utf8('still here'))
+  await side.run(farEnd.until(() => farEnd.text === 'still here'))
+  const seen: string[] = []
+  const listener = await server.streams.listen({ host: server.host, port: 0 }, (stream) => {
+    seen.push(stream.peer.keyHash)
+    stream.handlers = quiet
+  })
+  t.teardown(() => listener.close())
+  const address = { host: server.host, port: listener.port }
+  const stream = await side.run(client.streams.connect(address, { timeoutMs, handlers: quiet }))
+  t.same(seen, [renewed.keyHash])
+  t.not(renewed.keyHash, client.keyHash)
+  stream.close()
+}
+
+async function tellsAbsence(t: Test, side: StreamsSide): Promise<void> {
+  const [one, other] = [await side.machine('ours'), await side.machine('ours')]
+  const listener = await other.streams.listen({ host: other.host, port: 0 }, () => undefined)
+  await listener.close()
+  const gone = one.streams.connect(
+    { host: other.host, port: listener.port },
+    { timeoutMs, handlers: quiet },
+  )
+  await t.rejects(side.run(gone), { name: 'StreamError', reason: 'unreachable' })
+  const silent = one.streams.connect(await side.silentAddress(), {
+    timeoutMs: 50,
+    handlers: quiet,
+  })
+  await t.rejects(side.run(silent), { name: 'StreamError', reason: 'timeout' })
 }

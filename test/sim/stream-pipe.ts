@@ -16,6 +16,8 @@ export interface PipeEnds {
   readonly onArrival: (segment: Segment) => void
   /** The sender's kernel knows that bytes have arrived. */
   readonly onAcknowledged: () => void
+  /** The last segment has arrived; the pipe is of no more use. */
+  readonly onFinished: () => void
   /** The sender's kernel gives the connection up. */
   readonly onGivenUp: (reason: string) => void
 }
@@ -29,6 +31,7 @@ const giveUpMs = 924_000
 export class StreamPipe {
   readonly #network: SimulatedNetwork
   readonly #ends: PipeEnds
+  readonly #stopHearing: () => void
   #queue: Segment[] = []
   #isMoving = false
   #isDead = false
@@ -42,6 +45,7 @@ export class StreamPipe {
   constructor(network: SimulatedNetwork, ends: PipeEnds) {
     this.#network = network
     this.#ends = ends
+    this.#stopHearing = network.onHealed(() => this.#retry())
   }
 
   get unacknowledgedBytes(): number {
@@ -59,10 +63,11 @@ export class StreamPipe {
   kill(): void {
     this.#isDead = true
     this.#queue = []
+    this.#stopHearing()
   }
 
   /** The network has changed for the better: what waits tries again. */
-  retry(): void {
+  #retry(): void {
     if (this.#isDead) return
     this.#acknowledge()
     if (this.#queue.length > 0) this.#move(this.#network.random.fraction() * retransmitMs)
@@ -95,6 +100,11 @@ export class StreamPipe {
     if (segment === undefined) return
     if (segment.kind === 'data') this.#arrivedBytes += segment.bytes.length
     this.#ends.onArrival(segment)
+    if (segment.kind === 'fin') {
+      this.kill()
+      this.#ends.onFinished()
+      return
+    }
     this.#acknowledge()
     // Segments written together arrive together, one event each, so that others may run between.
     this.#move(0)

@@ -64,7 +64,8 @@ export class SimulatedStreams implements Streams {
   readonly #network: SimulatedNetwork
   readonly #options: SimulatedStreamsOptions
   readonly #ends = new Set<StreamEnd>()
-  readonly #stopHearing: () => void
+  /** Closed here, with something still on its way: their kernel sees to that. */
+  readonly #leaving = new Set<StreamEnd>()
   #identity: SimulatedIdentity
   #isAlive = true
 
@@ -74,9 +75,6 @@ export class SimulatedStreams implements Streams {
     this.#network = board.network
     this.#options = options
     this.#identity = options.identity
-    this.#stopHearing = this.#network.onHealed(() => {
-      for (const end of this.#ends) end.retry()
-    })
   }
 
   setIdentity(identity: SimulatedIdentity): void {
@@ -139,13 +137,18 @@ export class SimulatedStreams implements Streams {
   /** The process dies; its kernel resets every connection, and peers hear of it if they can. */
   kill(): void {
     for (const end of this.#ends) end.tellReset()
-    this.vanish()
+    this.#stop()
   }
 
   /** The machine is dead: no peer hears anything, and no handler is called again. */
   vanish(): void {
+    this.#stop()
+    for (const end of this.#leaving) end.vanish()
+    this.#leaving.clear()
+  }
+
+  #stop(): void {
     this.#isAlive = false
-    this.#stopHearing()
     for (const end of this.#ends) end.vanish()
     this.#ends.clear()
     for (const [name, { owner }] of this.#board.listeners) {
@@ -212,17 +215,23 @@ export class SimulatedStreams implements Streams {
     other: SimulatedStreams,
     ours: PeerIdentity,
   ): [StreamEnd, StreamEnd] {
-    const near: StreamEnd = new StreamEnd(this.#network, this.host, theirs, () =>
-      this.#ends.delete(near),
-    )
-    const far: StreamEnd = new StreamEnd(this.#network, other.host, ours, () =>
-      other.#ends.delete(far),
-    )
+    const near = this.#makeEnd(theirs)
+    const far = other.#makeEnd(ours)
     near.join(far)
     far.join(near)
-    this.#ends.add(near)
-    other.#ends.add(far)
     return [near, far]
+  }
+
+  #makeEnd(peer: PeerIdentity): StreamEnd {
+    const end: StreamEnd = new StreamEnd(this.#network, this.host, peer, {
+      onGone: () => {
+        this.#ends.delete(end)
+        if (end.isLeaving) this.#leaving.add(end)
+      },
+      onFinished: () => this.#leaving.delete(end),
+    })
+    this.#ends.add(end)
+    return end
   }
 }
 
@@ -232,19 +241,25 @@ class StreamEnd implements Stream {
   readonly remoteHost: string
   readonly #network: SimulatedNetwork
   readonly #host: string
-  readonly #onGone: () => void
+  readonly #owner: { readonly onGone: () => void; readonly onFinished: () => void }
   #handlers: StreamHandlers | undefined
   #pipe: StreamPipe | undefined
   #remote: StreamEnd | undefined
   #state: 'open' | 'closing' | 'gone' = 'open'
   #owesDrain = false
+  #isLeaving = false
 
-  constructor(network: SimulatedNetwork, host: string, peer: PeerIdentity, onGone: () => void) {
+  constructor(
+    network: SimulatedNetwork,
+    host: string,
+    peer: PeerIdentity,
+    owner: { readonly onGone: () => void; readonly onFinished: () => void },
+  ) {
     this.#network = network
     this.#host = host
     this.peer = peer
     this.remoteHost = peer.remoteAddress
-    this.#onGone = onGone
+    this.#owner = owner
   }
 
   join(remote: StreamEnd): void {
@@ -254,6 +269,10 @@ class StreamEnd implements Stream {
       to: this.remoteHost,
       onArrival: (segment) => this.#deliver(segment, remote),
       onAcknowledged: () => this.#acknowledged(),
+      onFinished: () => {
+        this.#isLeaving = false
+        this.#owner.onFinished()
+      },
       onGivenUp: (reason) => this.#end(new Error(reason)),
     })
   }
@@ -285,12 +304,14 @@ class StreamEnd implements Stream {
   close(): void {
     if (this.#state !== 'open') return
     this.#state = 'closing'
+    this.#isLeaving = true
     this.#pipe?.send({ kind: 'fin' })
     this.#network.time.after(0, () => this.#end(undefined))
   }
 
-  retry(): void {
-    this.#pipe?.retry()
+  /** Closed by its owner, with the end of the stream still to arrive. */
+  get isLeaving(): boolean {
+    return this.#isLeaving
   }
 
   /** Both ends lose it: this one at once, the other if a packet gets through. */
@@ -354,7 +375,7 @@ class StreamEnd implements Stream {
   #end(cause: Error | undefined): void {
     if (this.#state === 'gone') return
     this.#state = 'gone'
-    this.#onGone()
+    this.#owner.onGone()
     this.#handlers?.onClose(cause)
   }
 }
