@@ -24,11 +24,12 @@ export const formatAddress = (address: StreamAddress): string => `${address.host
 export function readMembers(items: readonly KeyValue[]): KnownMember[] {
   return items.flatMap((item) => {
     const record = members.read(item)?.value
-    return record === undefined ? [] : (toKnown(record) ?? [])
+    return record === undefined ? [] : (toKnownMember(record) ?? [])
   })
 }
 
-function toKnown(record: MemberRecord): KnownMember | undefined {
+/** Undefined when the record's address cannot be read. */
+export function toKnownMember(record: MemberRecord): KnownMember | undefined {
   const address = parseAddress(record.address)
   if (address === undefined) return undefined
   return { id: memberId(record.memberId), machineId: record.machineId, address }

@@ -34,18 +34,26 @@ export interface MemberStoreOptions {
   readonly door: () => Door
   readonly clock: Clock
   readonly entropy: Entropy
+  /** Hears keep-alives while this member leads; undefined while it does not. */
+  readonly keeper: () => ((id: LeaseId) => Promise<boolean>) | undefined
 }
+
+/** The answer to `lease.keepAlive`. */
+export const readAlive = (answer: unknown): boolean =>
+  (answer as { alive?: unknown } | null)?.alive === true
 
 export class MemberStore extends CommandStore {
   readonly #member: Member
   readonly #door: () => Door
   readonly #clock: Clock
+  readonly #keeper: MemberStoreOptions['keeper']
 
   constructor(options: MemberStoreOptions) {
     super(options.entropy)
     this.#member = options.member
     this.#door = options.door
     this.#clock = options.clock
+    this.#keeper = options.keeper
   }
 
   get member(): Member {
@@ -63,8 +71,16 @@ export class MemberStore extends CommandStore {
     return this.#member.watch(request, signal)
   }
 
-  leaseKeepAlive(_id: LeaseId): Promise<boolean> {
-    return Promise.reject(new JangadaError('JGD_INTERNAL', 'keep-alives go to the leader'))
+  async leaseKeepAlive(id: LeaseId): Promise<boolean> {
+    const keeper = this.#keeper()
+    if (keeper !== undefined) return keeper(id)
+    const { leader } = this.#member.leadership
+    // A leader that is not in office yet would only ask itself.
+    const isElsewhere = leader !== noMember && leader !== this.#member.id
+    const address = isElsewhere ? this.addressOf(leader) : undefined
+    if (address === undefined) throw noQuorum('keep-alive')
+    const calls = await this.#door().callsTo(address)
+    return readAlive(await calls.call('lease.keepAlive', { id }, forwardTimeoutMs))
   }
 
   view(): Promise<MemberView> {

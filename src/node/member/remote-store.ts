@@ -21,6 +21,7 @@ import type { CallStream } from '../wire/calls.ts'
 import type { Door } from '../wire/door.ts'
 import { CommandStore } from './command-store.ts'
 import { formatAddress } from './directory.ts'
+import { readAlive } from './member-store.ts'
 import type { Consistency, MemberView, WatchRequest } from './store-access.ts'
 
 const callTimeoutMs = 6000
@@ -74,8 +75,8 @@ export class RemoteStore extends CommandStore {
     }
   }
 
-  leaseKeepAlive(_id: LeaseId): Promise<boolean> {
-    return Promise.reject(new JangadaError('JGD_INTERNAL', 'keep-alives go to the leader'))
+  async leaseKeepAlive(id: LeaseId): Promise<boolean> {
+    return readAlive(await this.#ask('lease.keepAlive', { id }))
   }
 
   async view(): Promise<MemberView> {

@@ -27,7 +27,7 @@ import type { Door } from '../wire/door.ts'
 import type { Greeted } from '../wire/handshake.ts'
 import { RaftTransport } from '../wire/raft-transport.ts'
 import { type Leadership, Member } from './member.ts'
-import { MemberStore } from './member-store.ts'
+import { MemberStore, type MemberStoreOptions } from './member-store.ts'
 import type { Committed } from './proposals.ts'
 import { sendSnapshot, snapshotMethods } from './snapshot-transfer.ts'
 import { walLog } from './wal-log.ts'
@@ -46,6 +46,7 @@ export interface SeatOptions {
   readonly door: () => Door
   /** Where a member was last known to be, for the time before the log tells. */
   readonly knownAddress: (id: MemberId) => StreamAddress | undefined
+  readonly keeper: MemberStoreOptions['keeper']
   readonly onLeadership: (store: MemberStore, leadership: Leadership) => void
   readonly onCommand: (committed: Committed, command: Command) => void
   /** The member's log failed: the process should end and start again (as a client). */
@@ -171,7 +172,8 @@ export class Seat {
       onCommand: (committed, command) => this.#options.onCommand(committed, command),
       onFatal: (reason) => void this.#fail(reason),
     })
-    const memberStore = new MemberStore({ member, door, clock, entropy })
+    const { keeper } = this.#options
+    const memberStore = new MemberStore({ member, door, clock, entropy, keeper })
     this.#current = { store: memberStore, transport }
     log.info('this machine is a member', { member: id, index: store.appliedIndex })
     member.start()

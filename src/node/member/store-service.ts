@@ -3,7 +3,7 @@ import { JangadaError } from '../../base/errors.ts'
 import { type Clock, sleep } from '../../ports/clock.ts'
 import type { CallMethods } from '../wire/calls.ts'
 import type { MemberStore } from './member-store.ts'
-import { checkPropose, checkRangeCall, checkWatch } from './wire-schemas.ts'
+import { checkLease, checkPropose, checkRangeCall, checkWatch } from './wire-schemas.ts'
 
 /** A member that is behind what the asker has seen waits this long, then declines. */
 const catchUpMs = 500
@@ -43,6 +43,12 @@ export function storeMethods(store: () => MemberStore | undefined, clock: Clock)
           await caughtUp(own, call.atLeast)
           return own.range(call.request, call.consistency)
         },
+      ],
+      [
+        'lease.keepAlive',
+        async (body: unknown): Promise<unknown> => ({
+          alive: await present().leaseKeepAlive(checkLease(body).id),
+        }),
       ],
       ['store.view', (): Promise<unknown> => present().view()],
     ]),

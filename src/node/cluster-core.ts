@@ -1,0 +1,245 @@
+/**
+ * What every machine runs of the cluster: its peer door, its seat among the members if it has
+ * one, the store from here, its part in liveness and, while it leads, the leader's loops. Main
+ * and simulation both put it together here, so that what is simulated is what runs.
+ */
+import { describeError, JangadaError } from '../base/errors.ts'
+import type { ClusterId, MachineId, MemberId } from '../base/ids.ts'
+import { members } from '../core/records/keyspace.ts'
+import type { MemberRecord } from '../core/records/schemas.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Crypto, KeyPair } from '../ports/crypto.ts'
+import type { Disk } from '../ports/disk.ts'
+import type { Entropy } from '../ports/entropy.ts'
+import type { Log } from '../ports/log.ts'
+import type { Metrics } from '../ports/metrics.ts'
+import type { PeerIdentity, StreamAddress, Streams } from '../ports/streams.ts'
+import { LeaderOffice } from './controllers/office.ts'
+import type { EnrolContext } from './enrol/context.ts'
+import { writePeers } from './enrol/identity-files.ts'
+import { ListedKeys } from './enrol/listed-keys.ts'
+import type { Peer } from './enrol/messages.ts'
+import { RefusalLog } from './enrol/refusals.ts'
+import { SecretHolder, sealSecretsFor } from './enrol/secrets.ts'
+import { formatAddress, type KnownMember, parseAddress, toKnownMember } from './member/directory.ts'
+import { follow, RecordView } from './member/follow.ts'
+import type { Leadership } from './member/member.ts'
+import type { MemberStore } from './member/member-store.ts'
+import { PulseRelay } from './member/pulse-relay.ts'
+import { RemoteStore } from './member/remote-store.ts'
+import { Seat } from './member/seat.ts'
+import { storeMethods } from './member/store-service.ts'
+import { SwitchingStore } from './member/switching-store.ts'
+import type { CallMethods } from './wire/calls.ts'
+import { Door } from './wire/door.ts'
+
+/** Raised with each release that adds commands to the log; see DESIGN 3, formats. */
+export const featureLevel = 1
+/** Records that say how recent: a machine heard of a quorum this lately is up to date. */
+const upToDateMs = 1000
+
+export interface ClusterCoreOptions {
+  readonly clusterId: ClusterId
+  readonly machineId: MachineId
+  readonly key: KeyPair
+  /** Where this machine's peer door is to listen; the port is the cluster's on every machine. */
+  readonly listen: StreamAddress
+  /** From `peers.json`: members as they were when this machine last ran. */
+  readonly peers: readonly Peer[]
+  /** The state directory. */
+  readonly disk: Disk
+  readonly streams: Streams & { dropUnlisted(): number }
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly crypto: Crypto
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Answered to other machines beside what this room answers itself. */
+  readonly methods: readonly CallMethods[]
+  /** The member's log failed; what cannot be trusted is set aside. The process should end. */
+  readonly onFatal: (reason: string) => void
+}
+
+export class ClusterCore {
+  readonly store: SwitchingStore
+  readonly enrol: EnrolContext
+  readonly relay: PulseRelay
+  readonly door: Door
+  readonly #options: ClusterCoreOptions
+  readonly #seat: Seat
+  readonly #remote: RemoteStore
+  readonly #keys: ListedKeys
+  readonly #members: RecordView<MemberRecord, [string]>
+  readonly #stop = new AbortController()
+  #office: LeaderOffice | undefined
+  #peers: readonly Peer[]
+
+  constructor(options: ClusterCoreOptions) {
+    this.#options = options
+    this.#peers = options.peers
+    const { clusterId, machineId, clock, entropy, crypto, log, disk, key } = options
+    const door = (): Door => this.door
+    this.#seat = new Seat({
+      clusterId,
+      disk,
+      clock,
+      entropy,
+      log,
+      door,
+      keeper: () => this.#office?.keepAlive,
+      knownAddress: (id) => this.#knownMembers().find((known) => known.id === id)?.address,
+      onLeadership: (store, leadership) => this.#led(store, leadership),
+      onCommand: (_committed, command) => this.#office?.applied(command),
+      onFatal: (reason) => {
+        this.#office?.leave()
+        options.onFatal(reason)
+      },
+    })
+    this.#remote = new RemoteStore({ door, clock, entropy, peers: () => this.#addresses() })
+    this.store = new SwitchingStore(() => this.#seat.store, this.#remote)
+    this.relay = new PulseRelay({
+      store: () => this.#seat.store,
+      door,
+      clock,
+      log,
+      judge: () => this.#office?.judge,
+    })
+    this.door = new Door({
+      streams: options.streams,
+      clock,
+      log,
+      clusterId,
+      machineId,
+      featureLevel,
+      memberId: () => this.#seat.memberId,
+      methods: merge([
+        storeMethods(() => this.#seat.store, clock),
+        this.#seat.methods(),
+        this.relay.methods(),
+        ...options.methods,
+      ]),
+      onRaftStream: (greeted) => this.#seat.adopt(greeted),
+    })
+    const secrets = new SecretHolder({ machineId, key, store: this.store, crypto })
+    const refusals = new RefusalLog({ store: this.store, clock, entropy, log })
+    const shared = { clusterId, machineId, store: this.store, crypto, clock, entropy }
+    this.enrol = { ...shared, secrets, refusals }
+    this.#keys = new ListedKeys(
+      () => this.#isUpToDate(),
+      () => options.streams.dropUnlisted(),
+    )
+    this.#members = new RecordView(members, () => void this.#notePeers())
+  }
+
+  get memberId(): MemberId {
+    return this.#seat.memberId
+  }
+
+  /** This machine's member at work, if it has one. */
+  get member(): MemberStore | undefined {
+    return this.#seat.store
+  }
+
+  /** The term this machine leads in; undefined while it does not. */
+  get office(): LeaderOffice | undefined {
+    return this.#office
+  }
+
+  async start(): Promise<void> {
+    const { clock, log, listen } = this.#options
+    const { signal } = this.#stop
+    await this.door.listen(listen)
+    await this.#seat.open()
+    const shared = { store: this.store, clock, log, signal }
+    void follow({ ...shared, range: this.#keys.range, follower: this.#keys })
+    void follow({ ...shared, range: members.range, follower: this.#members })
+  }
+
+  /** Whether the records list this peer's key: asked in every handshake. */
+  isAllowed(peer: PeerIdentity): boolean {
+    return this.#keys.isListed(peer)
+  }
+
+  /** Members as this machine knows them, itself among them. */
+  knownMembers(): readonly KnownMember[] {
+    return this.#knownMembers()
+  }
+
+  /** Asks a member to lead in this one's place. Only on the leader. */
+  transferTo(id: MemberId): void {
+    const own = this.#seat.store
+    if (own === undefined || own.member.leadership.role !== 'leader') {
+      throw new JangadaError('JGD_NOT_LEADER', 'this machine does not lead')
+    }
+    own.member.transferTo(id)
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    this.#office?.leave()
+    await this.#seat.close()
+    await this.door.close()
+  }
+
+  #led(store: MemberStore, { role, term }: Leadership): void {
+    if (this.#office !== undefined && (role !== 'leader' || this.#office.term !== term)) {
+      this.#office.leave()
+      this.#office = undefined
+    }
+    if (role !== 'leader' || this.#office !== undefined || this.#stop.signal.aborted) return
+    const { clock, entropy, log, metrics, listen } = this.#options
+    this.#office = new LeaderOffice({
+      context: { store, clock, entropy, log, metrics },
+      term,
+      table: this.relay.table,
+      door: () => this.door,
+      peerPort: listen.port,
+      sealFor: (machine) => this.#sealFor(machine),
+    })
+  }
+
+  async #sealFor(machine: MachineId): Promise<void> {
+    const then = await sealSecretsFor(this.enrol, machine)
+    await this.store.transact({ compare: [], then, otherwise: [] })
+  }
+
+  #isUpToDate(): boolean {
+    const own = this.#seat.store
+    return own !== undefined && own.member.staleForMs < upToDateMs
+  }
+
+  #knownMembers(): KnownMember[] {
+    const own = this.#seat.store?.knownMembers() ?? []
+    if (own.length > 0) return own
+    return this.#members.values.flatMap((record) => toKnownMember(record) ?? [])
+  }
+
+  #addresses(): readonly StreamAddress[] {
+    const known = this.#knownMembers()
+    if (known.length > 0) return known.map(({ address }) => address)
+    return this.#peers.flatMap(({ address }) => parseAddress(address) ?? [])
+  }
+
+  /** What a restart without DHCP and without a leader begins with. */
+  async #notePeers(): Promise<void> {
+    const known = this.#knownMembers()
+    const peers = known.map(({ machineId, address }) => ({
+      machineId,
+      address: formatAddress(address),
+    }))
+    if (peers.length === 0 || JSON.stringify(peers) === JSON.stringify(this.#peers)) return
+    this.#peers = peers
+    try {
+      await writePeers(this.#options.disk, peers)
+    } catch (error) {
+      this.#options.log.warn('peers.json was not written', { cause: describeError(error) })
+    }
+  }
+}
+
+function merge(all: readonly CallMethods[]): CallMethods {
+  return {
+    calls: new Map(all.flatMap(({ calls }) => [...calls])),
+    feeds: new Map(all.flatMap(({ feeds }) => [...feeds])),
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The leader's part in leases: hears keep-alives, and revokes what ran out. A new leader gives
+ * every lease its full time again, because nobody told it of earlier keep-alives (DESIGN 5).
+ */
+import { describeError } from '../../base/errors.ts'
+import { LeaseDeadlines } from '../../core/store/lease-deadlines.ts'
+import type { Command, LeaseId } from '../../core/store/types.ts'
+import { sleep } from '../../ports/clock.ts'
+import type { ControllerContext, Office } from './context.ts'
+
+const longestSleepMs = 500
+const revokedTogether = 64
+
+export class LeaseKeeper {
+  readonly #context: ControllerContext
+  readonly #office: Office
+  readonly #deadlines = new LeaseDeadlines()
+
+  /** Takes office over the leases that the store holds now. */
+  constructor(context: ControllerContext, office: Office) {
+    this.#context = context
+    this.#office = office
+    this.#deadlines.reset(context.store.member.store.leases(), context.clock.monotonicMs())
+    void this.#run()
+  }
+
+  /** Each command as it is applied. */
+  applied(command: Command): void {
+    if (command.kind === 'leaseRevoke') {
+      if (this.#context.store.member.store.lease(command.id) === undefined) {
+        this.#deadlines.forget(command.id)
+      }
+    } else if (command.kind === 'leaseGrant') {
+      this.#deadlines.grant(command.id, command.ttlMs, this.#context.clock.monotonicMs())
+    }
+  }
+
+  /** False when the lease is gone. Acknowledged, like a pulse, after a quorum has answered. */
+  async keepAlive(id: LeaseId): Promise<boolean> {
+    const heardAtMs = this.#context.clock.monotonicMs()
+    await this.#context.store.member.barrier()
+    return this.#deadlines.keepAlive(id, heardAtMs)
+  }
+
+  async #run(): Promise<void> {
+    const { clock, store, log } = this.#context
+    const { signal, term } = this.#office
+    while (!signal.aborted) {
+      const nowMs = clock.monotonicMs()
+      for (const id of this.#deadlines.expired(nowMs, revokedTogether)) {
+        try {
+          const { result } = await store.member.propose({ kind: 'leaseRevoke', id, term })
+          if (result?.kind === 'refused') this.#deadlines.forget(id)
+        } catch (error) {
+          log.debug('a lease was not revoked', { cause: describeError(error) })
+        }
+      }
+      const wakeMs = this.#deadlines.nextWakeMs() ?? Infinity
+      const waitMs = Math.min(longestSleepMs, wakeMs - clock.monotonicMs())
+      await sleep(clock, Math.max(1, waitMs), signal)
+    }
+  }
+}

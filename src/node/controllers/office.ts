@@ -1,0 +1,104 @@
+/**
+ * The leader's loops, from taking office to leaving it. They begin once this member has applied
+ * an entry of its own term, so that none decides from a state that a later entry had changed.
+ */
+import { describeError } from '../../base/errors.ts'
+import type { MachineId, Term } from '../../base/ids.ts'
+import type { PulseTable } from '../../core/liveness/pulse-table.ts'
+import type { Command, LeaseId } from '../../core/store/types.ts'
+import { sleep } from '../../ports/clock.ts'
+import type { LeaderJudge } from '../member/pulse-relay.ts'
+import type { Door } from '../wire/door.ts'
+import type { ControllerContext, Office } from './context.ts'
+import { Housekeeping } from './housekeeping.ts'
+import { LeaseKeeper } from './leases.ts'
+import { LivenessController } from './liveness.ts'
+import { PlacementController } from './placement.ts'
+import { UnitStates } from './unit-states.ts'
+import { VotersController } from './voters.ts'
+
+const barrierRetryMs = 20
+
+export interface OfficeOptions {
+  readonly context: ControllerContext
+  readonly term: Term
+  readonly table: PulseTable
+  readonly door: () => Door
+  readonly peerPort: number
+  readonly sealFor: (machine: MachineId) => Promise<void>
+}
+
+export class LeaderOffice {
+  readonly #abort = new AbortController()
+  readonly #options: OfficeOptions
+  #liveness: LivenessController | undefined
+  #leases: LeaseKeeper | undefined
+
+  constructor(options: OfficeOptions) {
+    this.#options = options
+    void this.#takeOffice()
+  }
+
+  get term(): Term {
+    return this.#options.term
+  }
+
+  /** Undefined until the loops run. */
+  get judge(): LeaderJudge | undefined {
+    const liveness = this.#liveness
+    return liveness === undefined ? undefined : (pulses) => liveness.judge(pulses)
+  }
+
+  get keepAlive(): ((id: LeaseId) => Promise<boolean>) | undefined {
+    const leases = this.#leases
+    return leases === undefined ? undefined : (id) => leases.keepAlive(id)
+  }
+
+  applied(command: Command): void {
+    this.#leases?.applied(command)
+  }
+
+  leave(): void {
+    this.#abort.abort()
+    this.#liveness = undefined
+    this.#leases = undefined
+  }
+
+  async #takeOffice(): Promise<void> {
+    const { context, term, table, door, peerPort, sealFor } = this.#options
+    const { signal } = this.#abort
+    const tookOfficeMs = context.clock.monotonicMs()
+    while (!signal.aborted) {
+      try {
+        await context.store.member.barrier()
+        break
+      } catch (error) {
+        context.log.debug('not in office yet', { cause: describeError(error) })
+        await sleep(context.clock, barrierRetryMs, signal)
+      }
+    }
+    if (signal.aborted) return
+    const office: Office = { term, tookOfficeMs, signal }
+    const states = new UnitStates(context, office)
+    const liveness = new LivenessController({
+      context,
+      office,
+      table,
+      door,
+      onReports: (machine, reports) => states.take(machine, reports),
+    })
+    this.#liveness = liveness
+    this.#leases = new LeaseKeeper(context, office)
+    new PlacementController(context, office)
+    new VotersController({
+      context,
+      office,
+      door,
+      peerPort,
+      runs: (machine) => liveness.membersOnMachines.get(machine),
+      sealFor,
+    })
+    new Housekeeping(context, office)
+    context.log.info('in office', { term })
+  }
+}
