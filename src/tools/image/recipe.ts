@@ -16,6 +16,8 @@ export const rootPackages = [
   'ca-certificates',
   'kmod',
   'docker.io',
+  // The agent's binary is Node, and Node is C++.
+  'libstdc++6',
 ]
 
 /**
