@@ -1,6 +1,7 @@
 import t from 'tap'
 import { revision, term } from '../../../src/base/ids.ts'
 import { utf8 } from '../../../src/base/bytes.ts'
+import { SnapshotRestore } from '../../../src/core/store/snapshot-restore.ts'
 import type { ApplyResult, Operation } from '../../../src/core/store/types.ts'
 import {
   maxKeysDeletedTogether,
@@ -11,6 +12,7 @@ import {
   compact,
   del,
   eventsOf,
+  everything,
   get,
   grant,
   itemsOf,
@@ -155,6 +157,29 @@ t.test('compaction gives memory back, in small steps', async (t) => {
   t.equal(log.store.stats().liveKeys, 1)
   const chunks = [...log.store.snapshotChunks()]
   t.ok(chunks.reduce((sum, chunk) => sum + chunk.length, 0) < 100, 'deleted keys left nothing')
+})
+
+t.test('a key deleted and made again outlives the sweep of its deletion', async (t) => {
+  const log = new Log()
+  log.write(put('a', '1'))
+  log.write(del('a'))
+  log.write(put('a', '2'))
+  log.apply(compact(3))
+  log.store.sweep(100)
+  t.same(read(log.store, 'a'), ['a=2'])
+})
+
+t.test('a deletion below the floor is not in a snapshot, swept or not', async (t) => {
+  const log = new Log()
+  log.write(put('a'))
+  log.write(del('a'))
+  log.write(put('b'))
+  log.apply(compact(3))
+  const restore = new SnapshotRestore()
+  for (const chunk of log.store.snapshotChunks()) restore.push(chunk)
+  const result = restore.finish()
+  t.equal(result.kind, 'restored')
+  t.same(result.kind === 'restored' && everything(result.store), everything(log.store))
 })
 
 t.test('history bounds itself, by revisions and by bytes', async (t) => {
