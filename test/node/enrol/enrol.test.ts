@@ -3,6 +3,8 @@ import t from 'tap'
 import { parseToken, formatToken } from '../../../src/core/trust/token-text.ts'
 import * as keyspace from '../../../src/core/records/keyspace.ts'
 import { admit, pendingMachines, refuseMachine, revoke } from '../../../src/node/enrol/admit.ts'
+import type { EnrolContext } from '../../../src/node/enrol/context.ts'
+import { enrol } from '../../../src/node/enrol/enrol.ts'
 import { createCluster } from '../../../src/node/enrol/init.ts'
 import { renewCertificate } from '../../../src/node/enrol/issue.ts'
 import { joinWithNonce, joinWithToken, type JoinOutcome } from '../../../src/node/enrol/join.ts'
@@ -87,11 +89,23 @@ t.test('a machine joins with a token, once', async (t) => {
 t.test('two machines race for the last use of a token', async (t) => {
   const cluster = await makeCluster(t)
   const token = await tokenFor(cluster)
-  const tries = await Promise.allSettled([
-    join(cluster, token, factsOf(1)),
-    join(cluster, token, factsOf(2)),
-  ])
-  t.equal(tries.filter(({ status }) => status === 'fulfilled').length, 1)
+  const { context } = cluster
+  let winner: JoinOutcome | undefined
+  // The other machine gets through between this one's reads and its transaction.
+  const store: EnrolContext['store'] = {
+    range: (request, consistency) => context.store.range(request, consistency),
+    transact: async (transaction) => {
+      winner ??= await join(cluster, token, factsOf(2))
+      return context.store.transact(transaction)
+    },
+  }
+  const shown = parseToken(token)
+  const proof = { kind: 'token', id: shown?.id ?? '', secret: shown?.secret ?? '' } as const
+  const request = await crypto.makeRequest(await crypto.generateKey(), 'joining')
+  const late = enrol({ ...context, store }, { proof, request, facts: factsOf(1) }, '127.0.0.1')
+  await t.rejects(late, { code: 'JGD_TOKEN_USED_UP' })
+  t.equal(winner?.files.machineId, idOf(factsOf(2)))
+  t.equal(await admissionOf(cluster, factsOf(1)), undefined)
 })
 
 t.test('a wrong, an expired and a deleted token', async (t) => {
