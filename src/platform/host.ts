@@ -1,7 +1,8 @@
 /** What the machine's kernel and firmware tell about it, behind `ports/Host`. */
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { open, readdir, readFile, stat } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { JangadaError } from '../base/errors.ts'
 import type { Host, HostFacts } from '../ports/host.ts'
 
 export interface HostOptions {
@@ -13,11 +14,36 @@ export function systemHost(options: HostOptions = {}): Host {
   return {
     hostname: () => os.hostname(),
     facts: () => readHostFacts('/'),
+    readTextFile,
     exit: (code, reason) => {
       options.beforeExit?.(code, reason)
       process.exit(code)
     },
   }
+}
+
+async function readTextFile(file: string, bytesMax: number): Promise<string | null> {
+  try {
+    const handle = await open(file)
+    try {
+      // One byte more than allowed shows a file that is too long, also one that lies about its size.
+      const buffer = Buffer.alloc(bytesMax + 1)
+      let length = 0
+      while (length <= bytesMax) {
+        const { bytesRead } = await handle.read(buffer, length, buffer.length - length)
+        if (bytesRead === 0) break
+        length += bytesRead
+      }
+      if (length <= bytesMax) return buffer.toString('utf8', 0, length)
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null
+    throw new JangadaError('JGD_NOT_FOUND', `${file} cannot be read: ${code}`, { cause: error })
+  }
+  throw new JangadaError('JGD_TOO_LARGE', `${file} has more than ${bytesMax} bytes`)
 }
 
 /** `root` is `/`, or a directory with a `sys` and a `proc` in it. Missing files are missing facts. */

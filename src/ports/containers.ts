@@ -9,14 +9,22 @@ export interface Containers {
   /**
    * Changes as they happen, for containers that carry the label. Ends (without error) when the
    * connection is lost: the caller lists all again, because an engine that was down tells
-   * nothing of what died meanwhile.
+   * nothing of what died meanwhile. The first item, `subscribed`, says that from here on nothing
+   * is missed: a list that begins after it sees everything that no event will tell.
    */
   events(label: string, value: string, signal: AbortSignal): AsyncIterable<ContainerEvent>
-  /** Rejects with `JGD_IMAGE_MISSING`, or `JGD_BAD_REQUEST` when the engine refuses the spec. */
+  /**
+   * Rejects with `JGD_IMAGE_MISSING`, `JGD_CONFLICT` when the name is taken, or `JGD_BAD_REQUEST`
+   * when the engine refuses the spec.
+   */
   create(name: string, spec: ContainerSpec): Promise<string>
+  /** Rejects with `JGD_BAD_REQUEST` when the engine cannot start it: a port taken, no such program. */
   start(id: string): Promise<void>
-  /** `signal`, then SIGKILL after `graceMs`. Resolves once it is stopped; absent is fine. */
-  stop(id: string, signal: string, graceMs: number): Promise<void>
+  /**
+   * `signal` (undefined: the container's own), then SIGKILL after `graceMs` (undefined: never).
+   * Resolves once it is stopped; absent is fine.
+   */
+  stop(id: string, signal: string | undefined, graceMs: number | undefined): Promise<void>
   /** Removes it, killing it if it runs; absent is fine. Its anonymous volumes go with it. */
   remove(id: string): Promise<void>
   /** Undefined when absent. */
@@ -46,6 +54,7 @@ export interface ContainerFacts {
   readonly id: string
   readonly name: string
   readonly image: string
+  /** The image's id: the digest of its configuration, the same wherever the image is. */
   readonly imageDigest: string
   readonly labels: Readonly<Record<string, string>>
   readonly state: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead'
@@ -56,6 +65,7 @@ export interface ContainerFacts {
 }
 
 export interface ContainerEvent {
+  /** Empty with `subscribed`. */
   readonly id: string
-  readonly kind: 'create' | 'start' | 'die' | 'destroy' | 'other'
+  readonly kind: 'subscribed' | 'create' | 'start' | 'die' | 'destroy' | 'other'
 }
