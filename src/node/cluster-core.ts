@@ -3,8 +3,9 @@
  * one, the store from here, its part in liveness and, while it leads, the leader's loops. Main
  * and simulation both put it together here, so that what is simulated is what runs.
  */
+import Type from 'typebox'
 import { describeError, JangadaError } from '../base/errors.ts'
-import type { ClusterId, MachineId, MemberId } from '../base/ids.ts'
+import { type ClusterId, type MachineId, type MemberId, memberId } from '../base/ids.ts'
 import { members } from '../core/records/keyspace.ts'
 import type { MemberRecord } from '../core/records/schemas.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -30,13 +31,16 @@ import { RemoteStore } from './member/remote-store.ts'
 import { Seat } from './member/seat.ts'
 import { storeMethods } from './member/store-service.ts'
 import { SwitchingStore } from './member/switching-store.ts'
+import { checker } from './member/wire-schemas.ts'
 import type { CallMethods } from './wire/calls.ts'
 import { Door } from './wire/door.ts'
 
 /** Raised with each release that adds commands to the log; see DESIGN 3, formats. */
 export const featureLevel = 1
-/** Records that say how recent: a machine heard of a quorum this lately is up to date. */
+/** A member that heard its leader this lately has records that are at most moments old. */
 const upToDateMs = 1000
+
+const checkTransfer = checker(Type.Object({ to: Type.Integer({ minimum: 1 }) }))
 
 export interface ClusterCoreOptions {
   readonly clusterId: ClusterId
@@ -116,6 +120,7 @@ export class ClusterCore {
         storeMethods(() => this.#seat.store, clock),
         this.#seat.methods(),
         this.relay.methods(),
+        this.#methods(),
         ...options.methods,
       ]),
       onRaftStream: (greeted) => this.#seat.adopt(greeted),
@@ -179,6 +184,21 @@ export class ClusterCore {
     this.#office?.leave()
     await this.#seat.close()
     await this.door.close()
+  }
+
+  #methods(): CallMethods {
+    return {
+      calls: new Map([
+        [
+          'leader.transfer',
+          async (body: unknown): Promise<unknown> => {
+            this.transferTo(memberId(checkTransfer(body).to))
+            return {}
+          },
+        ],
+      ]),
+      feeds: new Map(),
+    }
   }
 
   #led(store: MemberStore, { role, term }: Leadership): void {

@@ -1,0 +1,189 @@
+/** What any node answers by asking another: enrolment, unit output, and who leads. */
+import { isJangadaError, JangadaError } from '../base/errors.ts'
+import { type MachineId, noMember } from '../base/ids.ts'
+import { machines } from '../core/records/keyspace.ts'
+import type { ClusterCore } from '../node/cluster-core.ts'
+import { enrol } from '../node/enrol/enrol.ts'
+import { renewCertificate } from '../node/enrol/issue.ts'
+import {
+  type EnrolAnswer,
+  type EnrolRequest,
+  isEnrolAnswer,
+  isEnrolRequest,
+  isRenewRequest,
+  type RenewRequest,
+} from '../node/enrol/messages.ts'
+import type { UnitLogs } from '../node/api/context.ts'
+import type { CallMethods } from '../node/wire/calls.ts'
+import { type Clock, sleep } from '../ports/clock.ts'
+import type { PeerIdentity } from '../ports/streams.ts'
+
+const enrolTimeoutMs = 8000
+const transferWaitMs = 3000
+const transferLookMs = 20
+
+const malformed = (): JangadaError =>
+  new JangadaError('JGD_BAD_REQUEST', 'the call has not the shape of its method')
+
+export interface ForwarderOptions {
+  readonly core: () => ClusterCore
+  readonly clock: Clock
+  readonly peerPort: number
+  readonly machineId: MachineId
+  /** This machine's own agent. */
+  readonly ownLogs: UnitLogs
+}
+
+export class Forwarder {
+  readonly #options: ForwarderOptions
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options
+  }
+
+  /** Answered to other machines: they ask when they do not hold the CA's key. */
+  methods(): CallMethods {
+    return {
+      calls: new Map<string, (body: unknown) => Promise<unknown>>([
+        [
+          'enrol.ask',
+          (body) => {
+            const { request, remoteAddress } = (body ?? {}) as Record<string, unknown>
+            if (!isEnrolRequest(request) || typeof remoteAddress !== 'string') throw malformed()
+            return enrol(this.#options.core().enrol, request, remoteAddress)
+          },
+        ],
+        [
+          'enrol.renew',
+          (body) => {
+            const { request, peer } = (body ?? {}) as Record<string, unknown>
+            if (!isRenewRequest(request) || !isPeer(peer)) throw malformed()
+            return renewCertificate(this.#options.core().enrol, peer, request)
+          },
+        ],
+      ]),
+      feeds: new Map(),
+    }
+  }
+
+  async enrol(request: EnrolRequest, remoteAddress: string): Promise<EnrolAnswer> {
+    const answer = await this.#here(
+      () => enrol(this.#options.core().enrol, request, remoteAddress),
+      'enrol.ask',
+      { request, remoteAddress },
+    )
+    if (!isEnrolAnswer(answer)) throw malformed()
+    return answer
+  }
+
+  async renew(peer: PeerIdentity, request: RenewRequest): Promise<{ certificatePem: string }> {
+    const answer = await this.#here(
+      () => renewCertificate(this.#options.core().enrol, peer, request),
+      'enrol.renew',
+      { peer, request },
+    )
+    const { certificatePem } = (answer ?? {}) as { certificatePem?: unknown }
+    if (typeof certificatePem !== 'string') throw malformed()
+    return { certificatePem }
+  }
+
+  /** See `UnitLogs`. */
+  readonly unitLogs: UnitLogs = (place, options, signal) =>
+    place.machine === this.#options.machineId
+      ? this.#options.ownLogs(place, options, signal)
+      : this.#remoteLogs(place, options, signal)
+
+  async transferLeader(to: MachineId): Promise<void> {
+    const core = this.#options.core()
+    const target = core.knownMembers().find(({ machineId }) => machineId === to)
+    if (target === undefined) {
+      throw new JangadaError('JGD_CONFLICT', 'only a voter can lead, and that machine is none', {
+        hint: 'see "jangada status" for the members',
+      })
+    }
+    const { clock } = this.#options
+    const deadlineMs = clock.monotonicMs() + transferWaitMs
+    for (;;) {
+      const view = await core.store.view()
+      if (view.leader === target.id) return
+      if (clock.monotonicMs() >= deadlineMs) break
+      if (view.leader !== undefined && view.leader !== noMember) {
+        await this.#askLeader(view.leader, target.id)
+      }
+      await sleep(clock, transferLookMs)
+    }
+    throw new JangadaError('JGD_NO_QUORUM', 'leadership did not move in time', {
+      hint: 'the machine must be up and its log close to the leader’s; try again',
+    })
+  }
+
+  async #askLeader(leader: number, target: number): Promise<void> {
+    const core = this.#options.core()
+    if (core.memberId === leader) {
+      core.transferTo(target as typeof noMember)
+      return
+    }
+    const address = core.knownMembers().find(({ id }) => id === leader)?.address
+    if (address === undefined) return
+    const calls = await core.door.callsTo(address)
+    await calls.call('leader.transfer', { to: target }, enrolTimeoutMs)
+  }
+
+  /** Here when this machine holds the CA's key; otherwise the members are asked in turn. */
+  async #here(
+    own: () => Promise<unknown>,
+    method: string,
+    body: Readonly<Record<string, unknown>>,
+  ): Promise<unknown> {
+    let last: unknown
+    try {
+      return await own()
+    } catch (error) {
+      if (!isJangadaError(error, 'JGD_NOT_LEADER')) throw error
+      last = error
+    }
+    const core = this.#options.core()
+    for (const { id, address } of core.knownMembers()) {
+      if (id === core.memberId) continue
+      try {
+        const calls = await core.door.callsTo(address)
+        return await calls.call(method, body, enrolTimeoutMs)
+      } catch (error) {
+        last = error
+        const mayTryNext =
+          isJangadaError(error, 'JGD_NOT_LEADER') || isJangadaError(error, 'JGD_UNREACHABLE')
+        if (!mayTryNext) throw error
+      }
+    }
+    throw last
+  }
+
+  async *#remoteLogs(
+    place: Parameters<UnitLogs>[0],
+    options: Parameters<UnitLogs>[1],
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    const core = this.#options.core()
+    const { items } = await core.store.range({ key: machines.key(place.machine) }, 'local')
+    const record = items[0] === undefined ? undefined : machines.read(items[0])
+    if (record === undefined) {
+      throw new JangadaError('JGD_NOT_FOUND', `machine ${place.machine} is not in the cluster`)
+    }
+    const address = { host: record.value.address, port: this.#options.peerPort }
+    try {
+      const calls = await core.door.callsTo(address)
+      for await (const item of calls.feed('agent.logs', { unit: place.unit, ...options }, signal)) {
+        if (item instanceof Uint8Array) yield item
+      }
+    } catch (error) {
+      if (!isJangadaError(error, 'JGD_UNREACHABLE')) throw error
+      const message = `${record.value.name} (${record.value.address}) does not answer`
+      throw new JangadaError('JGD_MACHINE_UNREACHABLE', message, { cause: error })
+    }
+  }
+}
+
+function isPeer(value: unknown): value is PeerIdentity {
+  const { keyHash, machineId, clusterId, remoteAddress } = (value ?? {}) as Record<string, unknown>
+  return [keyHash, machineId, clusterId, remoteAddress].every((each) => typeof each === 'string')
+}
