@@ -1,0 +1,70 @@
+/** The API: a request in, an answer out. The web server only carries them. */
+import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
+import { authorize } from './auth.ts'
+import type { ApiContext } from './context.ts'
+import { enrolmentRoutes } from './enrolment.ts'
+import { eventRoutes } from './events.ts'
+import { imageRoutes } from './images.ts'
+import { logRoutes } from './logs.ts'
+import { machineRoutes } from './machines.ts'
+import { memberRoutes } from './members.ts'
+import { type ApiHandler, type ApiRequest, type ApiResponse, json } from './messages.ts'
+import { bootRoute, publicRoutes } from './public.ts'
+import { Router } from './router.ts'
+import { StatusSource } from './status.ts'
+import { tokenRoutes } from './tokens.ts'
+import { unitRoutes } from './units.ts'
+import { unitWriteRoutes } from './unit-writes.ts'
+
+export class Api implements ApiHandler {
+  readonly #context: ApiContext
+  readonly #router: Router
+
+  constructor(context: ApiContext) {
+    this.#context = context
+    const status = new StatusSource(context)
+    this.#router = new Router([
+      ...publicRoutes(context, status),
+      ...machineRoutes(context),
+      ...unitRoutes(context),
+      ...unitWriteRoutes(context),
+      ...logRoutes(context),
+      ...tokenRoutes(context),
+      ...enrolmentRoutes(context),
+      ...eventRoutes(context),
+      ...imageRoutes(context),
+      ...memberRoutes(context),
+    ])
+  }
+
+  /** Never rejects: every error is `{"error": {code, message, hint?, details?}}`. */
+  async handle(request: ApiRequest, signal: AbortSignal): Promise<ApiResponse> {
+    try {
+      if (request.door === 'plain' && request.path.startsWith('/boot/')) {
+        return await bootRoute(this.#context, request)
+      }
+      const { route, parameters } = this.#router.find(request)
+      await authorize(this.#context, request, route.access)
+      return await route.handle({ ...request, parameters, signal })
+    } catch (error) {
+      return this.#refusal(request, error)
+    }
+  }
+
+  #refusal(request: ApiRequest, error: unknown): ApiResponse {
+    if (isJangadaError(error)) return errorResponse(error)
+    // The cause may hold anything, so it goes to this machine's log and not to the client.
+    this.#context.log.error('a request failed', {
+      method: request.method,
+      cause: describeError(error),
+    })
+    return errorResponse(
+      new JangadaError('JGD_INTERNAL', 'this node failed to answer', {
+        hint: `see the log of ${this.#context.name}`,
+      }),
+    )
+  }
+}
+
+export const errorResponse = (error: JangadaError): ApiResponse =>
+  json({ error: error.toBody() }, error.status)

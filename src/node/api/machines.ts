@@ -1,0 +1,169 @@
+/** Machines: who is there, who waits, and what they are labelled with. */
+import Type from 'typebox'
+import { JangadaError } from '../../base/errors.ts'
+import { isMachineId, machineId, type MachineId } from '../../base/ids.ts'
+import { machines } from '../../core/records/keyspace.ts'
+import type { AdmissionRecord, MachineRecord } from '../../core/records/schemas.ts'
+import { admit, pendingMachines } from '../enrol/admit.ts'
+import { decideAndCommit, putEvent, readRecord, unchanged } from '../enrol/context.ts'
+import type { MachinesAnswer, PendingMachine } from './answers.ts'
+import { badRequest, bodyReader } from './check.ts'
+import type { ApiContext } from './context.ts'
+import { json } from './messages.ts'
+import { type ClusterRecords, readCluster } from './records.ts'
+import type { Route } from './router.ts'
+import { machineDetails, stalenessOf } from './rows.ts'
+import { viewOrCutOff } from './status.ts'
+
+/** Placement reads every label of every machine. */
+const labelsMax = 64
+const labelNameMax = 256
+const labelValueMax = 1024
+/** An id may be shortened to this many digits where it stays clear. */
+const idDigitsMin = 4
+
+const readAdmit = bodyReader(
+  Type.Object({
+    keyHash: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+    roleCeiling: Type.Optional(Type.Union([Type.Literal('client'), Type.Literal('voter')])),
+  }),
+)
+const readMetadata = bodyReader(
+  Type.Object({
+    metadata: Type.Record(
+      Type.String({ minLength: 1, maxLength: labelNameMax }),
+      Type.Union([Type.String({ maxLength: labelValueMax }), Type.Null()]),
+    ),
+  }),
+)
+
+export function machineRoutes(context: ApiContext): Route[] {
+  const { store } = context
+  return [
+    {
+      method: 'GET',
+      path: '/v1/machines',
+      access: 'read',
+      handle: async () => json(await listMachines(context)),
+    },
+    {
+      method: 'GET',
+      path: '/v1/machines/pending',
+      access: 'read',
+      handle: async () => json({ machines: (await pendingMachines(store)).map(pendingRow) }),
+    },
+    {
+      method: 'POST',
+      path: '/v1/machines/:id/admit',
+      access: 'admin',
+      handle: async (request) => {
+        const { keyHash, roleCeiling } = readAdmit({ ...request, body: request.body ?? {} })
+        const id = await findPending(context, request.parameters['id'] ?? '')
+        const admission = await admit(context, id, {
+          ...(keyHash === undefined ? {} : { keyHash }),
+          ...(roleCeiling === undefined ? {} : { roleCeiling }),
+        })
+        return json({ id, name: admission.name, state: admission.state, sticky: admission.sticky })
+      },
+    },
+    {
+      method: 'PATCH',
+      path: '/v1/machines/:id',
+      access: 'deploy',
+      handle: async (request) => {
+        const { metadata } = readMetadata(request)
+        const id = machineOf(await readCluster(store), request.parameters['id'] ?? '').id
+        const machine = await patchMetadata(context, machineId(id), metadata)
+        return json({ id, name: machine.name, metadata: machine.metadata })
+      },
+    },
+  ]
+}
+
+async function listMachines(context: ApiContext): Promise<MachinesAnswer> {
+  const view = await viewOrCutOff(context)
+  const records = await readCluster(context.store)
+  return {
+    revision: records.revision,
+    stale: stalenessOf(view),
+    machines: machineDetails(records, view),
+  }
+}
+
+function pendingRow(admission: AdmissionRecord): PendingMachine {
+  const { asking, machineId: id, macs, uuid } = admission
+  const { name, address, keyHash, askedMs } = asking ?? admission
+  return { id, name, address, macs, uuid, keyHash, askedMs, isReplacement: asking !== undefined }
+}
+
+/** By id, by the beginning of an id, or by name. Throws JGD_NOT_FOUND or JGD_CONFLICT. */
+export function machineOf(records: ClusterRecords, text: string): MachineRecord {
+  return pick(
+    [...records.machines.values()].filter(({ status }) => status !== 'left'),
+    text,
+    ({ id, name }) => ({ id, name }),
+    'jangada machines --full',
+  )
+}
+
+async function findPending(context: ApiContext, text: string): Promise<MachineId> {
+  // Whoever names the whole id may name one that no longer waits: admitting is idempotent.
+  if (isMachineId(text)) return text
+  const waiting = await pendingMachines(context.store)
+  const hint = 'jangada machines --pending'
+  const found = pick(waiting, text, ({ machineId: id, name }) => ({ id, name }), hint)
+  return machineId(found.machineId)
+}
+
+function pick<T>(
+  all: readonly T[],
+  text: string,
+  labels: (one: T) => { readonly id: string; readonly name: string },
+  lookAt: string,
+): T {
+  const isPart = new RegExp(`^[0-9a-f]{${idDigitsMin},32}$`).test(text)
+  const found = all.filter((one) => {
+    const { id, name } = labels(one)
+    return name === text || id === text || (isPart && id.startsWith(text))
+  })
+  const [first, second] = found
+  if (first === undefined) {
+    throw new JangadaError('JGD_NOT_FOUND', `there is no machine ${text}`, { hint: lookAt })
+  }
+  if (second !== undefined) {
+    throw new JangadaError('JGD_CONFLICT', `more than one machine is called ${text}`, {
+      hint: `name it by its id: ${lookAt}`,
+    })
+  }
+  return first
+}
+
+/** A value of null takes the label away. */
+function patchMetadata(
+  context: ApiContext,
+  id: MachineId,
+  changes: Readonly<Record<string, string | null>>,
+): Promise<MachineRecord> {
+  return decideAndCommit(context.store, async () => {
+    const found = await readRecord(context.store, machines, id)
+    if (found === undefined) {
+      throw new JangadaError('JGD_NOT_FOUND', `there is no machine ${id}`)
+    }
+    const labels = new Map(Object.entries(found.value.metadata))
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null) labels.delete(name)
+      else labels.set(name, value)
+    }
+    if (labels.size > labelsMax) throw badRequest(`a machine has at most ${labelsMax} labels`)
+    const value: MachineRecord = { ...found.value, metadata: Object.fromEntries(labels) }
+    const message = `${value.name}: metadata ${Object.keys(changes).join(', ')} changed`
+    return {
+      value,
+      compare: [unchanged(found.key, found)],
+      then: [
+        machines.put(value, id),
+        putEvent(context, { kind: 'machine.labelled', severity: 'info', message, machine: id }),
+      ],
+    }
+  })
+}

@@ -1,0 +1,219 @@
+/** Rows for people and programs, from the records; each field is named here or it is not told. */
+import { generationOf } from '../../core/records/keyspace.ts'
+import type { Stored } from '../../core/records/record.ts'
+import type {
+  EventRecord,
+  MachineRecord,
+  MemberRecord,
+  PlacementRecord,
+  UnitRecord,
+  UnitStateRecord,
+} from '../../core/records/schemas.ts'
+import { parseUnitName } from '../../core/units/names.ts'
+import type { BootTimelineEntry } from '../bootd/boot-step.ts'
+import type { MemberView } from '../member/store-access.ts'
+import type {
+  BootRow,
+  MachineDetails,
+  MachineRow,
+  MemberRow,
+  PublicEvent,
+  PublicUnitRow,
+  Staleness,
+  UnitRow,
+} from './answers.ts'
+import type { ClusterRecords } from './records.ts'
+
+export const stalenessOf = (view: MemberView): Staleness =>
+  view.hasQuorum ? false : { forMs: Math.round(view.staleForMs) }
+
+/** In the order of ids, as all lists here: every node gives the same answer. */
+export function memberRows(records: ClusterRecords, view: MemberView): MemberRow[] {
+  return records.members
+    .toSorted((a, b) => a.memberId - b.memberId)
+    .map((member) => memberRow(records, view, member))
+}
+
+function memberRow(records: ClusterRecords, view: MemberView, member: MemberRecord): MemberRow {
+  const { memberId, machineId, address } = member
+  return {
+    id: memberId,
+    machineId,
+    name: records.machines.get(machineId)?.name ?? machineId.slice(0, 8),
+    address,
+    role: view.voters.some((id) => id === memberId) ? 'voter' : 'learner',
+    isLeader: view.leader === memberId,
+  }
+}
+
+export function machineRows(records: ClusterRecords): MachineRow[] {
+  const counts = new Map<string, number>()
+  for (const { value } of records.placements) {
+    counts.set(value.machine, (counts.get(value.machine) ?? 0) + 1)
+  }
+  return sortedMachines(records).map(({ id, name, address, status, metadata }) => ({
+    id,
+    name,
+    address,
+    status,
+    metadata,
+    units: counts.get(id) ?? 0,
+  }))
+}
+
+export function machineDetails(records: ClusterRecords, view: MemberView): MachineDetails[] {
+  const roles = new Map(memberRows(records, view).map((row) => [row.machineId, row.role]))
+  return machineRows(records).map((row) => {
+    const machine = records.machines.get(row.id) as MachineRecord
+    const { statusSinceMs, version, cpus, memoryBytes, durable, liveRestore, roleCeiling } = machine
+    const more = { statusSinceMs, version, cpus, memoryBytes, durable, liveRestore, roleCeiling }
+    return { ...row, ...more, role: roles.get(row.id) ?? 'client' }
+  })
+}
+
+const sortedMachines = (records: ClusterRecords): MachineRecord[] =>
+  [...records.machines.values()].toSorted(
+    (a, b) => compareText(a.name, b.name) || compareText(a.id, b.id),
+  )
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+/** Of all units, or of one; templates have no rows, for they never run. */
+export function unitRows(records: ClusterRecords, only?: string): UnitRow[] {
+  const placed = Map.groupBy(records.placements, ({ value }) => value.unit)
+  const leftovers = Map.groupBy(leftoversOf(records), ({ unit }) => unit)
+  const rows: UnitRow[] = []
+  for (const unit of records.units.values()) {
+    if ((only !== undefined && unit.name !== only) || isTemplate(unit.name)) continue
+    const here = placed.get(unit.name) ?? []
+    const before = rows.length
+    for (const placement of here) rows.push(placedRow(records, unit, placement))
+    for (const state of leftovers.get(unit.name) ?? []) rows.push(stateRow(records, unit, state))
+    if (rows.length === before) rows.push(nowhereRow(unit))
+  }
+  return rows
+}
+
+export const isTemplate = (name: string): boolean => {
+  const parsed = parseUnitName(name)
+  return parsed.ok && parsed.name.kind === 'template'
+}
+
+/** What runs without a placement: it is being stopped, or its machine has just come back. */
+function leftoversOf(records: ClusterRecords): UnitStateRecord[] {
+  const placed = new Set(records.placements.map(({ value }) => `${value.machine}/${value.unit}`))
+  const over = new Set(['inactive', 'failed', 'unknown'])
+  return [...records.states].flatMap(([key, state]) =>
+    placed.has(key) || over.has(state.active) || !isReady(records, state.machine) ? [] : [state],
+  )
+}
+
+const isReady = (records: ClusterRecords, machine: string): boolean =>
+  records.machines.get(machine)?.status === 'ready'
+
+function placedRow(
+  records: ClusterRecords,
+  unit: UnitRecord,
+  placement: Stored<PlacementRecord>,
+): UnitRow {
+  const { machine } = placement.value
+  const place = placeOf(records, machine)
+  const common = { name: unit.name, desired: unit.desired, hash: unit.hash, ...place }
+  if (!isReady(records, machine)) {
+    const message = 'the machine is lost; what runs there is not known'
+    return { ...common, active: 'unknown', sub: 'lost', restarts: 0, message }
+  }
+  const state = records.states.get(`${machine}/${unit.name}`)
+  if (state === undefined || state.generation !== generationOf(placement)) {
+    return { ...common, active: 'inactive', sub: 'dead', restarts: 0, message: '' }
+  }
+  return stateRow(records, unit, state)
+}
+
+function stateRow(records: ClusterRecords, unit: UnitRecord, state: UnitStateRecord): UnitRow {
+  const { machine, active, sub, image, restarts, message, hash } = state
+  return {
+    name: unit.name,
+    desired: unit.desired,
+    ...placeOf(records, machine),
+    active,
+    sub,
+    ...(image === '' ? {} : { image }),
+    hash,
+    restarts,
+    message,
+  }
+}
+
+function nowhereRow({ name, desired, hash }: UnitRecord): UnitRow {
+  const isWanted = desired !== 'inactive'
+  return {
+    name,
+    desired,
+    machine: null,
+    machineName: null,
+    machineAddress: null,
+    active: 'inactive',
+    sub: isWanted ? 'unplaced' : 'dead',
+    hash,
+    restarts: 0,
+    message: isWanted ? `no machine may run it now: jangada why ${name}` : '',
+  }
+}
+
+function placeOf(
+  records: ClusterRecords,
+  machine: string,
+): Pick<UnitRow, 'machine' | 'machineName' | 'machineAddress'> {
+  const record = records.machines.get(machine)
+  return { machine, machineName: record?.name ?? null, machineAddress: record?.address ?? null }
+}
+
+/** What everybody may see of a unit; a field is told only if it is named here. */
+export function publicUnitRow(row: UnitRow): PublicUnitRow {
+  const { name, desired, machine, machineName, machineAddress } = row
+  const { active, sub, image, hash, restarts } = row
+  return {
+    name,
+    desired,
+    machine,
+    machineName,
+    machineAddress,
+    active,
+    sub,
+    ...(image === undefined ? {} : { image }),
+    hash,
+    restarts,
+  }
+}
+
+export const eventRow = ({
+  atMs,
+  kind,
+  severity,
+  message,
+  code,
+  machine,
+  unit,
+}: EventRecord): PublicEvent => ({ atMs, kind, severity, message, code, machine, unit })
+
+export const bootRow = ({ mac, steps }: BootTimelineEntry): BootRow => ({
+  mac,
+  steps: steps.map(({ step, atMs }) => {
+    switch (step.kind) {
+      case 'discover':
+      case 'offer':
+      case 'request':
+      case 'ack':
+        return { atMs, kind: step.kind, client: step.client }
+      case 'file-begin':
+        return { atMs, kind: step.kind, file: step.file, over: step.over }
+      case 'file-end': {
+        const { kind, file, over, complete } = step
+        return { atMs, kind, file, over, complete }
+      }
+      default:
+        return { atMs, kind: step.kind }
+    }
+  }),
+})

@@ -1,0 +1,176 @@
+/** Units as they are: lists, one unit, and why it is where it is. */
+import { JangadaError } from '../../base/errors.ts'
+import { machineId, unitName } from '../../base/ids.ts'
+import type { MachineRecord, UnitRecord } from '../../core/records/schemas.ts'
+import type { SchedulerUnit, Snapshot } from '../../core/scheduler/types.ts'
+import { whyUnit } from '../../core/scheduler/why.ts'
+import type { UnitSpec } from '../../core/units/types.ts'
+import { parseUnit } from '../../core/units/unit.ts'
+import { toSchedulerUnit } from '../controllers/placement.ts'
+import type {
+  Listing,
+  UnitAnswer,
+  UnitFileRow,
+  UnitFilesAnswer,
+  UnitsAnswer,
+  WhyAnswer,
+} from './answers.ts'
+import type { ApiContext } from './context.ts'
+import { json } from './messages.ts'
+import { type ClusterRecords, readCluster } from './records.ts'
+import type { Route } from './router.ts'
+import { isTemplate, stalenessOf, unitRows } from './rows.ts'
+import { viewOrCutOff } from './status.ts'
+
+export function unitRoutes(context: ApiContext): Route[] {
+  const get = (
+    path: string,
+    answer: (records: ClusterRecords, listing: Listing, name: string) => unknown,
+  ): Route => ({
+    method: 'GET',
+    path,
+    access: 'read',
+    handle: async ({ parameters }) => {
+      const view = await viewOrCutOff(context)
+      const records = await readCluster(context.store)
+      const listing = { revision: records.revision, stale: stalenessOf(view) }
+      return json(answer(records, listing, parameters['name'] ?? ''))
+    },
+  })
+  return [
+    get('/v1/units', (records, listing): UnitsAnswer => {
+      return { ...listing, units: unitRows(records) }
+    }),
+    get('/v1/unit-files', (records, listing): UnitFilesAnswer => {
+      return { ...listing, unitFiles: unitFileRows(records) }
+    }),
+    get('/v1/units/:name', oneUnit),
+    get('/v1/units/:name/why', why),
+  ]
+}
+
+/** Throws JGD_UNIT_UNKNOWN. */
+export function requireUnit(records: ClusterRecords, name: string): UnitRecord {
+  const unit = records.units.get(name)
+  if (unit !== undefined) return unit
+  throw unknownUnit(name)
+}
+
+export const unknownUnit = (name: string): JangadaError =>
+  new JangadaError('JGD_UNIT_UNKNOWN', `there is no unit ${name}`, {
+    hint: 'see what there is: jangada unit-files; or submit its file: jangada submit FILE',
+  })
+
+export const isTemplateError = (name: string): JangadaError =>
+  new JangadaError('JGD_UNIT_IS_TEMPLATE', `${name} is a template, and templates do not run`, {
+    hint: `name instances: jangada start ${name.replace('@.service', '@{1..3}')}`,
+  })
+
+function oneUnit(records: ClusterRecords, listing: Listing, name: string): UnitAnswer {
+  const { file, hash, desired, submittedMs } = requireUnit(records, name)
+  const parsed = parseUnit(name, file)
+  return {
+    ...listing,
+    name,
+    file,
+    hash,
+    desired,
+    submittedMs,
+    isTemplate: isTemplate(name),
+    summary: parsed.ok ? summaryOf(parsed.spec) : null,
+    states: isTemplate(name) ? [] : unitRows(records, name),
+  }
+}
+
+const summaryOf = (spec: UnitSpec): UnitAnswer['summary'] => ({
+  description: spec.description,
+  image: spec.image,
+  restart: spec.restart,
+  after: spec.dependencies.after,
+  requires: [...spec.dependencies.requires, ...spec.dependencies.bindsTo],
+  rules: spec.placement,
+})
+
+function unitFileRows(records: ClusterRecords): UnitFileRow[] {
+  const rows = Map.groupBy(unitRows(records), ({ name }) => name)
+  return [...records.units.values()].map((unit) => {
+    const { name, hash, desired } = unit
+    const states = rows.get(name) ?? []
+    const placed = states.filter(({ machine }) => machine !== null)
+    const runs = placed.some(({ active }) => active === 'active' || active === 'activating')
+    return {
+      name,
+      hash,
+      desired,
+      state: placed.length === 0 ? 'inactive' : runs ? 'launched' : 'loaded',
+      isTemplate: isTemplate(name),
+      isGlobal: isGlobal(unit),
+      targets: placed.map(({ machine, machineName, machineAddress }) => ({
+        machine: machine ?? '',
+        name: machineName,
+        address: machineAddress,
+      })),
+    }
+  })
+}
+
+/**
+ * By name and hash, which together say what a unit is: lists are asked for often, and a unit
+ * never changes. Invariant: at most `knownGlobalsMax` entries.
+ */
+const knownGlobals = new Map<string, boolean>()
+const knownGlobalsMax = 10_000
+
+export function isGlobal({ name, hash, file }: UnitRecord): boolean {
+  const key = `${name} ${hash}`
+  const known = knownGlobals.get(key)
+  if (known !== undefined) return known
+  const parsed = parseUnit(name, file)
+  const found = parsed.ok && parsed.spec.placement.global
+  if (knownGlobals.size >= knownGlobalsMax) knownGlobals.clear()
+  knownGlobals.set(key, found)
+  return found
+}
+
+function why(records: ClusterRecords, listing: Listing, name: string): WhyAnswer {
+  const record = requireUnit(records, name)
+  if (isTemplate(name)) throw isTemplateError(name)
+  const unit = toSchedulerUnit(record)
+  if (unit === undefined) {
+    throw new JangadaError('JGD_UNIT_UNSUPPORTED', `this node does not understand ${name}`, {
+      hint: 'another version submitted it: update this node',
+    })
+  }
+  const reasons = whyUnit(snapshotOf(records), unit)
+  return {
+    ...listing,
+    unit: name,
+    desired: record.desired,
+    isPlaced: reasons.some(({ verdict }) => verdict === 'placed'),
+    machines: reasons.map(({ machine, verdict, text, units }) => {
+      const { name: machineName, address } = records.machines.get(machine) as MachineRecord
+      return { id: machine, name: machineName, address, verdict, reason: text, units }
+    }),
+  }
+}
+
+/** As the placement controller sees it. */
+function snapshotOf(records: ClusterRecords): Snapshot {
+  return {
+    machines: [...records.machines.values()]
+      .filter(({ status }) => status !== 'left')
+      .map(({ id, metadata, status }) => ({
+        id: machineId(id),
+        metadata,
+        status: status === 'ready' ? 'ready' : 'lost',
+      })),
+    units: [...records.units.values()].flatMap((unit): SchedulerUnit[] => {
+      const known = toSchedulerUnit(unit)
+      return known === undefined ? [] : [known]
+    }),
+    placements: records.placements.map(({ value }) => ({
+      unit: unitName(value.unit),
+      machine: machineId(value.machine),
+    })),
+  }
+}
