@@ -5,20 +5,12 @@
  */
 import { assert } from '../../base/assert.ts'
 import { noMember, type Index, type MemberId, type Term } from '../../base/ids.ts'
-import { isVoter } from './config.ts'
 import { describeKind } from './describe.ts'
-import type { RaftLog } from './log.ts'
 import { electorateIds, jointVote } from './quorum.ts'
 import { broadcastAppend } from './replication.ts'
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from './roles.ts'
 import type { RaftState } from './state.ts'
-import type {
-  MemberChange,
-  PreVoteRequest,
-  PreVoteResponse,
-  VoteRequest,
-  VoteResponse,
-} from './types.ts'
+import type { PreVoteRequest, PreVoteResponse, VoteRequest, VoteResponse } from './types.ts'
 
 /** `transfer`: the leader asked for it, so no pre-vote, and the voters' loyalty does not count. */
 export type Campaign = 'preElection' | 'election' | 'transfer'
@@ -49,24 +41,11 @@ export function stand(state: RaftState, campaign: Campaign): void {
   run(state, campaign)
 }
 
-const hasUnappliedConfig = ({ log }: RaftState): boolean =>
-  unappliedChanges(log, log.committed).length > 0
-
-/** The changes of membership up to `upto` that are not in force here yet. */
-function unappliedChanges(log: RaftLog, upto: Index): readonly MemberChange[] {
+function hasUnappliedConfig({ log }: RaftState): boolean {
   // A snapshot being installed holds the changes up to its end.
   const from = Math.max(log.applied + 1, log.firstIndex) as Index
-  if (from > upto) return []
-  return log.slice(from, upto).flatMap((entry) => (entry.kind === 'config' ? [entry.change] : []))
-}
-
-/** Whether the log makes this member a voter again, or for the first time. */
-function mayBecomeVoter({ id, log }: RaftState): boolean {
-  return unappliedChanges(log, log.lastIndex).some(
-    (change) =>
-      change.kind !== 'leaveJoint' &&
-      change.steps.some((step) => step.kind === 'addVoter' && step.id === id),
-  )
+  if (from > log.committed) return false
+  return log.slice(from, log.committed).some((entry) => entry.kind === 'config')
 }
 
 function run(state: RaftState, campaign: Campaign): void {
@@ -80,15 +59,22 @@ function run(state: RaftState, campaign: Campaign): void {
     if (to === id) {
       // Its own vote counts once it is durable, like any other.
       const kind = pre ? 'preVoteResponse' : 'voteResponse'
-      state.sendOnceDurable({ kind, from: id, to, term, granted: true })
+      state.sendOnceDurable({ kind, from: id, to, term, granted: true, ...committed(state) })
     } else ask(state, to, term, campaign)
   }
   assert(log.lastIndex >= log.committed, 'what is committed is never left out of a campaign')
 }
 
+function committed({ log }: RaftState): { readonly commit: Index; readonly commitTerm: Term } {
+  const commitTerm = log.termAt(log.committed)
+  assert(commitTerm !== undefined, 'the term of the commit index is known')
+  return { commit: log.committed, commitTerm }
+}
+
 function ask(state: RaftState, to: MemberId, term: Term, campaign: Campaign): void {
   const { id: from } = state
   const { lastIndex, lastTerm } = state.log
+  const place = committed(state)
   state.trace(
     'info',
     () =>
@@ -97,10 +83,10 @@ function ask(state: RaftState, to: MemberId, term: Term, campaign: Campaign): vo
       `at term ${state.term}`,
   )
   if (campaign === 'preElection') {
-    state.send({ kind: 'preVoteRequest', from, to, term, lastIndex, lastTerm })
+    state.send({ kind: 'preVoteRequest', from, to, term, lastIndex, lastTerm, ...place })
   } else {
     const transfer = campaign === 'transfer'
-    state.send({ kind: 'voteRequest', from, to, term, lastIndex, lastTerm, transfer })
+    state.send({ kind: 'voteRequest', from, to, term, lastIndex, lastTerm, transfer, ...place })
   }
 }
 
@@ -140,11 +126,12 @@ const describeRequest = (message: VoteRequest | PreVoteRequest): string =>
 export function receiveVoteRequest(state: RaftState, message: VoteRequest | PreVoteRequest): void {
   const pre = message.kind === 'preVoteRequest'
   assert(pre || message.term === state.term, 'a vote is given in its own term only')
+  if (state.role !== 'leader') learnCommit(state, message)
   const free =
     state.vote === message.from ||
     (state.vote === noMember && state.leader === noMember) ||
     (pre && message.term > state.term)
-  const granted = free && holdsEnough(state, message)
+  const granted = free && state.log.isUpToDate(message.lastIndex, message.lastTerm)
   state.trace(
     'info',
     () =>
@@ -163,23 +150,18 @@ export function receiveVoteRequest(state: RaftState, message: VoteRequest | PreV
 }
 
 /**
- * Whether the candidate's log holds all that may have been committed, as far as this member can
- * tell: all of this member's log, of which any entry may have been committed by its own count.
- *
- * A member that is no voter, and whose log has no change that could make it one, was never
- * counted for what it holds beyond its commit index. If it refused for the sake of those entries,
- * a leader that removed itself, stepped down with proposals still in its log, and is still needed
- * by voters who have yet to hear of the removal, would block them for ever. A log that ends no
- * earlier than a committed entry contains it (leader completeness, thesis 3.6.3).
+ * The sender holds (`commit`, `commitTerm`) for committed; if this log has that very entry, it
+ * and all before it are committed here too. A candidate that so learns of a change of membership
+ * gives up: it was asking by a configuration that is no longer in force.
  */
-function holdsEnough(state: RaftState, message: VoteRequest | PreVoteRequest): boolean {
+function learnCommit(state: RaftState, message: { commit: Index; commitTerm: Term }): void {
   const { log } = state
-  const { lastIndex, lastTerm } = message
-  if (log.isUpToDate(lastIndex, lastTerm)) return true
-  if (isVoter(state.config, state.id) || mayBecomeVoter(state)) return false
-  const committedTerm = log.termAt(log.committed)
-  assert(committedTerm !== undefined, 'the term of the commit index is known')
-  return lastTerm > committedTerm || (lastTerm === committedTerm && lastIndex >= log.committed)
+  const { commit, commitTerm } = message
+  if (commit <= log.committed || !log.matches(commit, commitTerm)) return
+  assert(state.role !== 'leader', 'nobody knows more to be committed than the leader of its term')
+  log.commitTo(commit)
+  const standing = state.role === 'candidate' || state.role === 'preCandidate'
+  if (standing && hasUnappliedConfig(state)) becomeFollower(state, state.term, noMember)
 }
 
 /** A grant is for the term asked about; a refusal tells the refuser's own. */
@@ -190,7 +172,14 @@ export function refuseOrGrant(
 ): void {
   const kind = message.kind === 'preVoteRequest' ? 'preVoteResponse' : 'voteResponse'
   const term = granted ? message.term : state.term
-  state.sendOnceDurable({ kind, from: state.id, to: message.from, term, granted })
+  state.sendOnceDurable({
+    kind,
+    from: state.id,
+    to: message.from,
+    term,
+    granted,
+    ...committed(state),
+  })
 }
 
 /** An answer to this member's own campaign; answers to earlier ones are let go. */
@@ -199,6 +188,7 @@ export function receiveVoteResponse(
   message: VoteResponse | PreVoteResponse,
 ): void {
   const pre = message.kind === 'preVoteResponse'
+  if (state.role !== 'leader') learnCommit(state, message)
   if (state.role !== (pre ? 'preCandidate' : 'candidate')) return
   if (pre && message.granted && message.term !== state.term + 1) return
   count(state, message)

@@ -62,8 +62,18 @@ export interface SnapshotMessage extends Envelope {
   readonly snapshot: SnapshotRef
 }
 
+/**
+ * What the sender knows to be committed, for whoever holds that entry and does not know it. Rides
+ * on votes: without a leader nothing else spreads it, and a change of membership that only some
+ * know to be in force can leave everybody waiting for another's vote.
+ */
+interface Committed {
+  readonly commit: Index
+  readonly commitTerm: Term
+}
+
 /** Asks for a vote in `term`. */
-export interface VoteRequest extends Envelope {
+export interface VoteRequest extends Envelope, Committed {
   readonly kind: 'voteRequest'
   readonly lastIndex: Index
   readonly lastTerm: Term
@@ -71,20 +81,20 @@ export interface VoteRequest extends Envelope {
   readonly transfer: boolean
 }
 
-export interface VoteResponse extends Envelope {
+export interface VoteResponse extends Envelope, Committed {
   readonly kind: 'voteResponse'
   readonly granted: boolean
 }
 
 /** Asks whether a vote would be given in `term`, which the sender has not entered yet. */
-export interface PreVoteRequest extends Envelope {
+export interface PreVoteRequest extends Envelope, Committed {
   readonly kind: 'preVoteRequest'
   readonly lastIndex: Index
   readonly lastTerm: Term
 }
 
 /** When granted, `term` is the request's; when refused, the refuser's own. */
-export interface PreVoteResponse extends Envelope {
+export interface PreVoteResponse extends Envelope, Committed {
   readonly kind: 'preVoteResponse'
   readonly granted: boolean
 }

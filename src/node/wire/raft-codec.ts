@@ -36,12 +36,18 @@ function fieldsOf(message: FramedMessage): readonly unknown[] {
     case 'heartbeatResponse':
       return [message.session, message.readRound]
     case 'voteRequest':
-      return [message.lastIndex, message.lastTerm, message.transfer]
+      return [
+        message.lastIndex,
+        message.lastTerm,
+        message.commit,
+        message.commitTerm,
+        message.transfer,
+      ]
     case 'preVoteRequest':
-      return [message.lastIndex, message.lastTerm]
+      return [message.lastIndex, message.lastTerm, message.commit, message.commitTerm]
     case 'voteResponse':
     case 'preVoteResponse':
-      return [message.granted]
+      return [message.granted, message.commit, message.commitTerm]
     case 'newerTerm':
     case 'timeoutNow':
       return []
@@ -85,6 +91,7 @@ function toMessage(fields: readonly unknown[]): FramedMessage {
     if (typeof value !== 'boolean') throw new Malformed()
     return value
   }
+  const committed = () => ({ commit: position(), commitTerm: term(natural()) })
   const session = (): Session => natural() as Session
   const kind = next()
   const head = { from: memberId(natural()), to: memberId(natural()), term: term(natural()) }
@@ -126,6 +133,7 @@ function toMessage(fields: readonly unknown[]): FramedMessage {
         ...head,
         lastIndex: position(),
         lastTerm: term(natural()),
+        ...committed(),
         transfer: flag(),
       }
     case 'preVoteRequest':
@@ -134,11 +142,12 @@ function toMessage(fields: readonly unknown[]): FramedMessage {
         ...head,
         lastIndex: position(),
         lastTerm: term(natural()),
+        ...committed(),
       }
     case 'voteResponse':
-      return { kind: 'voteResponse', ...head, granted: flag() }
+      return { kind: 'voteResponse', ...head, granted: flag(), ...committed() }
     case 'preVoteResponse':
-      return { kind: 'preVoteResponse', ...head, granted: flag() }
+      return { kind: 'preVoteResponse', ...head, granted: flag(), ...committed() }
     case 'newerTerm':
       return { kind: 'newerTerm', ...head }
     case 'timeoutNow':

@@ -2,11 +2,16 @@
 import t from 'tap'
 import { SeededRandom } from '../../../src/base/random.ts'
 import { Cluster, founded } from './cluster.ts'
-import { at, id, Lone, term } from './lone.ts'
+import { at, id, Lone, term, unknowing } from './lone.ts'
 
 t.test('a vote is not forgotten by a restart, and leaves only when it cannot be', async (t) => {
   const lone = new Lone()
-  const request = { kind: 'voteRequest', lastIndex: at(1), lastTerm: term(1) } as const
+  const request = {
+    kind: 'voteRequest',
+    lastIndex: at(1),
+    lastTerm: term(1),
+    ...unknowing,
+  } as const
   const asked = { ...request, from: id(2), to: id(1), term: term(2), transfer: false }
   lone.member.step({ kind: 'receive', message: asked, nowMs: 0 })
   t.equal(lone.last('voteResponse', 2), undefined, 'the disk does not have it yet')
@@ -22,7 +27,13 @@ t.test('a machine that lost its disk does not vote again as who it was', async (
   const lone = new Lone(founded(1, 2, 3, 4, 5))
   lone.lead(2, 6)
   t.equal(lone.status.role, 'candidate', 'two of five, and one who does not count')
-  lone.receive({ kind: 'voteResponse', from: id(3), term: lone.status.term, granted: true })
+  lone.receive({
+    kind: 'voteResponse',
+    from: id(3),
+    term: lone.status.term,
+    granted: true,
+    ...unknowing,
+  })
   t.equal(lone.status.role, 'leader')
 })
 

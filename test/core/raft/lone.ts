@@ -22,6 +22,9 @@ export const term = (value: number): Term => value as Term
 export const session = (value: number): Session => value as Session
 export const readId = (value: number): ReadId => value as ReadId
 
+/** Of a voter that knows nothing to be committed. */
+export const unknowing = { commit: at(0), commitTerm: term(0) }
+
 export const entry = (inTerm: number, index: number, word = `${inTerm}/${index}`): Entry => ({
   kind: 'normal',
   index: at(index),
@@ -66,7 +69,13 @@ export class Lone {
     this.member.syncAll()
     for (const voter of voters) {
       const from = id(voter)
-      this.receive({ kind: 'voteResponse', from, term: this.status.term, granted: true })
+      this.receive({
+        kind: 'voteResponse',
+        from,
+        term: this.status.term,
+        granted: true,
+        ...unknowing,
+      })
     }
   }
 

@@ -5,7 +5,7 @@ import { SeededRandom } from '../../../src/base/random.ts'
 import { configOfVoters } from '../../../src/core/raft/config.ts'
 import type { ConfigEntry, MemberChange, ProposalId } from '../../../src/core/raft/types.ts'
 import { Cluster, founded } from './cluster.ts'
-import { at, entry, id, Lone, term } from './lone.ts'
+import { at, entry, id, Lone, term, unknowing } from './lone.ts'
 
 const change = (kind: 'addVoter' | 'addLearner' | 'remove', member: number): MemberChange => ({
   kind: 'simple',
@@ -68,7 +68,7 @@ t.test('a learner that does not know of its promotion still votes', async (t) =>
   const restored = founded(2, 3)
   const config = { ...restored.snapshot.config, learners: [id(1)] }
   const lone = new Lone({ ...restored, snapshot: { ...restored.snapshot, config } })
-  const place = { lastIndex: at(5), lastTerm: term(2) }
+  const place = { lastIndex: at(5), lastTerm: term(2), ...unknowing }
   lone.receive({ kind: 'voteRequest', from: id(2), term: term(3), transfer: false, ...place })
   t.match(lone.last('voteResponse', 2), { granted: true })
   lone.member.step({ kind: 'campaign' })
@@ -88,32 +88,53 @@ t.test('a leader that removed itself does not go on leading', async (t) => {
   t.equal(leader.raft.status().role, 'follower', 'nor does it stand again')
 })
 
-t.test(
-  'what a removed leader could not commit does not block those who need its vote',
-  async (t) => {
-    // It knows that it was removed at 3; entry 4 is its own, and no quorum was ever to hold it.
-    const lone = new Lone({
-      hardState: { term: term(2), vote: id(1), commit: at(3) },
-      snapshot: { index: at(3), term: term(2), config: configOfVoters(id(2)) },
-      entries: [entry(2, 4)],
-    })
-    const ask = { kind: 'voteRequest', from: id(2), lastTerm: term(2), transfer: false } as const
-    lone.receive({ ...ask, term: term(3), lastIndex: at(2) })
-    t.match(lone.last('voteResponse', 2), { granted: false }, 'the removal itself must be held')
-    lone.receive({ ...ask, term: term(4), lastIndex: at(3) })
-    t.match(lone.last('voteResponse', 2), { granted: true })
-  },
-)
+// Changes are in force once applied, so a member may wait for the vote of one who knows better.
 
-t.test('a member on its way back as a voter answers for all its log', async (t) => {
+t.test('who refuses a vote says what is committed', async (t) => {
+  // It knows that it was removed at 3; entry 4 is its own, and no quorum was ever to hold it.
   const lone = new Lone({
-    hardState: { term: term(2), vote: id(2), commit: at(3) },
+    hardState: { term: term(2), vote: id(1), commit: at(3) },
     snapshot: { index: at(3), term: term(2), config: configOfVoters(id(2)) },
-    entries: [configEntry(2, 4, change('addVoter', 1)), entry(2, 5)],
+    entries: [entry(2, 4)],
   })
   const ask = { kind: 'voteRequest', from: id(2), lastTerm: term(2), transfer: false } as const
-  lone.receive({ ...ask, term: term(3), lastIndex: at(3) })
-  t.match(lone.last('voteResponse', 2), { granted: false }, 'entry 5 may be committed by its count')
+  lone.receive({ ...ask, term: term(3), lastIndex: at(3), ...unknowing })
+  t.match(lone.last('voteResponse', 2), { granted: false, commit: 3, commitTerm: 2 })
+})
+
+t.test('a candidate that hears of its rival being removed goes on without it', async (t) => {
+  const lone = new Lone({
+    ...founded(1, 2),
+    hardState: { term: term(2), vote: id(0), commit: at(1) },
+    entries: [configEntry(2, 2, change('remove', 2))],
+  })
+  lone.member.step({ kind: 'campaign' })
+  lone.member.syncAll()
+  const refusal = { kind: 'voteResponse', from: id(2), term: term(3), granted: false } as const
+  lone.receive({ ...refusal, commit: at(2), commitTerm: term(1) })
+  t.equal(lone.status.commit, 1, 'an entry with another term is not that entry')
+  lone.member.step({ kind: 'campaign' })
+  lone.member.syncAll()
+  lone.receive({ ...refusal, term: term(4), commit: at(2), commitTerm: term(2) })
+  t.match(lone.status, { role: 'follower', commit: 2, config: { voters: [1] } })
+  lone.lead()
+  t.equal(lone.status.role, 'leader')
+})
+
+t.test('a learner asked for its vote hears that it is a voter, and may stand', async (t) => {
+  const restored = founded(2)
+  const config = { ...restored.snapshot.config, learners: [id(1)] }
+  const lone = new Lone({
+    hardState: { term: term(2), vote: id(0), commit: at(1) },
+    snapshot: { ...restored.snapshot, config },
+    entries: [configEntry(2, 2, change('addVoter', 1)), entry(2, 3)],
+  })
+  const ask = { kind: 'voteRequest', from: id(2), lastTerm: term(2), transfer: false } as const
+  const place = { lastIndex: at(2), commit: at(2), commitTerm: term(2) }
+  lone.receive({ ...ask, term: term(3), ...place })
+  t.match(lone.last('voteResponse', 2), { granted: false }, 'its log is the longer one')
+  lone.lead(2)
+  t.equal(lone.status.role, 'leader')
 })
 
 t.test('a joint change swaps a voter and is left by itself', async (t) => {
