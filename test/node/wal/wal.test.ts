@@ -72,12 +72,14 @@ t.test('nothing is acknowledged before its sync is over', async (t) => {
   const sim = newDisk()
   const first = await Wal.create(sim.mount(), identity, options())
   await first.wal.close()
-  const counted = counting(sim.mount(), gate.promise)
+  const counted = counting(sim.mount())
   const { wal } = await open(counted.disk)
+  counted.hold(gate.promise)
+  const written = counted.calls.write
   let acknowledged = false
   const done = wal.append({ entries: [entry(1)] }).then(() => (acknowledged = true))
   for (let turn = 0; turn < 200; turn += 1) await Promise.resolve()
-  t.ok(counted.calls.write > 0, 'it was written')
+  t.ok(counted.calls.write > written, 'it was written')
   t.notOk(acknowledged, 'and is not acknowledged')
   gate.resolve()
   await done
@@ -246,8 +248,9 @@ t.test('an entry longer than a segment has a segment of its own', async (t) => {
   ])
 })
 
-/** Counts writes and syncs of files; a sync ends only after `gate`. */
-function counting(disk: Disk, gate: Promise<void> = Promise.resolve()) {
+/** Counts writes and syncs of files; after `hold`, a sync ends only once `gate` has. */
+function counting(disk: Disk) {
+  let gate = Promise.resolve()
   const calls = { write: 0, sync: 0 }
   const wrap = (file: DiskFile): DiskFile => ({
     path: file.path,
@@ -276,5 +279,8 @@ function counting(disk: Disk, gate: Promise<void> = Promise.resolve()) {
     remove: (path) => disk.remove(path),
     syncDirectory: (path) => disk.syncDirectory(path),
   }
-  return { disk: counted, calls }
+  const hold = (until: Promise<void>): void => {
+    gate = until
+  }
+  return { disk: counted, calls, hold }
 }
