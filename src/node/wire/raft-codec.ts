@@ -4,8 +4,8 @@
  */
 import { Packr } from 'msgpackr'
 import { assertNever } from '../../base/assert.ts'
-import { index, type Index, memberId, term } from '../../base/ids.ts'
-import type { Message, ReadId, Session } from '../../core/raft/types.ts'
+import { index, type Index, memberId, term, type Term } from '../../base/ids.ts'
+import type { Entry, Message, ReadId, Session } from '../../core/raft/types.ts'
 import { decodeEntries, encodeEntries } from '../wal/entry-codec.ts'
 
 const packr = new Packr({ useRecords: false })
@@ -36,15 +36,9 @@ function fieldsOf(message: FramedMessage): readonly unknown[] {
     case 'heartbeatResponse':
       return [message.session, message.readRound]
     case 'voteRequest':
-      return [
-        message.lastIndex,
-        message.lastTerm,
-        message.commit,
-        message.commitTerm,
-        message.transfer,
-      ]
+      return [...ofLog(message), message.transfer]
     case 'preVoteRequest':
-      return [message.lastIndex, message.lastTerm, message.commit, message.commitTerm]
+      return ofLog(message)
     case 'voteResponse':
     case 'preVoteResponse':
       return [message.granted, message.commit, message.commitTerm]
@@ -60,116 +54,179 @@ function fieldsOf(message: FramedMessage): readonly unknown[] {
   }
 }
 
-/** Thrown inside this file only. */
-class Malformed extends Error {}
+/** What a candidate tells of its log. */
+const ofLog = (message: Extract<FramedMessage, { kind: 'voteRequest' | 'preVoteRequest' }>) => [
+  message.lastIndex,
+  message.lastTerm,
+  message.commit,
+  message.commitTerm,
+]
 
 /** Undefined when the bytes are not a message. */
 export function decodeRaftMessage(payload: Uint8Array): FramedMessage | undefined {
   try {
     const value: unknown = packr.unpack(payload)
     if (!Array.isArray(value)) return undefined
-    return toMessage(value as readonly unknown[])
+    const fields = new Fields(value as readonly unknown[])
+    const kind = fields.text()
+    const head = { from: memberId(fields.natural()), to: memberId(fields.natural()) }
+    const read = Object.hasOwn(bodies, kind) ? bodies[kind as FramedMessage['kind']] : undefined
+    return read?.({ ...head, term: term(fields.natural()) }, fields)
   } catch {
     return undefined
   }
 }
 
-function toMessage(fields: readonly unknown[]): FramedMessage {
-  let at = 0
-  const next = (): unknown => {
-    at += 1
-    return fields[at - 1]
+/** Thrown inside this file only. */
+class Malformed extends Error {}
+
+/** The fields of one message, in order; each is checked as it is taken. */
+class Fields {
+  readonly #values: readonly unknown[]
+  #at = 0
+
+  constructor(values: readonly unknown[]) {
+    this.#values = values
   }
-  const natural = (): number => {
-    const value = next()
-    if (!Number.isSafeInteger(value) || (value as number) < 0) throw new Malformed()
-    return value as number
+
+  natural(): number {
+    const value = this.#next()
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+      throw new Malformed()
+    }
+    return value
   }
-  const position = (): Index => index(natural())
-  const flag = (): boolean => {
-    const value = next()
+
+  index(): Index {
+    return index(this.natural())
+  }
+
+  term(): Term {
+    return term(this.natural())
+  }
+
+  session(): Session {
+    return this.natural() as Session
+  }
+
+  readId(): ReadId {
+    return this.natural() as ReadId
+  }
+
+  flag(): boolean {
+    const value = this.#next()
     if (typeof value !== 'boolean') throw new Malformed()
     return value
   }
-  const committed = () => ({ commit: position(), commitTerm: term(natural()) })
-  const session = (): Session => natural() as Session
-  const kind = next()
-  const head = { from: memberId(natural()), to: memberId(natural()), term: term(natural()) }
-  switch (kind as FramedMessage['kind']) {
-    case 'append':
-      return {
-        kind: 'append',
-        ...head,
-        session: session(),
-        prevIndex: position(),
-        prevTerm: term(natural()),
-        commit: position(),
-        entries: toEntries(next()),
-      }
-    case 'appendAccepted':
-      return { kind: 'appendAccepted', ...head, session: session(), match: position() }
-    case 'appendRejected':
-      return {
-        kind: 'appendRejected',
-        ...head,
-        session: session(),
-        rejected: position(),
-        hintIndex: position(),
-        hintTerm: term(natural()),
-      }
-    case 'heartbeat':
-      return {
-        kind: 'heartbeat',
-        ...head,
-        session: session(),
-        commit: position(),
-        readRound: natural(),
-      }
-    case 'heartbeatResponse':
-      return { kind: 'heartbeatResponse', ...head, session: session(), readRound: natural() }
-    case 'voteRequest':
-      return {
-        kind: 'voteRequest',
-        ...head,
-        lastIndex: position(),
-        lastTerm: term(natural()),
-        ...committed(),
-        transfer: flag(),
-      }
-    case 'preVoteRequest':
-      return {
-        kind: 'preVoteRequest',
-        ...head,
-        lastIndex: position(),
-        lastTerm: term(natural()),
-        ...committed(),
-      }
-    case 'voteResponse':
-      return { kind: 'voteResponse', ...head, granted: flag(), ...committed() }
-    case 'preVoteResponse':
-      return { kind: 'preVoteResponse', ...head, granted: flag(), ...committed() }
-    case 'newerTerm':
-      return { kind: 'newerTerm', ...head }
-    case 'timeoutNow':
-      return { kind: 'timeoutNow', ...head }
-    case 'readRequest':
-      return { kind: 'readRequest', ...head, readId: natural() as ReadId, nonce: natural() }
-    case 'readResponse':
-      return {
-        kind: 'readResponse',
-        ...head,
-        readId: natural() as ReadId,
-        nonce: natural(),
-        index: position(),
-      }
-    default:
-      throw new Malformed()
+
+  text(): string {
+    const value = this.#next()
+    if (typeof value !== 'string') throw new Malformed()
+    return value
+  }
+
+  /** What votes tell of the sender's committed log. */
+  commitment(): { readonly commit: Index; readonly commitTerm: Term } {
+    return { commit: this.index(), commitTerm: this.term() }
+  }
+
+  entries(): readonly Entry[] {
+    const value = this.#next()
+    const entries = value instanceof Uint8Array ? decodeEntries(value) : undefined
+    if (entries === undefined) throw new Malformed()
+    return entries
+  }
+
+  #next(): unknown {
+    this.#at += 1
+    return this.#values[this.#at - 1]
   }
 }
 
-function toEntries(value: unknown): Extract<FramedMessage, { kind: 'append' }>['entries'] {
-  if (!(value instanceof Uint8Array)) throw new Malformed()
-  const entries = decodeEntries(value)
-  if (entries === undefined) throw new Malformed()
-  return entries
+type Head = Pick<FramedMessage, 'from' | 'to' | 'term'>
+type Body<K extends FramedMessage['kind']> = (
+  head: Head,
+  fields: Fields,
+) => Extract<FramedMessage, { kind: K }>
+
+/** How the rest of each kind is read; fields are taken in the order in which they are written. */
+const bodies: { readonly [K in FramedMessage['kind']]: Body<K> } = {
+  append: (head, fields) => ({
+    kind: 'append',
+    ...head,
+    session: fields.session(),
+    prevIndex: fields.index(),
+    prevTerm: fields.term(),
+    commit: fields.index(),
+    entries: fields.entries(),
+  }),
+  appendAccepted: (head, fields) => ({
+    kind: 'appendAccepted',
+    ...head,
+    session: fields.session(),
+    match: fields.index(),
+  }),
+  appendRejected: (head, fields) => ({
+    kind: 'appendRejected',
+    ...head,
+    session: fields.session(),
+    rejected: fields.index(),
+    hintIndex: fields.index(),
+    hintTerm: fields.term(),
+  }),
+  heartbeat: (head, fields) => ({
+    kind: 'heartbeat',
+    ...head,
+    session: fields.session(),
+    commit: fields.index(),
+    readRound: fields.natural(),
+  }),
+  heartbeatResponse: (head, fields) => ({
+    kind: 'heartbeatResponse',
+    ...head,
+    session: fields.session(),
+    readRound: fields.natural(),
+  }),
+  voteRequest: (head, fields) => ({
+    kind: 'voteRequest',
+    ...head,
+    lastIndex: fields.index(),
+    lastTerm: fields.term(),
+    ...fields.commitment(),
+    transfer: fields.flag(),
+  }),
+  preVoteRequest: (head, fields) => ({
+    kind: 'preVoteRequest',
+    ...head,
+    lastIndex: fields.index(),
+    lastTerm: fields.term(),
+    ...fields.commitment(),
+  }),
+  voteResponse: (head, fields) => ({
+    kind: 'voteResponse',
+    ...head,
+    granted: fields.flag(),
+    ...fields.commitment(),
+  }),
+  preVoteResponse: (head, fields) => ({
+    kind: 'preVoteResponse',
+    ...head,
+    granted: fields.flag(),
+    ...fields.commitment(),
+  }),
+  newerTerm: (head) => ({ kind: 'newerTerm', ...head }),
+  timeoutNow: (head) => ({ kind: 'timeoutNow', ...head }),
+  readRequest: (head, fields) => ({
+    kind: 'readRequest',
+    ...head,
+    readId: fields.readId(),
+    nonce: fields.natural(),
+  }),
+  readResponse: (head, fields) => ({
+    kind: 'readResponse',
+    ...head,
+    readId: fields.readId(),
+    nonce: fields.natural(),
+    index: fields.index(),
+  }),
 }
