@@ -26,7 +26,7 @@ export function nodePinnedHttps(): PinnedHttps {
 }
 
 /** A TLS connection whose other side has proven, before anything is sent, that the pin is its. */
-function connectPinned(target: PinnedTarget, deadline: AbortSignal): Promise<TLSSocket> {
+export function connectPinned(target: PinnedTarget, deadline: AbortSignal): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const { identity } = target
     const socket = tlsConnect({

@@ -1,0 +1,174 @@
+/**
+ * Binds the API to its doors with fastify: 7380 plain, 7381 TLS 1.3, and a unix socket. Only
+ * bytes and streams are handled here; what a request means is `node/api`'s.
+ */
+import { chmodSync } from 'node:fs'
+import { unlink } from 'node:fs/promises'
+import type { Server as HttpsServer } from 'node:https'
+import { connect } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { assert, assertNever } from '../base/assert.ts'
+import { describeError, JangadaError } from '../base/errors.ts'
+import type { ApiDoor, ApiHandler } from '../node/api/messages.ts'
+import type { Log } from '../ports/log.ts'
+import { answerWith } from './http-exchange.ts'
+import { type IdentityFiles, TlsIdentity } from './tls-identity.ts'
+
+export type DoorAddress =
+  | { readonly kind: 'plain'; readonly host: string; readonly port: number }
+  | {
+      readonly kind: 'tls'
+      readonly host: string
+      readonly port: number
+      readonly identity: IdentityFiles
+    }
+  | { readonly kind: 'socket'; readonly path: string }
+
+export interface OpenDoor {
+  readonly kind: ApiDoor
+  /** Undefined for the socket. */
+  readonly port: number | undefined
+  /** A renewed certificate, for connections from now on. Only for the TLS door. */
+  replaceIdentity(files: IdentityFiles): void
+  /**
+   * No new request is taken; streams that go on are told to end, and after `graceMs` every
+   * connection is cut. Never rejects.
+   */
+  close(): Promise<void>
+}
+
+/** Enough for many dashboards and watchers; a flood of connections stops here. */
+const connectionsMax = 1024
+/** From the first byte of a request to the end of its headers. */
+const headersTimeoutMs = 10_000
+const keepAliveTimeoutMs = 15_000
+const graceMs = 2000
+
+/**
+ * Resolves once the door listens. Rejects with JGD_PORT_TAKEN, or JGD_STATE_DIR when the
+ * identity cannot be read.
+ */
+export async function openDoor(api: ApiHandler, address: DoorAddress, log: Log): Promise<OpenDoor> {
+  const identity = address.kind === 'tls' ? new TlsIdentity(address.identity) : undefined
+  const state = { identity, closing: new AbortController() }
+  const app = await makeApp(identity)
+  const { server } = app
+  server.maxConnections = connectionsMax
+  server.headersTimeout = headersTimeoutMs
+  server.keepAliveTimeout = keepAliveTimeoutMs
+  // A whole image may take its time; the headers may not.
+  server.requestTimeout = 0
+  app.all('/*', (request, reply) =>
+    answerWith(api, address.kind, state.identity, state.closing.signal, { request, reply }),
+  )
+  try {
+    await listen(app, address)
+  } catch (error) {
+    await app.close()
+    throw portTaken(address, error)
+  }
+  const bound = server.address()
+  const port = typeof bound === 'object' ? bound?.port : undefined
+  log.info('listening', { door: address.kind, port })
+  return {
+    kind: address.kind,
+    port,
+    replaceIdentity: (files) => {
+      assert(address.kind === 'tls', 'only the TLS door has an identity')
+      state.identity = new TlsIdentity(files)
+      ;(server as HttpsServer).setSecureContext(state.identity.secureContext)
+    },
+    close: () => close(app, state.closing),
+  }
+}
+
+async function makeApp(identity: TlsIdentity | undefined): Promise<FastifyInstance> {
+  const { fastify } = await import('fastify')
+  const common = { logger: false, forceCloseConnections: false, exposeHeadRoutes: false } as const
+  const app =
+    identity === undefined
+      ? fastify(common)
+      : (fastify({
+          ...common,
+          https: { ...identity.secureContext, requestCert: true, rejectUnauthorized: false },
+        }) as unknown as FastifyInstance)
+  // Bodies are read by `answerWith`, each kind under its own bound.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  return app
+}
+
+async function listen(app: FastifyInstance, address: DoorAddress): Promise<void> {
+  switch (address.kind) {
+    case 'plain':
+    case 'tls':
+      await app.listen({ host: address.host, port: address.port })
+      return
+    case 'socket':
+      await removeStale(address.path)
+      await listenPrivately(app, address.path)
+      return
+    default:
+      assertNever(address)
+  }
+}
+
+/** Nobody but root may connect, from the moment the socket is there. */
+async function listenPrivately(app: FastifyInstance, path: string): Promise<void> {
+  await app.ready()
+  const before = process.umask(0o177)
+  const listening = app.listen({ path })
+  try {
+    await listening
+    chmodSync(path, 0o600)
+  } finally {
+    process.umask(before)
+  }
+}
+
+/** A socket that nobody answers at was left by a process that was killed. */
+async function removeStale(path: string): Promise<void> {
+  const state = await probe(path)
+  if (state === 'stale') await unlink(path)
+  if (state === 'live') {
+    throw new JangadaError('JGD_PORT_TAKEN', `another node answers at ${path}`, {
+      hint: 'one node a machine, or give another --socket',
+    })
+  }
+}
+
+function probe(path: string): Promise<'live' | 'stale' | 'absent'> {
+  return new Promise((resolve) => {
+    const socket = connect({ path })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve('live')
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      resolve(error.code === 'ENOENT' ? 'absent' : 'stale')
+    })
+  })
+}
+
+function portTaken(address: DoorAddress, error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code !== 'EADDRINUSE' && code !== 'EADDRNOTAVAIL' && code !== 'EACCES') return error
+  const where = address.kind === 'socket' ? address.path : `${address.host}:${address.port}`
+  return new JangadaError('JGD_PORT_TAKEN', `cannot listen on ${where}: ${describeError(error)}`, {
+    hint: 'another program, or another node, uses it: see "ss -ltnp"',
+    cause: error,
+  })
+}
+
+async function close(app: FastifyInstance, closing: AbortController): Promise<void> {
+  const { server } = app
+  closing.abort()
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs)
+  const idle = setInterval(() => server.closeIdleConnections(), 50)
+  try {
+    await app.close()
+  } finally {
+    clearTimeout(cut)
+    clearInterval(idle)
+  }
+}
