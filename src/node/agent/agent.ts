@@ -1,0 +1,340 @@
+/**
+ * The agent: makes this machine run what is placed on it, says how that stands, and shows that
+ * the machine lives. `core/reconcile` decides; this room looks, acts and tells.
+ *
+ * It keeps nothing on disk. What it must know after its own restart is on the containers
+ * (labels) and in the store; stopping it, or killing it, touches no container.
+ */
+import { describeError } from '../../base/errors.ts'
+import type { ClusterId, MachineId, UnitName } from '../../base/ids.ts'
+import { noteStartFailed } from '../../core/reconcile/memory.ts'
+import { reconcile } from '../../core/reconcile/reconcile.ts'
+import type { UnitCondition, UnitMemory } from '../../core/reconcile/types.ts'
+import { states } from '../../core/records/keyspace.ts'
+import type { UnitStateRecord } from '../../core/records/schemas.ts'
+import { type Clock, sleep, type Timer } from '../../ports/clock.ts'
+import type { Containers, EngineInfo } from '../../ports/containers.ts'
+import type { Entropy } from '../../ports/entropy.ts'
+import type { Host, HostFacts } from '../../ports/host.ts'
+import type { Log } from '../../ports/log.ts'
+import type { Metrics } from '../../ports/metrics.ts'
+import { Once, putEvent } from '../controllers/context.ts'
+import { listAll } from '../member/follow.ts'
+import type { StoreAccess } from '../member/store-access.ts'
+import type { CallMethods } from '../wire/calls.ts'
+import { EngineWatch } from './engine-watch.ts'
+import { logMethods } from './logs.ts'
+import { PlacedUnits } from './placed-units.ts'
+import { Pulser, type PulseSender } from './pulse.ts'
+import { type MachineFacts, register } from './register.ts'
+import { Reports } from './reports.ts'
+import type { StartAction, StartOutcome } from './starts.ts'
+import { Works } from './works.ts'
+
+const retryMs = 250
+/** Of the record's texts. */
+const textMax = 1024
+/** Planned silences are at most this long (DESIGN 7). */
+const silentForMsMax = 60_000
+
+/** What the composition root knows of this machine; the rest is asked of host and engine. */
+export type OwnFacts = Pick<
+  MachineFacts,
+  'name' | 'address' | 'keyHash' | 'metadata' | 'durable' | 'version'
+>
+
+export interface AgentOptions {
+  readonly machineId: MachineId
+  readonly clusterId: ClusterId
+  readonly store: StoreAccess
+  readonly containers: Containers
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly host: Host
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly facts: OwnFacts
+  readonly pulses: PulseSender
+  /** The Raft member on this machine; 0 when there is none. */
+  readonly memberId: () => number
+  /** Machines that pulse, as far as this one knows. */
+  readonly machineCount: () => number
+}
+
+export class Agent {
+  readonly #options: AgentOptions
+  readonly #stop = new AbortController()
+  readonly #reports = new Reports()
+  readonly #placed: PlacedUnits
+  readonly #engine: EngineWatch
+  readonly #pulser: Pulser
+  readonly #register: Once
+  readonly #hostFacts: Promise<HostFacts>
+  #works: Works | undefined
+  #memory: ReadonlyMap<UnitName, UnitMemory> = new Map()
+  #foreignTold = new Set<string>()
+  #lookTimer: Timer | undefined
+  #engineInfo: EngineInfo | undefined
+  #warnedOfLiveRestore = false
+
+  constructor(options: AgentOptions) {
+    this.#options = options
+    const { machineId, clock, log, metrics, store, host } = options
+    this.#hostFacts = host.facts()
+    const onChange = (): void => this.#look()
+    this.#placed = new PlacedUnits({ machineId, store, clock, log, onChange })
+    this.#engine = new EngineWatch({
+      containers: options.containers,
+      clock,
+      log,
+      onChange,
+      onConnected: (info) => this.#connected(info),
+    })
+    this.#register = new Once(() => this.#registerUntilDone())
+    this.#pulser = new Pulser({
+      machineId,
+      clock,
+      log,
+      metrics,
+      sender: options.pulses,
+      reports: this.#reports,
+      bootId: async () => (await this.#hostFacts).bootId,
+      memberId: options.memberId,
+      machineCount: options.machineCount,
+      onRegister: () => this.#register.ask(),
+    })
+  }
+
+  /** Returns at once; everything goes on until `stop`. */
+  start(): void {
+    const { signal } = this.#stop
+    void this.#pulser.run(signal)
+    this.#register.ask()
+    void this.#placed.run(signal)
+    void this.#forgetOldStates()
+    void this.#hostFacts.then(({ bootId }) => {
+      this.#works = this.#makeWorks(bootId)
+      if (!signal.aborted) void this.#engine.run(signal)
+    })
+  }
+
+  /**
+   * Ends every loop and touches no container. With `silentForMs` the leader is told first that
+   * this is planned, so that the machine is not declared lost before.
+   */
+  async stop({ silentForMs = 0 }: { readonly silentForMs?: number } = {}): Promise<void> {
+    if (this.#stop.signal.aborted) return
+    if (silentForMs > 0) await this.#pulser.farewell(Math.min(silentForMsMax, silentForMs))
+    this.#stop.abort()
+    this.#works?.stop()
+    this.#lookTimer?.cancel()
+  }
+
+  /** Every unit that is placed here or has a container here. */
+  unitStates(): readonly UnitStateRecord[] {
+    return this.#reports.states
+  }
+
+  /** When the last acknowledged pulse was sent, on the monotonic clock; undefined before one. */
+  get acknowledgedMs(): number | undefined {
+    return this.#pulser.acknowledgedMs
+  }
+
+  /** What other machines may ask of this one: `agent.logs`. */
+  methods(): CallMethods {
+    const { clusterId, containers } = this.#options
+    return logMethods({ clusterId, containers, observed: () => this.#engine.containers })
+  }
+
+  #makeWorks(bootId: string): Works {
+    const { clusterId, machineId, containers, clock, host, log } = this.#options
+    return new Works({
+      clusterId,
+      machineId,
+      bootId,
+      containers,
+      clock,
+      host,
+      log,
+      specOf: (unit, hash) => this.#placed.specOf(unit, hash),
+      refresh: () => this.#engine.refresh(),
+      onStarted: (action, outcome) => this.#started(action, outcome),
+      onChange: () => this.#look(),
+    })
+  }
+
+  /** Compares what should run with what runs, and sets to work. */
+  #look(): void {
+    const works = this.#works
+    const desired = this.#placed.desired
+    if (works === undefined || desired === undefined || this.#stop.signal.aborted) return
+    const { clock, clusterId, metrics } = this.#options
+    const nowMs = clock.monotonicMs()
+    const result = reconcile({
+      clusterId,
+      bootId: works.bootId,
+      nowMs,
+      desired,
+      containers: this.#engine.containers,
+      memory: this.#memory,
+      work: works.inFlight,
+    })
+    this.#memory = result.memory
+    const news = this.#publish(result.conditions, new Set(desired.map(({ name }) => name)), nowMs)
+    for (const action of result.actions) works.carryOut(action)
+    if (news) this.#pulser.news()
+    this.#noteForeign(result.foreign)
+    metrics.gauge('jangada_agent_units', result.conditions.size)
+    this.#lookTimer?.cancel()
+    this.#lookTimer =
+      result.nextLookMs === undefined
+        ? undefined
+        : clock.after(result.nextLookMs - nowMs, () => this.#look())
+  }
+
+  /** True when something changed. */
+  #publish(
+    conditions: ReadonlyMap<UnitName, UnitCondition>,
+    placed: ReadonlySet<UnitName>,
+    nowMs: number,
+  ): boolean {
+    const before = new Map(this.#reports.states.map((state) => [state.unit, state]))
+    let news = false
+    for (const [unit, condition] of conditions) {
+      const state = this.#stateOf(unit, condition, before.get(unit))
+      news = this.#reports.set(state, nowMs) || news
+    }
+    for (const unit of before.keys()) {
+      const name = unit as UnitName
+      if (conditions.has(name) || placed.has(name)) continue
+      // While the engine is down, its containers may be there: only the store's word is known.
+      if (this.#engine.containers !== undefined) news = this.#reports.gone(unit, nowMs) || news
+    }
+    return news
+  }
+
+  #stateOf(
+    unit: UnitName,
+    condition: UnitCondition,
+    before: UnitStateRecord | undefined,
+  ): UnitStateRecord {
+    const { machineId, clock } = this.#options
+    const memory = this.#memory.get(unit)
+    const same =
+      before?.active === condition.active &&
+      before.sub === condition.sub &&
+      before.containerId === condition.containerId
+    return {
+      v: 1,
+      unit,
+      machine: machineId,
+      generation: memory?.generation ?? before?.generation ?? 0,
+      hash: memory?.hash ?? before?.hash ?? '',
+      ...condition,
+      image: condition.image.slice(0, textMax),
+      message: condition.message.slice(0, textMax),
+      sinceMs: same ? before.sinceMs : clock.wallMs(),
+    }
+  }
+
+  #started(action: StartAction, outcome: StartOutcome): void {
+    const { metrics, clock } = this.#options
+    metrics.count('jangada_unit_starts', { outcome: outcome.kind })
+    const memory = this.#memory.get(action.unit)
+    if (outcome.kind !== 'failed' || memory?.hash !== action.hash) return
+    const noted = noteStartFailed(memory, outcome, clock.monotonicMs())
+    this.#memory = new Map([...this.#memory, [action.unit, noted]])
+  }
+
+  /** Containers of another cluster, or of nobody known: left alone, and told of once. */
+  #noteForeign(foreign: readonly string[]): void {
+    this.#options.metrics.gauge('jangada_agent_foreign_containers', foreign.length)
+    for (const id of foreign) {
+      if (this.#foreignTold.has(id)) continue
+      this.#options.log.warn('a container of another cluster is on this machine; left alone', {
+        container: id.slice(0, 12),
+      })
+    }
+    this.#foreignTold = new Set(foreign)
+  }
+
+  #connected(info: EngineInfo): void {
+    const before = this.#engineInfo
+    this.#engineInfo = info
+    const { log } = this.#options
+    log.info('connected to the container engine', { engine: info.name, version: info.version })
+    if (before?.liveRestore !== info.liveRestore) this.#register.ask()
+    if (info.liveRestore || this.#warnedOfLiveRestore) return
+    this.#warnedOfLiveRestore = true
+    void this.#warnOfLiveRestore()
+  }
+
+  async #warnOfLiveRestore(): Promise<void> {
+    const code = 'JGD_ENGINE_NO_LIVE_RESTORE'
+    const { log, machineId, facts } = this.#options
+    const message = `${facts.name}: containers die when its engine restarts; set "live-restore": true in /etc/docker/daemon.json`
+    log.warn(message, { code })
+    const kind = 'engine.no-live-restore'
+    const event = { kind, severity: 'warning', message, code, machine: machineId } as const
+    await this.#untilDone('a warning was not written', async () => {
+      await this.#options.store.transact({
+        compare: [],
+        then: [putEvent(this.#options, event)],
+        otherwise: [],
+      })
+      return true
+    })
+  }
+
+  #registerUntilDone(): Promise<void> {
+    return this.#untilDone('this machine is not registered yet', async () => {
+      const outcome = await register(this.#options, await this.#machineFacts())
+      if (outcome === 'written') this.#options.log.info('registered as ready')
+      return outcome !== 'raced'
+    })
+  }
+
+  async #machineFacts(): Promise<MachineFacts> {
+    const { bootId, cpus, memoryBytes } = await this.#hostFacts
+    const engine = this.#engineInfo
+    return {
+      ...this.#options.facts,
+      bootId,
+      // The engine does not know of limits that the host has, nor the host of the engine's.
+      cpus: Math.min(cpus, engine?.cpus ?? cpus),
+      memoryBytes: Math.min(memoryBytes, engine?.memoryBytes ?? memoryBytes),
+      liveRestore: engine?.liveRestore ?? false,
+    }
+  }
+
+  /** States of units that went while no agent ran: only the store remembers them. */
+  #forgetOldStates(): Promise<void> {
+    const { store, machineId, clock } = this.#options
+    return this.#untilDone('old states were not read', async () => {
+      const placed = this.#placed.desired
+      if (placed === undefined || this.#engine.containers === undefined) return false
+      const { items } = await listAll(store, states.under(machineId), 'local')
+      const known = new Set(this.#reports.states.map(({ unit }) => unit))
+      for (const { name } of placed) known.add(name)
+      for (const item of items) {
+        const unit = states.read(item)?.value.unit
+        if (unit !== undefined && !known.has(unit)) this.#reports.gone(unit, clock.monotonicMs())
+      }
+      return true
+    })
+  }
+
+  /** Again and again until `attempt` gives true, or the agent stops. Never rejects. */
+  async #untilDone(trouble: string, attempt: () => Promise<boolean>): Promise<void> {
+    const { clock, log } = this.#options
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      try {
+        if (await attempt()) return
+      } catch (error) {
+        log.debug(trouble, { cause: describeError(error) })
+      }
+      await sleep(clock, retryMs, signal)
+    }
+  }
+}

@@ -1,0 +1,167 @@
+/** One start of a unit: pulls what is missing, creates, starts, within `TimeoutStartSec=`. */
+import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
+import { containerName } from '../../core/reconcile/labels.ts'
+import type { Action } from '../../core/reconcile/types.ts'
+import type { UnitSpec } from '../../core/units/types.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Containers } from '../../ports/containers.ts'
+import { Gate } from './gate.ts'
+import { type ContainerContext, type ReadyContainer, unitContainer } from './unit-container.ts'
+
+/** More make each start slower and none sooner (measured on two cores). */
+const startsAtOnce = 4
+/** Apart from starts: an image that is slow to come holds up nobody who has his. */
+const pullsAtOnce = 3
+/** For a unit that sets no limit. */
+const pullMsMax = 3_600_000
+/** For an optional pull of an image that is here already: a registry out of reach costs this. */
+const optionalPullMs = 5_000
+
+export interface StartsOptions extends ContainerContext {
+  readonly containers: Containers
+  readonly clock: Clock
+}
+
+export type StartAction = Extract<Action, { kind: 'start' }>
+export type StartPhase = 'preparing' | 'pulling' | 'starting'
+
+export type StartOutcome =
+  | { readonly kind: 'started' }
+  /** The unit's own fault, or its image's: counts as an end. */
+  | { readonly kind: 'failed'; readonly timedOut: boolean; readonly message: string }
+  /** Nobody's fault: looked at again. */
+  | { readonly kind: 'engine-down' | 'cancelled' }
+
+interface Attempt {
+  readonly action: StartAction
+  readonly spec: UnitSpec
+  readonly signal: AbortSignal
+  /** On the monotonic clock. */
+  readonly deadlineMs: number
+  readonly tell: (phase: StartPhase, message: string) => void
+}
+
+export class Starts {
+  readonly #options: StartsOptions
+  readonly #starts = new Gate(startsAtOnce)
+  readonly #pulls = new Gate(pullsAtOnce)
+
+  constructor(options: StartsOptions) {
+    this.#options = options
+  }
+
+  /** Never rejects. `signal` cancels; what was created by then is removed. */
+  async start(
+    action: StartAction,
+    spec: UnitSpec,
+    signal: AbortSignal,
+    tell: Attempt['tell'],
+  ): Promise<StartOutcome> {
+    const { clock } = this.#options
+    const timeout = new AbortController()
+    const limitMs = spec.timeoutStartMs
+    const timer = limitMs === undefined ? undefined : clock.after(limitMs, () => timeout.abort())
+    const deadlineMs = clock.monotonicMs() + (limitMs ?? Infinity)
+    const either = AbortSignal.any([signal, timeout.signal])
+    try {
+      await this.#attempt({ action, spec, signal: either, deadlineMs, tell })
+      return { kind: 'started' }
+    } catch (error) {
+      if (signal.aborted) return { kind: 'cancelled' }
+      if (timeout.signal.aborted) {
+        const message = `not started within TimeoutStartSec (${(limitMs ?? 0) / 1000} s)`
+        return { kind: 'failed', timedOut: true, message }
+      }
+      if (isJangadaError(error, 'JGD_ENGINE_DOWN')) return { kind: 'engine-down' }
+      return { kind: 'failed', timedOut: false, message: describeError(error) }
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  async #attempt(attempt: Attempt): Promise<void> {
+    const { containers } = this.#options
+    const { action, spec, signal } = attempt
+    await Promise.all(action.leftovers.map((id) => orAborted(containers.remove(id), signal)))
+    const ready = await orAborted(unitContainer(this.#options, spec, action), signal)
+    await this.#pullFirst(ready, attempt)
+    if (await this.#createAndStart(ready, attempt)) return
+    await this.#pull(ready.container.Image, attempt)
+    if (await this.#createAndStart(ready, attempt)) return
+    throw new JangadaError('JGD_IMAGE_MISSING', `${ready.container.Image} is not here after a pull`)
+  }
+
+  /** `docker pull` before the start, and `--pull=always`. */
+  async #pullFirst(ready: ReadyContainer, attempt: Attempt): Promise<void> {
+    for (const { image, ignoreFailure } of ready.pulls) {
+      try {
+        const { containers, clock } = this.#options
+        const present = ignoreFailure && (await containers.imageDigest(image)) !== undefined
+        const atMostMs = present ? clock.monotonicMs() + optionalPullMs : Infinity
+        const deadlineMs = Math.min(attempt.deadlineMs, atMostMs)
+        await this.#pull(image, { ...attempt, deadlineMs })
+      } catch (error) {
+        if (attempt.signal.aborted || !ignoreFailure) throw error
+      }
+    }
+    if (ready.pullPolicy === 'always') await this.#pull(ready.container.Image, attempt)
+  }
+
+  #pull(image: string, attempt: Attempt): Promise<void> {
+    const { containers, clock } = this.#options
+    attempt.tell('pulling', `waits to pull ${image}`)
+    const pulling = this.#pulls.pass(async () => {
+      attempt.signal.throwIfAborted()
+      attempt.tell('pulling', image)
+      const deadlineMs = Math.min(pullMsMax, attempt.deadlineMs - clock.monotonicMs())
+      const progress = (text: string): void => attempt.tell('pulling', `${image}: ${text}`)
+      await containers.pull(image, Math.max(1, deadlineMs), progress)
+    })
+    return orAborted(pulling, attempt.signal)
+  }
+
+  /** False when the image is missing and may be pulled. */
+  #createAndStart(ready: ReadyContainer, attempt: Attempt): Promise<boolean> {
+    const { containers } = this.#options
+    const { action, signal } = attempt
+    const starting = this.#starts.pass(async () => {
+      signal.throwIfAborted()
+      attempt.tell('starting', '')
+      let id: string
+      try {
+        const name = containerName(action.unit, action.generation)
+        id = await containers.create(name, ready.container)
+      } catch (error) {
+        const mayPull = ready.pullPolicy !== 'never' && isJangadaError(error, 'JGD_IMAGE_MISSING')
+        if (mayPull) return false
+        throw error
+      }
+      try {
+        signal.throwIfAborted()
+        await containers.start(id)
+        return true
+      } catch (error) {
+        await containers.remove(id).catch(() => undefined)
+        throw error
+      }
+    })
+    return orAborted(starting, signal)
+  }
+}
+
+/** Rejects as soon as `signal` aborts; the engine's own work is left to end by itself. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  let stop = (): void => undefined
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(new Error('given up'))
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+    // Whoever lost the race may still reject, and nobody is left to hear it.
+    work.catch(() => undefined)
+  }
+}
