@@ -23,7 +23,7 @@ import { listAll } from '../member/follow.ts'
 import type { StoreAccess } from '../member/store-access.ts'
 import type { CallMethods } from '../wire/calls.ts'
 import { EngineWatch } from './engine-watch.ts'
-import { logMethods } from './logs.ts'
+import { type LogsContext, type LogsRequest, logMethods, readLogs } from './logs.ts'
 import { PlacedUnits } from './placed-units.ts'
 import { Pulser, type PulseSender } from './pulse.ts'
 import { type MachineFacts, register } from './register.ts'
@@ -140,10 +140,23 @@ export class Agent {
     return this.#pulser.acknowledgedMs
   }
 
+  /** The output of a unit's container on this machine, in chunks of text; see `logs.ts`. */
+  logs(
+    unit: string,
+    options: Pick<LogsRequest, 'tail' | 'follow'>,
+    signal: AbortSignal,
+  ): AsyncIterable<string> {
+    return readLogs(this.#logsContext, { unit, ...options }, signal)
+  }
+
   /** What other machines may ask of this one: `agent.logs`. */
   methods(): CallMethods {
+    return logMethods(this.#logsContext)
+  }
+
+  get #logsContext(): LogsContext {
     const { clusterId, containers } = this.#options
-    return logMethods({ clusterId, containers, observed: () => this.#engine.containers })
+    return { clusterId, containers, observed: () => this.#engine.containers }
   }
 
   #makeWorks(bootId: string): Works {
@@ -311,9 +324,10 @@ export class Agent {
   #forgetOldStates(): Promise<void> {
     const { store, machineId, clock } = this.#options
     return this.#untilDone('old states were not read', async () => {
+      if (this.#engine.containers === undefined) return false
+      const { items } = await listAll(store, states.under(machineId), 'local')
       const placed = this.#placed.desired
       if (placed === undefined || this.#engine.containers === undefined) return false
-      const { items } = await listAll(store, states.under(machineId), 'local')
       const known = new Set(this.#reports.states.map(({ unit }) => unit))
       for (const { name } of placed) known.add(name)
       for (const item of items) {

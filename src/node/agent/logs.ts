@@ -18,6 +18,13 @@ const checkRequest = checker(
   }),
 )
 
+export interface LogsRequest {
+  readonly unit: string
+  /** Lines from the end. */
+  readonly tail: number
+  readonly follow: boolean
+}
+
 export interface LogsContext {
   readonly clusterId: string
   readonly containers: Containers
@@ -35,9 +42,10 @@ export function logMethods(context: LogsContext): CallMethods {
   }
 }
 
-async function* readLogs(
+/** Rejects with JGD_ENGINE_DOWN, or JGD_NOT_FOUND when the unit has no container here. */
+export async function* readLogs(
   { containers, observed, clusterId }: LogsContext,
-  { unit, tail, follow }: ReturnType<typeof checkRequest>,
+  { unit, tail, follow }: LogsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   const seen = observed()

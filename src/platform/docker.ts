@@ -1,0 +1,329 @@
+/**
+ * A Docker engine behind `ports/Containers`, by its HTTP API on a unix socket. dockerode is
+ * loaded when the engine is first spoken to: commands that never do so start without it.
+ */
+import type Docker from 'dockerode'
+import { describeError, JangadaError } from '../base/errors.ts'
+import type { ContainerSpec } from '../base/container-spec.ts'
+import type {
+  ContainerEvent,
+  ContainerFacts,
+  Containers,
+  EngineInfo,
+  LogOptions,
+} from '../ports/containers.ts'
+import { demultiplex, jsonLines } from './docker-streams.ts'
+import { engineError, isAbsent, statusOf } from './docker-errors.ts'
+
+export interface DockerOptions {
+  readonly socketPath?: string
+}
+
+export const defaultDockerSocket = '/var/run/docker.sock'
+
+/** An engine that does not answer a question in this time counts as down. */
+const askMs = 5_000
+/** Creating and starting touch the disk and the kernel; a busy machine takes seconds. */
+const changeMs = 60_000
+/** Containers inspected at once after a list. */
+const inspectionsAtOnce = 8
+/** From SIGKILL until the engine has said that the container is gone. */
+const killMs = 30_000
+const logTailMax = 10_000
+
+export function dockerContainers(options: DockerOptions = {}): Containers {
+  return new DockerEngine(options.socketPath ?? defaultDockerSocket)
+}
+
+class DockerEngine implements Containers {
+  readonly #socketPath: string
+  #client: Promise<Docker> | undefined
+  /**
+   * What was learned of each container by asking for it alone, for as long as it stays in that
+   * state: a list tells neither exit codes nor times.
+   */
+  readonly #inspected = new Map<string, ContainerFacts>()
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath
+  }
+
+  async info(): Promise<EngineInfo> {
+    const info = await this.#ask(async (docker, abortSignal) => {
+      // The types of dockerode know no options here; dockerode itself does.
+      const ask = docker.info.bind(docker) as (options: object) => Promise<unknown>
+      return (await ask({ abortSignal })) as Record<string, unknown>
+    })
+    return {
+      id: String(info.ID),
+      name: String(info.Name),
+      version: String(info.ServerVersion),
+      liveRestore: info.LiveRestoreEnabled === true,
+      cpus: Number(info.NCPU),
+      memoryBytes: Number(info.MemTotal),
+    }
+  }
+
+  async list(label: string, value: string): Promise<readonly ContainerFacts[]> {
+    const filters = { label: [`${label}=${value}`] }
+    const rows = await this.#ask((docker, abortSignal) =>
+      docker.listContainers({ all: true, filters, abortSignal }),
+    )
+    const ids = new Set(rows.map(({ Id }) => Id))
+    for (const id of this.#inspected.keys()) if (!ids.has(id)) this.#inspected.delete(id)
+    const facts: ContainerFacts[] = []
+    const unknown = rows.filter(({ Id, State }) => this.#inspected.get(Id)?.state !== State)
+    for (let at = 0; at < unknown.length; at += inspectionsAtOnce) {
+      const some = unknown.slice(at, at + inspectionsAtOnce)
+      await Promise.all(some.map(({ Id }) => this.#inspect(Id)))
+    }
+    for (const { Id } of rows) {
+      const known = this.#inspected.get(Id)
+      if (known !== undefined) facts.push(known)
+    }
+    return facts
+  }
+
+  async *events(label: string, value: string, signal: AbortSignal): AsyncGenerator<ContainerEvent> {
+    const filters = { type: ['container'], label: [`${label}=${value}`] }
+    const stream = await this.#call((docker) => docker.getEvents({ filters, abortSignal: signal }))
+    yield { id: '', kind: 'subscribed' }
+    try {
+      for await (const item of jsonLines(stream as AsyncIterable<Uint8Array>)) {
+        const { id, Action: action } = item as { id?: unknown; Action?: unknown }
+        if (typeof id !== 'string' || typeof action !== 'string') continue
+        this.#inspected.delete(id)
+        yield { id, kind: eventKind(action) }
+      }
+    } catch {
+      // The connection broke or `signal` aborted: either way this stream is over.
+    }
+  }
+
+  async create(name: string, spec: ContainerSpec): Promise<string> {
+    try {
+      const body = { ...structuredClone(spec), name } as unknown as Docker.ContainerCreateOptions
+      const container = await this.#change((docker, abortSignal) =>
+        docker.createContainer({ ...body, abortSignal }),
+      )
+      return container.id
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error
+      throw new JangadaError('JGD_IMAGE_MISSING', `${spec.Image} is not on this machine`, {
+        cause: error,
+      })
+    }
+  }
+
+  async start(id: string): Promise<void> {
+    this.#inspected.delete(id)
+    try {
+      await this.#change((docker, abortSignal) => docker.getContainer(id).start({ abortSignal }))
+    } catch (error) {
+      // 304: it runs already.
+      if (statusOf(error) !== 304) throw error
+    }
+  }
+
+  async stop(id: string, signal: string | undefined, graceMs: number | undefined): Promise<void> {
+    try {
+      const chosen = signal ?? (await this.#stopSignal(id))
+      // Waited for before it is told to stop, so that it cannot end unseen.
+      const ended = this.#waitForEnd(id, graceMs)
+      await Promise.all([this.#kill(id, chosen), ended])
+      if (await ended) return
+      const dead = this.#waitForEnd(id, killMs)
+      await Promise.all([this.#kill(id, 'SIGKILL'), dead])
+      if (!(await dead)) {
+        throw new JangadaError('JGD_ENGINE_DOWN', `container ${id.slice(0, 12)} does not die`)
+      }
+    } catch (error) {
+      if (!isAbsent(error)) throw error
+    } finally {
+      this.#inspected.delete(id)
+    }
+  }
+
+  async remove(id: string): Promise<void> {
+    try {
+      await this.#change((docker, abortSignal) =>
+        docker.getContainer(id).remove({ force: true, v: true, abortSignal }),
+      )
+    } catch (error) {
+      // 409: somebody else is removing it at this moment.
+      if (!isAbsent(error) && statusOf(error) !== 409) throw error
+    } finally {
+      this.#inspected.delete(id)
+    }
+  }
+
+  async imageDigest(reference: string): Promise<string | undefined> {
+    try {
+      const image = await this.#ask((docker) => docker.getImage(reference).inspect())
+      return image.Id
+    } catch (error) {
+      if (isAbsent(error)) return undefined
+      throw error
+    }
+  }
+
+  async pull(
+    reference: string,
+    deadlineMs: number,
+    onProgress: (text: string) => void,
+  ): Promise<void> {
+    // Timers of the platform take 24 days at most.
+    const deadline = AbortSignal.timeout(Math.min(deadlineMs, 2 ** 31 - 1))
+    try {
+      const stream = await this.#call((docker) => docker.pull(reference, { abortSignal: deadline }))
+      const layers = new Map<string, string>()
+      for await (const item of jsonLines(stream as AsyncIterable<Uint8Array>)) {
+        const { id, status, error } = item as { id?: string; status?: string; error?: string }
+        if (error !== undefined) throw new Error(error)
+        if (id !== undefined && status !== undefined) layers.set(id, status)
+        onProgress(describeProgress(layers, status ?? ''))
+      }
+    } catch (error) {
+      if (error instanceof JangadaError && error.code === 'JGD_ENGINE_DOWN' && !deadline.aborted) {
+        throw error
+      }
+      const why = deadline.aborted
+        ? `not finished in ${Math.round(deadlineMs / 1000)} s`
+        : describeError(error)
+      throw new JangadaError('JGD_IMAGE_PULL', `${reference} could not be pulled: ${why}`, {
+        cause: error,
+        hint: 'is the name right, and can this machine reach the registry?',
+      })
+    }
+  }
+
+  async *logs(id: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const details = await this.#ask((docker) => docker.getContainer(id).inspect())
+    const tail = Math.min(logTailMax, options.tail)
+    const shared = { stdout: true, stderr: true, tail, abortSignal: signal }
+    const source = await this.#call(async (docker) => {
+      const container = docker.getContainer(id)
+      // The type of the answer hangs on the literal type of `follow`.
+      return options.follow
+        ? container.logs({ ...shared, follow: true })
+        : container.logs({ ...shared, follow: false })
+    })
+    const raw: AsyncIterable<Uint8Array> = Buffer.isBuffer(source)
+      ? onceOnly(source)
+      : (source as unknown as AsyncIterable<Uint8Array>)
+    try {
+      // With a terminal there is one stream, and the engine sends it as it is.
+      yield* details.Config.Tty ? raw : demultiplex(raw)
+    } catch (error) {
+      if (!signal.aborted) throw engineError(error)
+    }
+  }
+
+  async #inspect(id: string): Promise<void> {
+    try {
+      const told = await this.#ask((docker, abortSignal) =>
+        docker.getContainer(id).inspect({ abortSignal }),
+      )
+      this.#inspected.set(id, toFacts(told))
+    } catch (error) {
+      // Removed between the list and the question.
+      if (!isAbsent(error)) throw error
+      this.#inspected.delete(id)
+    }
+  }
+
+  async #stopSignal(id: string): Promise<string> {
+    const { Config } = await this.#ask((docker) => docker.getContainer(id).inspect())
+    const { StopSignal: signal } = Config as { StopSignal?: string }
+    return signal === undefined || signal === '' ? 'SIGTERM' : signal
+  }
+
+  async #kill(id: string, signal: string): Promise<void> {
+    try {
+      await this.#change((docker, abortSignal) =>
+        docker.getContainer(id).kill({ signal, abortSignal }),
+      )
+    } catch (error) {
+      // 409: it does not run.
+      if (statusOf(error) !== 409) throw error
+    }
+  }
+
+  /** False when it still runs after `graceMs`; without one, waits for ever. */
+  async #waitForEnd(id: string, graceMs: number | undefined): Promise<boolean> {
+    const grace = graceMs === undefined ? undefined : AbortSignal.timeout(graceMs)
+    try {
+      await this.#call((docker) =>
+        docker
+          .getContainer(id)
+          .wait({ condition: 'not-running', ...(grace && { abortSignal: grace }) }),
+      )
+      return true
+    } catch (error) {
+      if (grace?.aborted === true) return false
+      if (isAbsent(error)) return true
+      throw error
+    }
+  }
+
+  #ask<T>(question: (docker: Docker, signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#call((docker) => question(docker, AbortSignal.timeout(askMs)))
+  }
+
+  #change<T>(change: (docker: Docker, signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#call((docker) => change(docker, AbortSignal.timeout(changeMs)))
+  }
+
+  async #call<T>(call: (docker: Docker) => Promise<T>): Promise<T> {
+    try {
+      return await call(await this.#docker())
+    } catch (error) {
+      throw engineError(error)
+    }
+  }
+
+  #docker(): Promise<Docker> {
+    this.#client ??= import('dockerode').then(
+      ({ default: Client }) => new Client({ socketPath: this.#socketPath }),
+    )
+    return this.#client
+  }
+}
+
+async function* onceOnly(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}
+
+function eventKind(action: string): ContainerEvent['kind'] {
+  return action === 'create' || action === 'start' || action === 'die' || action === 'destroy'
+    ? action
+    : 'other'
+}
+
+function toFacts(told: Docker.ContainerInspectInfo): ContainerFacts {
+  const state = told.State.Status as ContainerFacts['state']
+  const hasEnded = state === 'exited' || state === 'dead'
+  return {
+    id: told.Id,
+    name: told.Name.replace(/^\//, ''),
+    image: told.Config.Image,
+    imageDigest: told.Image,
+    labels: told.Config.Labels,
+    state,
+    exitCode: hasEnded ? told.State.ExitCode : undefined,
+    startedAtMs: readTime(told.State.StartedAt),
+    finishedAtMs: hasEnded ? readTime(told.State.FinishedAt) : undefined,
+  }
+}
+
+/** The engine writes the year 1 for "never". */
+function readTime(text: string): number | undefined {
+  const ms = Date.parse(text)
+  return Number.isNaN(ms) || ms <= 0 ? undefined : ms
+}
+
+function describeProgress(layers: ReadonlyMap<string, string>, last: string): string {
+  if (layers.size === 0) return last
+  const done = [...layers.values()].filter((each) => /^(Pull complete|Already exists)/.test(each))
+  return `${done.length} of ${layers.size} layers`
+}
