@@ -86,7 +86,8 @@ class DockerEngine implements Containers {
 
   async *events(label: string, value: string, signal: AbortSignal): AsyncGenerator<ContainerEvent> {
     const filters = { type: ['container'], label: [`${label}=${value}`] }
-    const stream = await this.#call((docker) => docker.getEvents({ filters, abortSignal: signal }))
+    const options = { filters, abortSignal: signal } as Docker.GetEventsOptions
+    const stream = await this.#call((docker) => docker.getEvents(options))
     yield { id: '', kind: 'subscribed' }
     try {
       for await (const item of jsonLines(stream as AsyncIterable<Uint8Array>)) {

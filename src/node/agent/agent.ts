@@ -140,12 +140,12 @@ export class Agent {
     return this.#pulser.acknowledgedMs
   }
 
-  /** The output of a unit's container on this machine, in chunks of text; see `logs.ts`. */
+  /** The output of a unit's container on this machine, as it comes; see `logs.ts`. */
   logs(
     unit: string,
     options: Pick<LogsRequest, 'tail' | 'follow'>,
     signal: AbortSignal,
-  ): AsyncIterable<string> {
+  ): AsyncIterable<Uint8Array> {
     return readLogs(this.#logsContext, { unit, ...options }, signal)
   }
 

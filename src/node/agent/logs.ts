@@ -37,7 +37,7 @@ export function logMethods(context: LogsContext): CallMethods {
   return {
     calls: new Map(),
     feeds: new Map([
-      ['agent.logs', (body, _context, signal) => readLogs(context, checkRequest(body), signal)],
+      ['agent.logs', (body, _context, signal) => readText(context, checkRequest(body), signal)],
     ]),
   }
 }
@@ -47,7 +47,7 @@ export async function* readLogs(
   { containers, observed, clusterId }: LogsContext,
   { unit, tail, follow }: LogsRequest,
   signal: AbortSignal,
-): AsyncGenerator<string> {
+): AsyncGenerator<Uint8Array> {
   const seen = observed()
   if (seen === undefined) {
     throw new JangadaError('JGD_ENGINE_DOWN', 'the container engine of this machine is down')
@@ -58,8 +58,16 @@ export async function* readLogs(
       hint: `see "jangada units": it may not have started yet`,
     })
   }
+  yield* containers.logs(container.id, { tail, follow }, signal)
+}
+
+async function* readText(
+  context: LogsContext,
+  request: LogsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
   const decoder = new TextDecoder()
-  for await (const bytes of containers.logs(container.id, { tail, follow }, signal)) {
+  for await (const bytes of readLogs(context, request, signal)) {
     yield* pieces(decoder.decode(bytes, { stream: true }))
   }
   yield* pieces(decoder.decode())
