@@ -1,4 +1,5 @@
 /** What any node answers by asking another: enrolment, unit output, and who leads. */
+import { utf8 } from '../base/bytes.ts'
 import { isJangadaError, JangadaError } from '../base/errors.ts'
 import { type MachineId, noMember } from '../base/ids.ts'
 import { machines } from '../core/records/keyspace.ts'
@@ -173,7 +174,7 @@ export class Forwarder {
     try {
       const calls = await core.door.callsTo(address)
       for await (const item of calls.feed('agent.logs', { unit: place.unit, ...options }, signal)) {
-        if (item instanceof Uint8Array) yield item
+        if (typeof item === 'string') yield utf8(item)
       }
     } catch (error) {
       if (!isJangadaError(error, 'JGD_UNREACHABLE')) throw error

@@ -5,8 +5,8 @@
  */
 import Type from 'typebox'
 import { describeError, JangadaError } from '../base/errors.ts'
-import { type ClusterId, type MachineId, type MemberId, memberId } from '../base/ids.ts'
-import { members } from '../core/records/keyspace.ts'
+import { type ClusterId, type MachineId, machineId, type MemberId, memberId } from '../base/ids.ts'
+import { machines, members } from '../core/records/keyspace.ts'
 import type { MemberRecord } from '../core/records/schemas.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Crypto, KeyPair } from '../ports/crypto.ts'
@@ -15,6 +15,7 @@ import type { Entropy } from '../ports/entropy.ts'
 import type { Log } from '../ports/log.ts'
 import type { Metrics } from '../ports/metrics.ts'
 import type { PeerIdentity, StreamAddress, Streams } from '../ports/streams.ts'
+import type { PulseSender } from './agent/pulse.ts'
 import { LeaderOffice } from './controllers/office.ts'
 import type { EnrolContext } from './enrol/context.ts'
 import { writePeers } from './enrol/identity-files.ts'
@@ -27,6 +28,7 @@ import { follow, RecordView } from './member/follow.ts'
 import type { Leadership } from './member/member.ts'
 import type { MemberStore } from './member/member-store.ts'
 import { PulseRelay } from './member/pulse-relay.ts'
+import type { PulseAnswer } from './member/pulse-types.ts'
 import { RemoteStore } from './member/remote-store.ts'
 import { Seat } from './member/seat.ts'
 import { storeMethods } from './member/store-service.ts'
@@ -39,6 +41,8 @@ import { Door } from './wire/door.ts'
 export const featureLevel = 1
 /** A member that heard its leader this lately has records that are at most moments old. */
 const upToDateMs = 1000
+/** A voter that takes longer to bring the leader's word counts as silent. */
+const pulseTimeoutMs = 1000
 
 const checkTransfer = checker(Type.Object({ to: Type.Integer({ minimum: 1 }) }))
 
@@ -74,6 +78,7 @@ export class ClusterCore {
   readonly #remote: RemoteStore
   readonly #keys: ListedKeys
   readonly #members: RecordView<MemberRecord, [string]>
+  readonly #machines = new RecordView(machines, () => undefined)
   readonly #stop = new AbortController()
   #office: LeaderOffice | undefined
   #peers: readonly Peer[]
@@ -81,7 +86,7 @@ export class ClusterCore {
   constructor(options: ClusterCoreOptions) {
     this.#options = options
     this.#peers = options.peers
-    const { clusterId, machineId, clock, entropy, crypto, log, disk, key } = options
+    const { clusterId, machineId: own, clock, entropy, crypto, log, disk, key } = options
     const door = (): Door => this.door
     this.#seat = new Seat({
       clusterId,
@@ -113,7 +118,7 @@ export class ClusterCore {
       clock,
       log,
       clusterId,
-      machineId,
+      machineId: own,
       featureLevel,
       memberId: () => this.#seat.memberId,
       methods: merge([
@@ -125,9 +130,9 @@ export class ClusterCore {
       ]),
       onRaftStream: (greeted) => this.#seat.adopt(greeted),
     })
-    const secrets = new SecretHolder({ machineId, key, store: this.store, crypto })
+    const secrets = new SecretHolder({ machineId: own, key, store: this.store, crypto })
     const refusals = new RefusalLog({ store: this.store, clock, entropy, log })
-    const shared = { clusterId, machineId, store: this.store, crypto, clock, entropy }
+    const shared = { clusterId, machineId: own, store: this.store, crypto, clock, entropy }
     this.enrol = { ...shared, secrets, refusals }
     this.#keys = new ListedKeys(
       () => this.#isUpToDate(),
@@ -158,6 +163,7 @@ export class ClusterCore {
     const shared = { store: this.store, clock, log, signal }
     void follow({ ...shared, range: this.#keys.range, follower: this.#keys })
     void follow({ ...shared, range: members.range, follower: this.#members })
+    void follow({ ...shared, range: machines.range, follower: this.#machines })
   }
 
   /** Whether the records list this peer's key: asked in every handshake. */
@@ -168,6 +174,30 @@ export class ClusterCore {
   /** Members as this machine knows them, itself among them. */
   knownMembers(): readonly KnownMember[] {
     return this.#knownMembers()
+  }
+
+  /** Machines that pulse, as far as this one knows. */
+  get machineCount(): number {
+    return this.#machines.values.filter(({ status }) => status === 'ready').length
+  }
+
+  /** Who votes, as this machine's own member knows it; empty when it has none. */
+  voters(): readonly MemberId[] {
+    return this.#seat.store?.member.status().config.voters ?? []
+  }
+
+  /** How this machine's agent reaches the voters. */
+  pulseSender(): PulseSender {
+    return {
+      targets: () => this.#memberDoors().map(({ machineId: id }) => ({ machine: machineId(id) })),
+      send: async ({ machine }, pulse) => {
+        if (machine === this.#options.machineId) return this.relay.hear(machine, pulse)
+        const target = this.#memberDoors().find((known) => known.machineId === machine)
+        if (target === undefined) throw new JangadaError('JGD_UNREACHABLE', 'no such member')
+        const calls = await this.door.callsTo(target.address)
+        return (await calls.call('pulse.send', pulse, pulseTimeoutMs)) as PulseAnswer
+      },
+    }
   }
 
   /** Asks a member to lead in this one's place. Only on the leader. */
@@ -235,17 +265,25 @@ export class ClusterCore {
   }
 
   #addresses(): readonly StreamAddress[] {
+    return this.#memberDoors().map(({ address }) => address)
+  }
+
+  /** From the records, or, before those are here, from `peers.json`. */
+  #memberDoors(): readonly Pick<KnownMember, 'machineId' | 'address'>[] {
     const known = this.#knownMembers()
-    if (known.length > 0) return known.map(({ address }) => address)
-    return this.#peers.flatMap(({ address }) => parseAddress(address) ?? [])
+    if (known.length > 0) return known
+    return this.#peers.flatMap(({ machineId: id, address: text }) => {
+      const address = parseAddress(text)
+      return address === undefined ? [] : [{ machineId: id, address }]
+    })
   }
 
   /** What a restart without DHCP and without a leader begins with. */
   async #notePeers(): Promise<void> {
     const known = this.#knownMembers()
-    const peers = known.map(({ machineId, address }) => ({
-      machineId,
-      address: formatAddress(address),
+    const peers = known.map((member) => ({
+      machineId: member.machineId,
+      address: formatAddress(member.address),
     }))
     if (peers.length === 0 || JSON.stringify(peers) === JSON.stringify(this.#peers)) return
     this.#peers = peers

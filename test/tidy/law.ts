@@ -41,8 +41,9 @@ export const law: Readonly<Record<string, Rule>> = {
     rooms: ['base', 'ports', 'core', 'node', 'platform', 'tools/client'],
     packages: [...outsideWorld, 'tar-stream', 'yaml'],
   },
+  daemon: { rooms: ['base', 'ports', 'core', 'node', 'platform'], packages: outsideWorld },
   main: {
-    rooms: ['base', 'ports', 'core', 'node', 'platform', 'tools'],
+    rooms: ['base', 'ports', 'core', 'node', 'platform', 'tools', 'daemon'],
     packages: outsideWorld,
   },
 }
