@@ -45,7 +45,7 @@ function exchange(
         ...(target.kind === 'tls' ? { authorization: `Bearer ${target.bearer}` } : {}),
         ...(body === undefined ? {} : { 'content-type': contentTypes[body.kind] }),
       },
-      agent: false,
+      // Without an agent it is this connection that is used, and no other.
       createConnection: () => socket,
       ...(signal === undefined ? {} : { signal }),
     })

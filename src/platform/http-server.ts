@@ -49,7 +49,7 @@ const graceMs = 2000
  * identity cannot be read.
  */
 export async function openDoor(api: ApiHandler, address: DoorAddress, log: Log): Promise<OpenDoor> {
-  const identity = address.kind === 'tls' ? new TlsIdentity(address.identity) : undefined
+  const identity = address.kind === 'tls' ? identityWithChain(address.identity) : undefined
   const state = { identity, closing: new AbortController() }
   const app = await makeApp(identity)
   const { server } = app
@@ -75,12 +75,16 @@ export async function openDoor(api: ApiHandler, address: DoorAddress, log: Log):
     port,
     replaceIdentity: (files) => {
       assert(address.kind === 'tls', 'only the TLS door has an identity')
-      state.identity = new TlsIdentity(files)
+      state.identity = identityWithChain(files)
       ;(server as HttpsServer).setSecureContext(state.identity.secureContext)
     },
     close: () => close(app, state.closing),
   }
 }
+
+/** Clients know no more of the cluster than its CA's pin, so the CA's certificate goes along. */
+const identityWithChain = (files: IdentityFiles): TlsIdentity =>
+  new TlsIdentity({ ...files, certificatePem: `${files.certificatePem}\n${files.authorityPem}` })
 
 async function makeApp(identity: TlsIdentity | undefined): Promise<FastifyInstance> {
   const { fastify } = await import('fastify')

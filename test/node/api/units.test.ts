@@ -1,0 +1,182 @@
+import t from 'tap'
+import { events, placements } from '../../../src/core/records/keyspace.ts'
+import { utf8 } from '../../../src/base/bytes.ts'
+import { JangadaError } from '../../../src/base/errors.ts'
+import type { UnitsAnswer, WhyAnswer } from '../../../src/node/api/answers.ts'
+import { ids, machine, makeNode, placement, state, unitFile } from './fixture.ts'
+
+t.test('a unit from its file to its end', async (t) => {
+  const node = await makeNode()
+  const { ask } = node
+  node.store.put(machine(ids.n1, 'n1'), machine(ids.n2, 'n2'))
+  const file = unitFile('busybox sleep 60')
+
+  const made = await ask('PUT', '/v1/units/web.service', { file })
+  t.match(made, { status: 201, value: { created: true, desired: 'inactive', isGlobal: false } })
+  const again = await ask('PUT', '/v1/units/web.service', { file: `# a comment\n${file}` })
+  t.match(again, { status: 200, value: { created: false } }, 'the same content is the same unit')
+
+  const other = await ask('PUT', '/v1/units/web.service', { file: unitFile('busybox true') })
+  t.match(other, { status: 409, value: { error: { code: 'JGD_UNIT_EXISTS' } } })
+  const replaced = await ask('PUT', '/v1/units/web.service', {
+    file: unitFile('busybox true'),
+    replace: true,
+    desired: 'launched',
+  })
+  t.match(replaced, { status: 200, value: { desired: 'launched' } })
+  t.not(replaced.value.hash, made.value.hash)
+
+  const nowhere = await ask('GET', '/v1/units')
+  t.match(nowhere.value.units, [{ name: 'web.service', machine: null, sub: 'unplaced' }])
+
+  node.store.put(placement('web.service', ids.n2))
+  const placed = await ask('GET', '/v1/units')
+  t.match(placed.value.units, [{ machine: ids.n2, machineName: 'n2', active: 'inactive' }])
+  node.store.put(state(node, 'web.service', ids.n2, { restarts: 3, message: 'why' }))
+  const running = await ask('GET', '/v1/units')
+  t.match(running.value.units, [
+    { active: 'active', sub: 'running', restarts: 3, message: 'why', image: 'busybox' },
+  ])
+  const files = await ask('GET', '/v1/unit-files')
+  t.match(files.value.unitFiles, [
+    { name: 'web.service', desired: 'launched', state: 'launched', targets: [{ name: 'n2' }] },
+  ])
+  const one = await ask('GET', '/v1/units/web.service')
+  t.match(one.value, { file: unitFile('busybox true'), states: [{ machine: ids.n2 }] })
+
+  const stopped = await ask('POST', '/v1/units/web.service/state', { desired: 'loaded' })
+  t.match(stopped.value, { desired: 'loaded', created: false })
+  t.match(await ask('DELETE', '/v1/units/web.service'), { status: 200 })
+  t.match(await ask('DELETE', '/v1/units/web.service'), {
+    status: 404,
+    value: { error: { code: 'JGD_UNIT_UNKNOWN' } },
+  })
+  const stays = node.store.store.range(placements.range)
+  t.equal(
+    stays.kind === 'range' && stays.result.items.length,
+    1,
+    'placements are for the controller to take away',
+  )
+  const told = await node.store.range(events.range, 'local')
+  const kinds = told.items.map((item) => events.read(item)?.value.kind)
+  t.ok(kinds.includes('unit.submitted') && kinds.includes('unit.destroyed'))
+})
+
+t.test('a refusal names file, line and reason, and every one of them', async (t) => {
+  const { ask } = await makeNode()
+  const file = unitFile('busybox true', 'Frobnicate=yes\nRestart=perhaps\n')
+  const { status, value } = await ask('PUT', '/v1/units/web.service', { file })
+  t.equal(status, 400)
+  t.match(value.error, { code: 'JGD_UNIT_UNSUPPORTED', message: /^web\.service:5: .*and 1 more/ })
+  t.match(value.error.details.problems, [
+    { file: 'web.service', line: 5 },
+    { file: 'web.service', line: 6 },
+  ])
+  const name = await ask('PUT', '/v1/units/web.timer', { file })
+  t.match(name.value.error, { code: 'JGD_UNIT_NAME' })
+  const shape = await ask('PUT', '/v1/units/web.service', { file: 7 })
+  t.match(shape, { status: 400, value: { error: { code: 'JGD_BAD_REQUEST', message: /\/file/ } } })
+})
+
+t.test('templates are kept and never run; their instances take their text', async (t) => {
+  const { ask } = await makeNode()
+  const file = unitFile('busybox echo %i')
+  const early = await ask('PUT', '/v1/units/hello@3.service', { desired: 'launched' })
+  t.match(early, {
+    status: 404,
+    value: { error: { code: 'JGD_UNIT_UNKNOWN', message: /hello@\.service/ } },
+  })
+  t.match(await ask('PUT', '/v1/units/hello@.service', { file }), { status: 201 })
+  for (const [method, path] of [
+    ['POST', '/v1/units/hello@.service/state'],
+    ['PUT', '/v1/units/hello@.service'],
+  ] as const) {
+    const { value } = await ask(method, path, { desired: 'launched' })
+    t.match(value.error, { code: 'JGD_UNIT_IS_TEMPLATE', hint: /hello@\{1\.\.3\}/ })
+  }
+  const made = await ask('PUT', '/v1/units/hello%403.service', { desired: 'launched' })
+  t.match(made, { status: 201, value: { name: 'hello@3.service', desired: 'launched' } })
+  t.equal((await ask('GET', '/v1/units/hello@3.service')).value.file, file)
+  const rows: UnitsAnswer = (await ask('GET', '/v1/units')).value
+  t.same(
+    rows.units.map(({ name }) => name),
+    ['hello@3.service'],
+  )
+})
+
+t.test('why a unit is where it is, machine by machine', async (t) => {
+  const node = await makeNode()
+  node.store.put(
+    machine(ids.n1, 'n1', { metadata: { disk: 'ssd' } }),
+    machine(ids.n2, 'n2'),
+    machine(ids.n3, 'n3', { status: 'lost' }),
+  )
+  const file = unitFile('busybox true', '[X-Fleet]\nMachineMetadata=disk=ssd\n')
+  await node.ask('PUT', '/v1/units/fast.service', { file, desired: 'launched' })
+  const before: WhyAnswer = (await node.ask('GET', '/v1/units/fast.service/why')).value
+  t.equal(before.isPlaced, false)
+  t.match(before.machines, [
+    { name: 'n1', verdict: 'possible', reason: /first choice/ },
+    { name: 'n2', verdict: 'refused', reason: 'MachineMetadata asks for disk=ssd; it is not set' },
+    { name: 'n3', verdict: 'refused', reason: 'the machine is lost' },
+  ])
+  node.store.put(placement('fast.service', ids.n1))
+  const after: WhyAnswer = (await node.ask('GET', '/v1/units/fast.service/why')).value
+  t.match(after, {
+    isPlaced: true,
+    machines: [{ name: 'n2' }, { name: 'n1', verdict: 'placed' }, {}],
+  })
+})
+
+t.test('what a lost machine last said is not what is', async (t) => {
+  const node = await makeNode()
+  node.store.put(machine(ids.n1, 'n1'), machine(ids.n2, 'n2'))
+  await node.ask('PUT', '/v1/units/a.service', { file: unitFile(), desired: 'launched' })
+  node.store.put(placement('a.service', ids.n1))
+  node.store.put(state(node, 'a.service', ids.n1))
+  node.store.put(machine(ids.n1, 'n1', { status: 'lost' }))
+  const { value } = await node.ask('GET', '/v1/units')
+  t.match(value.units, [{ machine: ids.n1, active: 'unknown', sub: 'lost' }])
+
+  t.comment('placed elsewhere, then the old machine returns with its copy still running')
+  node.store.put({ kind: 'delete', key: placements.key(ids.n1, 'a.service') })
+  node.store.put(placement('a.service', ids.n2), machine(ids.n1, 'n1'))
+  const both: UnitsAnswer = (await node.ask('GET', '/v1/units')).value
+  t.same(
+    both.units.map((row) => [row.machineName, row.active]),
+    [
+      ['n2', 'inactive'],
+      ['n1', 'active'],
+    ],
+  )
+})
+
+t.test('output comes from where the unit is', async (t) => {
+  const asked: unknown[] = []
+  const node = await makeNode({
+    unitLogs: async function* (place, options) {
+      asked.push({ ...place, ...options })
+      if (place.machine === ids.n3) {
+        throw new JangadaError('JGD_MACHINE_UNREACHABLE', 'n3 does not answer')
+      }
+      yield utf8('one\n')
+      yield utf8('two\n')
+    },
+  })
+  const { ask } = node
+  node.store.put(machine(ids.n1, 'n1'), machine(ids.n2, 'n2'), machine(ids.n3, 'n3'))
+  await ask('PUT', '/v1/units/a.service', { file: unitFile(), desired: 'launched' })
+  const none = await ask('GET', '/v1/units/a.service/logs')
+  t.match(none.value.error, { code: 'JGD_NOT_FOUND', hint: 'jangada why a.service' })
+  node.store.put(placement('a.service', ids.n2))
+  t.equal((await ask('GET', '/v1/units/a.service/logs?tail=5&follow')).text, 'one\ntwo\n')
+  t.same(asked, [{ unit: 'a.service', machine: ids.n2, tail: 5, follow: true }])
+  const bad = await ask('GET', '/v1/units/a.service/logs?tail=-1')
+  t.match(bad.value.error, { code: 'JGD_BAD_REQUEST' })
+
+  node.store.put(placement('a.service', ids.n3))
+  const which = await ask('GET', '/v1/units/a.service/logs')
+  t.match(which.value.error, { code: 'JGD_CONFLICT', hint: /--machine: n2, n3/ })
+  const gone = await ask('GET', '/v1/units/a.service/logs?machine=n3')
+  t.match(gone, { status: 502, value: { error: { code: 'JGD_MACHINE_UNREACHABLE' } } })
+})
