@@ -19,6 +19,8 @@ const prepareTimeoutMs = 5000
 /** A learner this many entries behind the leader may vote. */
 const caughtUpEntries = 64
 const defaultTarget = 3
+/** A machine on which a member could not begin is left alone for this long. */
+const avoidMs = 10_000
 
 export interface VotersOptions {
   readonly context: ControllerContext
@@ -35,6 +37,8 @@ export class VotersController {
   readonly #options: VotersOptions
   readonly #machines: RecordView<MachineRecord, [string]>
   readonly #members: RecordView<MemberRecord, [string]>
+  /** Each machine is asked once, and again only after a while. */
+  readonly #avoidedUntilMs = new Map<MachineId, number>()
 
   constructor(options: VotersOptions) {
     this.#options = options
@@ -81,10 +85,16 @@ export class VotersController {
         id: machineId(machine.id),
         status: machine.status,
         sinceMs: machine.statusSinceMs,
-        eligible: machine.roleCeiling === 'voter' && machine.durable,
+        eligible: this.#isEligible(machine),
         runs: runs(machineId(machine.id)),
       })),
     }
+  }
+
+  #isEligible({ id, roleCeiling, durable }: MachineRecord): boolean {
+    const avoidedUntilMs = this.#avoidedUntilMs.get(machineId(id)) ?? 0
+    const nowMs = this.#options.context.clock.monotonicMs()
+    return roleCeiling === 'voter' && durable && nowMs >= avoidedUntilMs
   }
 
   async #target(): Promise<number> {
@@ -101,6 +111,7 @@ export class VotersController {
       case 'none':
         return
       case 'addLearner':
+        this.#avoidedUntilMs.set(step.machine, this.#options.context.clock.monotonicMs() + avoidMs)
         await this.#addLearner(step.machine)
         return
       case 'change':

@@ -123,7 +123,7 @@ export class Member {
       onFatal: (reason) => this.#fail(reason),
     })
     const { term } = this.#raft.status()
-    this.#leadership = { role: 'follower', term, leader: noMember }
+    this.#leadership = { role: this.#shownRole('follower'), term, leader: noMember }
   }
 
   /** Begins to tick, and carries out what the restored state already asks for. */
@@ -308,6 +308,7 @@ export class Member {
         return
       case 'configChanged':
         this.#options.logger.info('the members changed', { index: effect.index, ...effect.config })
+        this.#leadership = { ...this.#leadership, role: this.#shownRole(this.#raft.status().role) }
         return
       default:
         assertNever(effect)
@@ -369,7 +370,7 @@ export class Member {
 
   #lead(role: Role, term: Term, leader: MemberId): void {
     const before = this.#leadership
-    this.#leadership = { role: this.#isLearner(role) ? 'learner' : role, term, leader }
+    this.#leadership = { role: this.#shownRole(role), term, leader }
     if (leader !== noMember) this.#leaderHeardAtMs = this.#options.clock.monotonicMs()
     if (before.role !== role || before.leader !== leader) {
       this.#options.logger.info('role', { role, term, leader })
@@ -377,9 +378,11 @@ export class Member {
     this.#options.onLeadership(this.#leadership)
   }
 
-  #isLearner(role: Role): boolean {
+  /** A follower that no configuration lets vote is a learner. */
+  #shownRole(role: Role): Leadership['role'] {
     const { voters, outgoing } = this.#raft.status().config
-    return role === 'follower' && !voters.includes(this.id) && !outgoing.includes(this.id)
+    const votes = voters.includes(this.id) || outgoing.includes(this.id)
+    return role === 'follower' && !votes ? 'learner' : role
   }
 }
 

@@ -48,6 +48,11 @@ export class RemoteStore extends CommandStore {
     this.#options = options
   }
 
+  /** The newest revision that any member has told. */
+  get seen(): Revision {
+    return this.#seen
+  }
+
   async range(request: RangeRequest, consistency: Consistency): Promise<RangeResult> {
     const result = await this.#ask('store.range', { request, consistency, atLeast: this.#seen })
     return this.#noteRange(result as RangeResult)

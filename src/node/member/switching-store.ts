@@ -11,6 +11,7 @@ import type {
   Transaction,
 } from '../../core/store/types.ts'
 import type { MemberStore } from './member-store.ts'
+import type { RemoteStore } from './remote-store.ts'
 import type {
   Consistency,
   MemberView,
@@ -21,17 +22,24 @@ import type {
 
 export class SwitchingStore implements StoreAccess {
   readonly #own: () => MemberStore | undefined
-  readonly #remote: StoreAccess
+  readonly #remote: RemoteStore
+  /** The member whose copy has once caught up with what others had told. */
+  #caughtUp: MemberStore | undefined
 
-  constructor(own: () => MemberStore | undefined, remote: StoreAccess) {
+  constructor(own: () => MemberStore | undefined, remote: RemoteStore) {
     this.#own = own
     this.#remote = remote
   }
 
-  /** A learner may still be far behind: its copy is for itself until it votes. */
+  /** A new member may still be far behind: until it has caught up, its copy is for itself. */
   #current(): StoreAccess {
     const own = this.#own()
-    return own === undefined || own.member.leadership.role === 'learner' ? this.#remote : own
+    if (own === undefined) return this.#remote
+    if (own === this.#caughtUp) return own
+    const { leadership, store } = own.member
+    if (leadership.role === 'learner' || store.revision < this.#remote.seen) return this.#remote
+    this.#caughtUp = own
+    return own
   }
 
   transact(transaction: Transaction): Promise<TransactionResult> {

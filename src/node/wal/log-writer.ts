@@ -163,6 +163,8 @@ export class LogWriter {
 
   async #write(requests: readonly AppendRequest[]): Promise<void> {
     const [first] = requests
+    // Requests that only waited for those before them: these are durable by now.
+    if (requests.every((request) => recordsOf(request).next().done === true)) return
     if (first?.snapshot !== undefined) await this.#options.promote(first)
     const bytes = requests.reduce((sum, request) => sum + sizeOf(request), frameExtraBytes)
     await this.#makeRoom(frameLength(bytes))

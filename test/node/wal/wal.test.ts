@@ -99,6 +99,23 @@ t.test('a commit index nobody waits for costs no sync, and goes with the next en
   t.same((await open(sim.mount())).restored.hardState, hard(1, 7, 2))
 })
 
+t.test('an append that only waits for the one before it writes nothing of its own', async (t) => {
+  const sim = newDisk()
+  const gate = Promise.withResolvers<void>()
+  const counted = counting(sim.mount())
+  const { wal } = await Wal.create(counted.disk, identity, options())
+  await wal.append({ entries: entries(1, 1) })
+  counted.hold(gate.promise)
+  const { write } = counted.calls
+  const first = wal.append({ entries: [entry(2)] })
+  for (let turn = 0; turn < 200; turn += 1) await Promise.resolve()
+  const waiting = wal.append({ entries: [], mustSync: false })
+  gate.resolve()
+  await Promise.all([first, waiting])
+  t.equal(counted.calls.write, write + 1)
+  t.equal(wal.failure, undefined)
+})
+
 t.test('the log runs over many segments, and lets go of those two snapshots cover', async (t) => {
   const disk = newDisk()
   const { wal } = await Wal.create(disk.mount(), identity, small())
