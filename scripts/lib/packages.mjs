@@ -11,6 +11,7 @@ export const debianPackages = {
   mmdebstrap: "the system image's root, from Debian packages",
   'squashfs-tools': "packs the system image's root",
   'busybox-static': "the initramfs, and the demo's containers",
+  'docker-registry': 'the registry from which a machine that was blank pulls its first image',
   tini: 'the first process in a racked host',
   iproute2: 'namespaces, bridges and virtual cables of the rack',
   iptables: 'Docker needs it for published ports',

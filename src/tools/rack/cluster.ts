@@ -6,7 +6,8 @@ import { rackError, until } from './world.ts'
 export const agentService = 'jangada'
 export const clusterStateDir = '/var/lib/jangada'
 
-const program = '/usr/local/bin/jangada'
+/** Where every host has the product. */
+export const program = '/usr/local/bin/jangada'
 const socket = '/run/jangada/jangada.sock'
 /** The API's port: what `jangada join` is given (DESIGN section 9). */
 const apiPort = 7381
@@ -14,8 +15,12 @@ const agentTimeoutMs = 30_000
 const tokenPattern = /J1\.\S+/
 
 export interface ClusterOptions {
-  /** The link on which the nodes serve blank machines; undefined: they boot none. */
+  /** The link on which nodes serve blank machines; undefined: they boot none. */
   readonly bootLink?: string
+  /** The hosts that serve them; all when not told. */
+  readonly bootHosts?: readonly string[]
+  /** Labels of the machines, by the name of the host. */
+  readonly metadata?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
 /**
@@ -31,7 +36,10 @@ export async function bringUpCluster(rack: Rack, options: ClusterOptions = {}): 
   if (rack.spec.binary === undefined) {
     throw rackError('the rack was built without a binary', 'Give `rackUp` the built product.')
   }
-  await rack.sh(first.name, [program, 'init', '--state-dir', clusterStateDir, '--name', first.name])
+  // Nobody is there to admit the rack's blank machines, and nobody else is on its network.
+  const admission = options.bootLink === undefined ? [] : ['--admission', 'auto']
+  const init = [program, 'init', '--state-dir', clusterStateDir, '--name', first.name]
+  await rack.sh(first.name, [...init, ...admission])
   await startAgent(rack, first.name, options)
   const token = await joinToken(rack, first.name)
   await Promise.all(
@@ -52,8 +60,14 @@ async function joinToken(rack: Rack, host: string): Promise<string> {
 }
 
 async function startAgent(rack: Rack, host: string, options: ClusterOptions): Promise<void> {
-  const link = options.bootLink === undefined ? [] : ['--link', options.bootLink]
-  const up = [program, 'up', '--state-dir', clusterStateDir, ...link]
+  const { bootLink, bootHosts, metadata } = options
+  const boots = bootLink !== undefined && (bootHosts?.includes(host) ?? true)
+  const link = boots ? ['--link', bootLink] : []
+  const labels = Object.entries(metadata?.[host] ?? {}).flatMap(([key, value]) => [
+    '--metadata',
+    `${key}=${value}`,
+  ])
+  const up = [program, 'up', '--state-dir', clusterStateDir, '--name', host, ...link, ...labels]
   await rack.startService(host, agentService, up)
   await agentReady(rack, host)
 }

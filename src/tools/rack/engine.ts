@@ -2,16 +2,14 @@
  * The Docker engine of a host, spoken to from outside through /proc/PID/root. No client program
  * is started, and no namespace is entered.
  */
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
-import { type IncomingMessage, request } from 'node:http'
+import { askSocket } from './socket.ts'
 import { rackError } from './world.ts'
 
 const askTimeoutMs = 3_000
 /** Loading copies hundreds of megabytes on a slow disk. */
 const loadTimeoutMs = 300_000
-/** Of an answer; what we ask for is far smaller. */
-const answerBytesMax = 8 * 1024 * 1024
+/** By which an agent's containers are known. */
+const unitLabel = 'jangada.unit'
 
 export const engineSocket = (initPid: number): string => `/proc/${initPid}/root/run/docker.sock`
 
@@ -37,39 +35,36 @@ export async function loadImage(initPid: number, tarFile: string): Promise<void>
   if (answer.includes('"errorDetail"')) throw rackError(`docker load of ${tarFile}: ${answer}`)
 }
 
-async function ask(
+/** A container that a unit runs in, as its engine tells it. */
+export interface UnitContainer {
+  readonly id: string
+  readonly unit: string
+  /** `running`, `exited`, …: the engine's word. */
+  readonly state: string
+}
+
+/** What `docker ps --all --filter label=jangada.unit` shows on the host. */
+export async function listUnitContainers(initPid: number): Promise<UnitContainer[]> {
+  const filters = encodeURIComponent(JSON.stringify({ label: [unitLabel] }))
+  const listed = JSON.parse(await ask(initPid, 'GET', `/containers/json?all=1&filters=${filters}`))
+  return (listed as { Id: string; State: string; Labels: Record<string, string> }[]).map(
+    ({ Id: id, State: state, Labels: labels }) => ({ id, state, unit: labels[unitLabel] ?? '' }),
+  )
+}
+
+/** When the container was last started, as the engine spells it. */
+export async function containerStartedAt(initPid: number, id: string): Promise<string> {
+  const details = JSON.parse(await ask(initPid, 'GET', `/containers/${id}/json`))
+  return (details as { State: { StartedAt: string } }).State.StartedAt
+}
+
+function ask(
   initPid: number,
   method: 'GET' | 'POST',
   path: string,
   bodyFile?: string,
 ): Promise<string> {
-  const length = bodyFile === undefined ? 0 : (await stat(bodyFile)).size
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const outgoing = request({
-      socketPath: engineSocket(initPid),
-      method,
-      path,
-      headers: { 'content-type': 'application/x-tar', 'content-length': length, host: 'docker' },
-      signal: AbortSignal.timeout(bodyFile === undefined ? askTimeoutMs : loadTimeoutMs),
-      // A pool would keep connections to hosts that have been switched off since.
-      agent: false,
-    })
-    outgoing.once('response', resolve)
-    // Not once: a host that is switched off may fail both our sending and our receiving.
-    outgoing.on('error', reject)
-    if (bodyFile === undefined) outgoing.end()
-    else createReadStream(bodyFile).once('error', reject).pipe(outgoing)
-  })
-  const parts: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > answerBytesMax) throw rackError(`${method} ${path}: the answer is too long`)
-    parts.push(chunk)
-  }
-  const text = Buffer.concat(parts).toString()
-  const status = response.statusCode ?? 0
-  // A plain error: while an engine starts, its refusals are worth another try.
-  if (status >= 300) throw new Error(`${method} ${path}: ${status} ${text.trim().slice(0, 500)}`)
-  return text
+  const timeoutMs = bodyFile === undefined ? askTimeoutMs : loadTimeoutMs
+  const body = bodyFile === undefined ? undefined : { file: bodyFile, type: 'application/x-tar' }
+  return askSocket(engineSocket(initPid), { method, path, timeoutMs, ...(body && { body }) })
 }

@@ -80,6 +80,11 @@ export class Rack {
     return hosts.find((status) => status.name === name) as HostStatus
   }
 
+  /** The host's PID 1 as seen from outside: the way to its files and sockets. */
+  async initPid(name: string): Promise<number> {
+    return (await this.#running(this.host(name))).pid
+  }
+
   // Power
 
   /** Switches a host on and waits for its engine. A host that is on already is left alone. */
