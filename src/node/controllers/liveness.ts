@@ -17,6 +17,8 @@ import { type ControllerContext, type Office, putEvent, viewOf } from './context
 
 /** A voter that does not tell its table in this time is not waited for. */
 const tableTimeoutMs = 250
+/** Longer than a pulse and its relays take; see `runs`. */
+const runsForSureMs = 2500
 /** The longest sleep between two looks: clocks and records may have changed meanwhile. */
 const longestLookMs = 200
 
@@ -34,8 +36,8 @@ export class LivenessController {
   /** Machines for which "lost" is being written: their pulses are no longer acknowledged. */
   readonly #deciding = new Set<MachineId>()
   readonly #silentUntilMs = new Map<MachineId, number>()
-  /** What each machine said last of the Raft member on it; 0 is none. */
-  readonly membersOnMachines = new Map<MachineId, number>()
+  /** What each machine says of the Raft member on it (0 is none), and since when. */
+  readonly #runs = new Map<MachineId, { readonly memberId: number; readonly sinceMs: number }>()
   #collected = false
 
   constructor(options: LivenessOptions) {
@@ -52,13 +54,30 @@ export class LivenessController {
     for (const { machine, ageMs, pulse } of pulses) {
       if (!isMachineId(machine)) continue
       table.heard(machine, nowMs - ageMs)
-      this.membersOnMachines.set(machine, pulse.memberId)
+      if (this.#runs.get(machine)?.memberId !== pulse.memberId) {
+        this.#runs.set(machine, { memberId: pulse.memberId, sinceMs: nowMs })
+      }
       if (pulse.silentForMs > 0) this.#silentUntilMs.set(machine, nowMs + pulse.silentForMs)
       else this.#silentUntilMs.delete(machine)
       if (pulse.reports.length > 0) onReports(machine, pulse.reports)
     }
     await context.store.member.barrier()
     return { term: office.term, verdicts: pulses.map(({ machine }) => this.#verdict(machine)) }
+  }
+
+  /**
+   * The member that the machine has said it runs for long enough that no pulse under way says
+   * otherwise; 0 for none, undefined while that is not sure.
+   */
+  runs(machine: MachineId): number | undefined {
+    const told = this.#runs.get(machine)
+    const nowMs = this.#options.context.clock.monotonicMs()
+    return told === undefined || nowMs - told.sinceMs < runsForSureMs ? undefined : told.memberId
+  }
+
+  /** The machine has just been given a member: what it said before is no longer true. */
+  forgetRuns(machine: MachineId): void {
+    this.#runs.delete(machine)
   }
 
   #verdict(machine: string): Verdict {

@@ -95,7 +95,8 @@ export class LeaderOffice {
       office,
       door,
       peerPort,
-      runs: (machine) => liveness.membersOnMachines.get(machine),
+      runs: (machine) => liveness.runs(machine),
+      forgetRuns: (machine) => liveness.forgetRuns(machine),
       sealFor,
     })
     new Housekeeping(context, office)

@@ -27,8 +27,9 @@ export interface VotersOptions {
   readonly office: Office
   readonly door: () => Door
   readonly peerPort: number
-  /** What a machine said of its member in its last pulse; undefined while it has not. */
+  /** The member a machine says it runs, once that is sure; see `LivenessController.runs`. */
   readonly runs: (machine: MachineId) => number | undefined
+  readonly forgetRuns: (machine: MachineId) => void
   /** The cluster's secrets, sealed to a machine that is about to vote. */
   readonly sealFor: (machine: MachineId) => Promise<void>
 }
@@ -133,6 +134,7 @@ export class VotersController {
     const id = memberId(index)
     const calls = await door().callsTo(address)
     const answer = await calls.call('member.prepare', { memberId: id }, prepareTimeoutMs)
+    this.#options.forgetRuns(machine)
     const incarnation = (answer as { incarnation?: unknown }).incarnation
     if (typeof incarnation !== 'string') throw new Error('the machine named no incarnation')
     const member: MemberRecord = {
