@@ -6,11 +6,13 @@ import { chmodSync } from 'node:fs'
 import { unlink } from 'node:fs/promises'
 import type { Server as HttpsServer } from 'node:https'
 import { connect } from 'node:net'
+import { dirname } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { assert, assertNever } from '../base/assert.ts'
 import { describeError, JangadaError } from '../base/errors.ts'
 import type { ApiDoor, ApiHandler } from '../node/api/messages.ts'
 import type { Log } from '../ports/log.ts'
+import { makeDirectories } from './file-tree.ts'
 import { answerWith } from './http-exchange.ts'
 import { type IdentityFiles, TlsIdentity } from './tls-identity.ts'
 
@@ -109,6 +111,8 @@ async function listen(app: FastifyInstance, address: DoorAddress): Promise<void>
       await app.listen({ host: address.host, port: address.port })
       return
     case 'socket':
+      // Without systemd nobody has made it; libuv would call its absence a lack of permission.
+      await makeDirectories(dirname(address.path))
       await removeStale(address.path)
       await listenPrivately(app, address.path)
       return
