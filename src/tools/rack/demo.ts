@@ -11,6 +11,7 @@ import type { MachineRow } from '../../node/api/answers.ts'
 import { type DemoArguments, parseDemoArguments } from './demo/arguments.ts'
 import { blankStep, imageStep, workStep } from './demo/blank-steps.ts'
 import {
+  binaryFile,
   buildStep,
   downStep,
   powerCutStep,
@@ -47,7 +48,7 @@ async function tell(story: Story, world: RackWorld, args: DemoArguments): Promis
     if (scene !== undefined) await work(scene)
   }
   await story.step('rack', 'three hosts, one cluster', async () => {
-    const rack = await rackStep(story, world, { name, blanks: blank ? 1 : 0 })
+    const rack = await rackStep(story, world, { name, blanks: blank ? 1 : 0, binary: binaryFile })
     scene = { rack, units: new Map() }
   })
   await story.step(

@@ -62,9 +62,9 @@ export async function buildStep(story: Story): Promise<void> {
 export async function rackStep(
   story: Story,
   world: RackWorld,
-  options: { readonly name: string; readonly blanks: number },
+  options: { readonly name: string; readonly blanks: number; readonly binary: string },
 ): Promise<Rack> {
-  const rack = await rackUp(world, { ...options, hosts: hostCount, binary: binaryFile })
+  const rack = await rackUp(world, { ...options, hosts: hostCount })
   const { hosts } = await rack.ls()
   const engines = new Set(hosts.map(({ engineId }) => engineId))
   if (engines.size !== hostCount) throw rackError('two hosts share one engine')
