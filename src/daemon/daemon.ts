@@ -24,6 +24,7 @@ import { openMetrics, type OpenMetrics } from '../platform/metrics.ts'
 import { type TlsStreams, tlsStreams } from '../platform/streams.ts'
 import { version } from '../platform/version.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { KeyPair } from '../ports/crypto.ts'
 import { sleep } from '../ports/clock.ts'
 import type { Disk } from '../ports/disk.ts'
 import type { Log } from '../ports/log.ts'
@@ -194,6 +195,10 @@ class Machine {
     const context = this.#apiContext(core, forwarder, open)
     const boot = await this.#openBoot(core, disk, open)
     await this.#openDoors(new Api({ ...context, ...boot }))
+    this.#keepCertificate(key, disk, streams, forwarder)
+  }
+
+  #keepCertificate(key: KeyPair, disk: Disk, streams: TlsStreams, forwarder: Forwarder): void {
     void keepCertificate({
       files: this.#files,
       key,
