@@ -168,11 +168,13 @@ export function noteEnd(
 }
 
 /** The memory after a start that came to nothing. */
-export const noteStartFailed = (
+export function noteStartFailed(
   memory: UnitMemory,
-  failure: { readonly timedOut: boolean; readonly message: string },
+  { timedOut, message }: { readonly timedOut: boolean; readonly message: string },
   nowMs: number,
-): UnitMemory => noteEnd(memory, { kind: 'start-failed', ...failure }, 0, nowMs)
+): UnitMemory {
+  return noteEnd(memory, { kind: 'start-failed', timedOut, message }, 0, nowMs)
+}
 
 /** When an ended unit may start again, on the clock of `nowMs`. */
 export const restartAtMs = (memory: UnitMemory, rules: UnitRules): number =>

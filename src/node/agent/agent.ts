@@ -181,6 +181,8 @@ export class Agent {
     const works = this.#works
     const desired = this.#placed.desired
     if (works === undefined || desired === undefined || this.#stop.signal.aborted) return
+    // Before the engine was asked, nothing is unknown yet: a restart of the agent makes no noise.
+    if (!this.#engine.isKnown) return
     const { clock, clusterId, metrics } = this.#options
     const nowMs = clock.monotonicMs()
     const result = reconcile({

@@ -26,6 +26,7 @@ export class EngineWatch {
   readonly #options: EngineWatchOptions
   readonly #label = unitContainerLabel
   #containers: readonly ContainerFacts[] | undefined
+  #isKnown = false
   #listing: Promise<void> | undefined
   #next: Promise<void> | undefined
   /** Ends the connection in use. */
@@ -38,6 +39,11 @@ export class EngineWatch {
   /** Every unit's container, of whatever cluster. Undefined while the engine does not answer. */
   get containers(): readonly ContainerFacts[] | undefined {
     return this.#containers
+  }
+
+  /** The engine has been asked: it answered, or it did not. */
+  get isKnown(): boolean {
+    return this.#isKnown
   }
 
   /** Runs until `signal` aborts. Never rejects. */
@@ -91,17 +97,20 @@ export class EngineWatch {
 
   async #list(): Promise<void> {
     const { containers, log } = this.#options
+    let listed: readonly ContainerFacts[] | undefined
     try {
-      this.#setContainers(await containers.list(this.#label.name, this.#label.value))
+      listed = await containers.list(this.#label.name, this.#label.value)
     } catch (error) {
       log.warn('the containers could not be listed', { cause: describeError(error) })
-      this.#setContainers(undefined)
       this.#connection.abort()
     }
+    // Not within the try: a bug in who is told is no failure of the engine.
+    this.#setContainers(listed)
   }
 
   #setContainers(containers: readonly ContainerFacts[] | undefined): void {
-    if (containers === undefined && this.#containers === undefined) return
+    if (containers === undefined && this.#containers === undefined && this.#isKnown) return
+    this.#isKnown = true
     this.#containers = containers
     this.#options.onChange()
   }

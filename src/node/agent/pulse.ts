@@ -78,7 +78,8 @@ export class Pulser {
   #term = 0
   #bootId: string | undefined
   #acknowledgedMs: number | undefined
-  #wake: AbortController | undefined
+  /** Ends the pause between two pulses. */
+  #wake = new AbortController()
 
   constructor(options: PulserOptions) {
     this.#options = options
@@ -93,18 +94,19 @@ export class Pulser {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, machineCount } = this.#options
     this.#bootId = await this.#options.bootId()
+    signal.addEventListener('abort', () => this.#wake.abort(), { once: true })
     while (!signal.aborted) {
       void this.#sendAll(0)
       const { pulseMs } = deadlines(machineCount())
       this.#wake = new AbortController()
-      await sleep(clock, pulseMs, AbortSignal.any([signal, this.#wake.signal]))
+      await sleep(clock, pulseMs, this.#wake.signal)
       if (this.#wake.signal.aborted) await sleep(clock, newsAfterMs, signal)
     }
   }
 
   /** There is news: the next pulse leaves soon. */
   news(): void {
-    this.#wake?.abort()
+    this.#wake.abort()
   }
 
   /** Announces a planned silence. Resolves once a voter has acknowledged it, or gives up. */

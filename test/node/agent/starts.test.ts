@@ -1,0 +1,107 @@
+/** Starts that need more than an engine: images, files, time. */
+import t from 'tap'
+import { AgentWorld } from './fixture.ts'
+
+const line = (rest: string): string[] => [`ExecStart=/usr/bin/docker run ${rest}`]
+
+t.test('a missing image is pulled, for everyone to see, and then it runs', async (t) => {
+  const world = new AgentWorld({ registry: ['cache/redis:7'] })
+  world.place('cache.service', line('cache/redis:7 sleep 100000'))
+  world.agent.start()
+  await world.untilWord('cache.service', 'activating/pulling')
+  t.match(world.state('cache.service')?.message, /cache\/redis:7/)
+  await world.untilWord('cache.service', 'active/running')
+})
+
+t.test('an image that may not be pulled, and is not there, is a failure with a code', async (t) => {
+  const world = new AgentWorld({ registry: ['cache/redis:7'] })
+  world.place('cache.service', line('--pull=never cache/redis:7'))
+  world.agent.start()
+  await world.untilWord('cache.service', 'failed/failed')
+  t.match(world.state('cache.service')?.message, /JGD_IMAGE_MISSING/)
+})
+
+t.test('an image that no registry has is a failure with a code', async (t) => {
+  const world = new AgentWorld()
+  world.place('cache.service', line('cache/redis:8'))
+  world.agent.start()
+  await world.untilWord('cache.service', 'failed/failed')
+  t.match(world.state('cache.service')?.message, /JGD_IMAGE_PULL/)
+})
+
+t.test('a pull before the start may fail where a - says so', async (t) => {
+  const world = new AgentWorld()
+  const run = line('busybox:jangada sleep 100000')
+  world.place('may.service', ['ExecStartPre=-/usr/bin/docker pull busybox:jangada', ...run])
+  world.place('must.service', ['ExecStartPre=/usr/bin/docker pull busybox:jangada', ...run])
+  world.agent.start()
+  await world.untilWord('may.service', 'active/running')
+  await world.untilWord('must.service', 'failed/failed')
+  t.match(world.state('must.service')?.message, /JGD_IMAGE_PULL/)
+})
+
+t.test('TimeoutStartSec holds for the pull too', async (t) => {
+  const world = new AgentWorld({ registry: ['cache/redis:7'] })
+  world.containers = new Proxy(world.engine, {
+    get: (target, name) => {
+      if (name === 'pull') return () => new Promise(() => undefined)
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  world.place('cache.service', ['TimeoutStartSec=5', ...line('cache/redis:7')])
+  await world.restartAgent()
+  const tookMs = await world.untilWord('cache.service', 'failed/failed')
+  t.ok(tookMs >= 5_000 && tookMs < 5_500, `${tookMs} ms`)
+  t.match(world.state('cache.service')?.message, /TimeoutStartSec/)
+})
+
+t.test('a slow pull is given up when its unit goes', async (t) => {
+  const world = new AgentWorld()
+  world.containers = new Proxy(world.engine, {
+    get: (target, name) => {
+      if (name === 'pull') return () => new Promise(() => undefined)
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  world.place('cache.service', line('cache/redis:7'))
+  await world.restartAgent()
+  await world.untilWord('cache.service', 'activating/pulling')
+  world.unplace('cache.service')
+  const tookMs = await world.until('it is gone', () => world.state('cache.service') === undefined)
+  t.ok(tookMs < 1_000, `${tookMs} ms`)
+})
+
+t.test('a program that is not in the image fails the start, and leaves no container', async (t) => {
+  const world = new AgentWorld()
+  world.place('web.service', line('busybox:jangada no-such-program'))
+  world.agent.start()
+  await world.untilWord('web.service', 'failed/failed')
+  t.match(world.state('web.service')?.message, /JGD_BAD_REQUEST.*no-such-program/)
+  await world.until('nothing is left', () => world.engine.all.length === 0)
+})
+
+t.test('a file of the machine that is missing is named', async (t) => {
+  const world = new AgentWorld()
+  const run = line('busybox:jangada sleep 100000')
+  world.place('web.service', ['EnvironmentFile=/etc/web.env', 'Restart=on-failure', ...run])
+  world.agent.start()
+  await world.untilWord('web.service', 'activating/auto-restart')
+  t.match(world.state('web.service')?.message, /\/etc\/web\.env/)
+  world.files.set('/etc/web.env', 'A=1')
+  await world.untilWord('web.service', 'active/running')
+})
+
+t.test('a unit whose record is not there, or is another one, waits for it', async (t) => {
+  const world = new AgentWorld()
+  world.place('web.service', line('busybox:jangada sleep 100000'), { hash: 'hash-1' })
+  world.agent.start()
+  await world.untilWord('web.service', 'active/running')
+  world.store.put({ kind: 'delete', key: '/jangada/units/web.service' })
+  await world.time.runFor(10_000)
+  t.equal(world.word('web.service'), 'active/running', 'what runs, runs on')
+  await world.restartAgent()
+  await world.until('it is told', () => world.state('web.service') !== undefined)
+  t.equal(world.word('web.service'), 'active/running', 'also for a new agent')
+})
