@@ -19,7 +19,11 @@ export const law: Readonly<Record<string, Rule>> = {
   'core/records': { rooms: ['base', 'core/store'], packages: ['typebox', 'yaml'] },
   'core/*': { rooms: ['base'], packages: ['typebox', 'yaml'], types: ['core/records'] },
   'node/*': { rooms: ['base', 'ports', 'core', 'node'], packages: ['msgpackr', 'typebox'] },
-  'tools/cli': { rooms: ['base', 'tools/client'], packages: ['yargs'] },
+  'tools/cli': {
+    rooms: ['base', 'core/units', 'core/trust'],
+    packages: ['yargs'],
+    types: ['ports', 'node/api', 'daemon', 'tools/rack'],
+  },
   'tools/client': { rooms: ['base'], packages: outsideWorld, types: ['node/api'] },
   'tools/dashboard': { rooms: [], packages: ['preact', 'uplot'] },
   platform: {

@@ -1,0 +1,59 @@
+import type { StatusReport } from '../../../node/api/answers.ts'
+import { type Command, nodeOptions } from '../command.ts'
+import { openNode } from '../node-client.ts'
+import { agoText, formatColumns, printJson } from '../table.ts'
+
+const eventsShown = 5
+
+export const command: Command = {
+  synopsis: 'status',
+  about:
+    'The cluster at a glance: who leads, whether there is a quorum, machines, units, and what\n' +
+    'happened last. --json gives the whole of /v1/status.',
+  words: { min: 0, max: 0 },
+  options: nodeOptions,
+  examples: [],
+  run: async (args, environment) => {
+    const status = await openNode(args, environment).get<StatusReport>('/v1/status')
+    if (args.flag('json')) printJson(environment, status)
+    else environment.stdout(summary(status, environment.wallMs()))
+    return 0
+  },
+}
+
+function summary(status: StatusReport, nowMs: number): string {
+  const { node, leader, members, machines, units, events } = status
+  const voters = members.filter(({ role }) => role === 'voter')
+  const ready = machines.filter((machine) => machine.status === 'ready')
+  const wanted = units.filter(({ desired }) => desired === 'launched')
+  const running = wanted.filter(({ active }) => active === 'active')
+  const quorum = status.stale === false ? 'quorum' : 'no quorum'
+  const rows = [
+    ['cluster', status.cluster],
+    ['node', `${node.name} (${node.role}), version ${node.version}`],
+    ['leader', leader === null ? 'none known' : `${leader.name ?? leader.memberId}`],
+    ['voters', `${voters.map(({ name }) => name).join(', ')} (${quorum}, term ${status.term})`],
+    ['machines', `${ready.length} of ${machines.length} ready`],
+    ['units', `${running.length} of ${wanted.length} running`],
+    ['revision', String(status.revision)],
+  ]
+  const troubles = [
+    ...machines.filter(({ status: is }) => is === 'lost').map(({ name }) => `${name} is lost`),
+    ...wanted
+      .filter(({ active }) => active !== 'active')
+      .map(({ name, active, sub, message }) =>
+        message === '' ? `${name} is ${active} (${sub})` : `${name} is ${active}: ${message}`,
+      ),
+  ]
+  const told = events.slice(-eventsShown).map(({ atMs, message }) => {
+    return `  ${agoText(atMs, nowMs).padEnd(12)} ${message}`
+  })
+  const lines = [
+    ...formatColumns(rows),
+    ...(troubles.length === 0
+      ? []
+      : ['', 'not as it should be:', ...troubles.map((t) => `  ${t}`)]),
+    ...(told.length === 0 ? [] : ['', 'lately:', ...told]),
+  ]
+  return `${lines.join('\n')}\n`
+}

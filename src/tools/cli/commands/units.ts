@@ -1,0 +1,38 @@
+import type { UnitRow, UnitsAnswer } from '../../../node/api/answers.ts'
+import { type Command, nodeOptions, tableOptions } from '../command.ts'
+import { openNode } from '../node-client.ts'
+import { type Column, machineText, printJson, printTable } from '../table.ts'
+
+const columns: readonly Column<UnitRow>[] = [
+  { name: 'unit', cell: ({ name }) => name },
+  {
+    name: 'machine',
+    cell: ({ machine, machineAddress }, full) => machineText(machine, machineAddress, full),
+  },
+  { name: 'active', cell: ({ active }) => active },
+  { name: 'sub', cell: ({ sub }) => sub },
+  { name: 'name', isExtra: true, cell: ({ machineName }) => machineName ?? '' },
+  { name: 'restarts', isExtra: true, cell: ({ restarts }) => String(restarts) },
+  { name: 'hash', isExtra: true, cell: ({ hash }, full) => (full ? hash : hash.slice(0, 7)) },
+  { name: 'image', isExtra: true, cell: ({ image }) => image ?? '' },
+  { name: 'message', isExtra: true, cell: ({ message }) => message },
+]
+
+export const command: Command = {
+  synopsis: 'units',
+  about:
+    'Lists the units that are loaded or launched, the machine of each, and its state there in\n' +
+    "systemd's words. `unit-files` lists the others too.",
+  words: { min: 0, max: 0 },
+  options: { ...nodeOptions, ...tableOptions },
+  examples: [['units --fields=unit,name,active', 'chosen columns']],
+  run: async (args, environment) => {
+    const answer = await openNode(args, environment).get<UnitsAnswer>('/v1/units')
+    const units = answer.units.filter(
+      ({ desired, machine }) => desired !== 'inactive' || machine !== null,
+    )
+    if (args.flag('json')) printJson(environment, { ...answer, units })
+    else printTable(environment, args, columns, units)
+    return 0
+  },
+}

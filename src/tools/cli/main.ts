@@ -1,0 +1,154 @@
+/** `jangada COMMAND …`: finds the command, loads only that one, and runs it. */
+import { errorCodes, isJangadaError, JangadaError } from '../../base/errors.ts'
+import type { Command } from './command.ts'
+import type { CliEnvironment } from './environment.ts'
+
+interface Entry {
+  /** One or two words. */
+  readonly name: string
+  readonly summary: string
+  readonly load: () => Promise<{ readonly command: Command }>
+}
+
+const entry = (name: string, summary: string, load: Entry['load']): Entry => ({
+  name,
+  summary,
+  load,
+})
+
+const groups: Readonly<Record<string, readonly Entry[]>> = {
+  'A cluster': [
+    entry('init', 'Make a new cluster of this machine', () => import('./commands/init.ts')),
+    entry('up', "Be this machine's part of the cluster", () => import('./commands/up.ts')),
+    entry('join', 'Join this machine to a cluster', () => import('./commands/join.ts')),
+    entry('token', 'Make a token for machines or for the API', () => import('./commands/token.ts')),
+    entry('token ls', 'List tokens', () => import('./commands/token-ls.ts')),
+    entry('token rm', 'Take a token back', () => import('./commands/token-rm.ts')),
+    entry('admit', 'Let a machine in that waits', () => import('./commands/admit.ts')),
+    entry('status', 'The cluster at a glance', () => import('./commands/status.ts')),
+    entry('machines', 'List machines', () => import('./commands/machines.ts')),
+    entry('metadata', 'Label a machine', () => import('./commands/metadata.ts')),
+    entry('leader', 'Who leads', () => import('./commands/leader.ts')),
+    entry('leader transfer', 'Hand the lead over', () => import('./commands/leader-transfer.ts')),
+    entry('events', 'What happened', () => import('./commands/events.ts')),
+  ],
+  Units: [
+    entry('units', 'List units and where they run', () => import('./commands/units.ts')),
+    entry('unit-files', 'List unit files', () => import('./commands/unit-files.ts')),
+    entry('submit', 'Store unit files', () => import('./commands/submit.ts')),
+    entry('load', 'Give units a machine', () => import('./commands/load.ts')),
+    entry('start', 'Run units', () => import('./commands/start.ts')),
+    entry('stop', 'Stop units; they keep their machine', () => import('./commands/stop.ts')),
+    entry('unload', 'Stop units and take them off', () => import('./commands/unload.ts')),
+    entry('destroy', 'Forget units', () => import('./commands/destroy.ts')),
+    entry('cat', 'Print a unit file', () => import('./commands/cat.ts')),
+    entry('why', 'Why a unit is where it is', () => import('./commands/why.ts')),
+    entry('logs', "A unit's output", () => import('./commands/logs.ts')),
+  ],
+  'Blank machines and the lab': [
+    entry('image ls', 'List system images', () => import('./commands/image-ls.ts')),
+    entry('image import', 'Import a system image', () => import('./commands/image-import.ts')),
+    entry('image build', 'Build a system image', () => import('./commands/image-build.ts')),
+    entry('image rm', 'Remove a system image', () => import('./commands/image-rm.ts')),
+    entry('rack', 'A cluster on one computer', () => import('./commands/rack.ts')),
+  ],
+  Other: [entry('version', 'Versions here and there', () => import('./commands/version.ts'))],
+}
+
+const aliases: Readonly<Record<string, string>> = {
+  'list-units': 'units',
+  'list-unit-files': 'unit-files',
+  'list-machines': 'machines',
+  journal: 'logs',
+  'token create': 'token',
+  image: 'image ls',
+}
+
+const entries = new Map(
+  Object.values(groups)
+    .flat()
+    .map((one) => [one.name, one]),
+)
+
+/** The exit code: 0 done, 1 failed, 2 usage. Rejects only for our own mistakes. */
+export async function runCli(
+  argv: readonly string[],
+  environment: CliEnvironment,
+): Promise<number> {
+  try {
+    return await dispatch(argv, environment)
+  } catch (error) {
+    if (!isJangadaError(error)) throw error
+    report(error, argv.includes('--json'), environment)
+    return errorCodes[error.code].exit === 2 ? 2 : 1
+  }
+}
+
+async function dispatch(argv: readonly string[], environment: CliEnvironment): Promise<number> {
+  const [first = '', second = ''] = argv
+  if (first === '' || first === '--help' || first === '-h' || first === 'help') {
+    environment.stdout(overview())
+    return first === '' ? 2 : 0
+  }
+  if (first === '--version') {
+    environment.stdout(`${environment.version}\n`)
+    return 0
+  }
+  const two = find(`${first} ${second}`)
+  const found = two ?? find(first)
+  if (found === undefined) throw unknown(first)
+  const { command } = await found.load()
+  const { parseArguments } = await import('./command.ts')
+  const parsed = parseArguments(found.name, command, argv.slice(two === undefined ? 1 : 2))
+  if (parsed.kind === 'run') return command.run(parsed.args, environment)
+  environment.stdout(parsed.text)
+  return 0
+}
+
+const find = (name: string): Entry | undefined => entries.get(aliases[name] ?? name)
+
+function unknown(name: string): JangadaError {
+  const near = [...entries.keys()].filter((one) => one.startsWith(name.slice(0, 2)))
+  const hint = near.length === 0 ? 'jangada --help' : `did you mean ${near.join(', ')}?`
+  return new JangadaError('JGD_USAGE', `there is no command "${name}"`, { hint })
+}
+
+function overview(): string {
+  const lines = ['jangada COMMAND [ARGUMENT…]', '']
+  for (const [title, group] of Object.entries(groups)) {
+    lines.push(`${title}:`)
+    for (const { name, summary } of group) lines.push(`  ${name.padEnd(16)} ${summary}`)
+    lines.push('')
+  }
+  lines.push(
+    'jangada COMMAND --help says more. Commands talk to the node on this machine, or to the one',
+    'that --endpoint and --token name. Every command takes --json. Exit codes: 0 done, 1 failed,',
+    '2 wrong usage.',
+  )
+  return `${lines.join('\n')}\n`
+}
+
+function report(error: JangadaError, asJson: boolean, environment: CliEnvironment): void {
+  if (asJson) {
+    environment.stderr(`${JSON.stringify({ error: error.toBody() })}\n`)
+    return
+  }
+  const lines = [`jangada: ${error.message} (${error.code})`]
+  for (const { file, line, reason } of problemsOf(error)) {
+    lines.push(`  ${file}${line === 0 ? '' : `:${line}`}: ${reason}`)
+  }
+  if (error.hint !== undefined) lines.push(`next: ${error.hint}`)
+  environment.stderr(`${lines.join('\n')}\n`)
+}
+
+interface Problem {
+  readonly file: string
+  readonly line: number
+  readonly reason: string
+}
+
+/** A refused unit file comes with everything that is wrong with it. */
+function problemsOf({ details }: JangadaError): readonly Problem[] {
+  const { problems } = (details ?? {}) as { problems?: unknown }
+  return Array.isArray(problems) && problems.length > 1 ? (problems as Problem[]) : []
+}

@@ -1,0 +1,256 @@
+/** What `submit`, `load`, `start`, `stop` and `unload` share: asking for a state, and waiting. */
+import type { Options } from 'yargs'
+import { isJangadaError, JangadaError } from '../../base/errors.ts'
+import { expandNames, parseUnitName, withServiceSuffix } from '../../core/units/names.ts'
+import type { UnitRow, UnitsAnswer, UnitWritten } from '../../node/api/answers.ts'
+import { type Arguments, usage } from './command.ts'
+import type { CliEnvironment } from './environment.ts'
+import { type NodeClient, segment } from './node-client.ts'
+import { printJson } from './table.ts'
+
+export type Desired = 'inactive' | 'loaded' | 'launched'
+
+const pollMs = 250
+const timeoutSecondsDefault = 300
+/** A unit that is to run and is still "dead" this long after it was placed has ended. */
+const endedAfterMs = 5000
+
+export const replaceOption: Readonly<Record<string, Options>> = {
+  replace: { type: 'boolean', describe: 'Take the place of a unit with another content' },
+}
+
+export const waitOptions: Readonly<Record<string, Options>> = {
+  block: { type: 'boolean', default: true, describe: 'Wait until it is so; --no-block does not' },
+  timeout: {
+    type: 'number',
+    requiresArg: true,
+    default: timeoutSecondsDefault,
+    describe: 'Seconds to wait at most; 0 waits for ever',
+  },
+}
+
+/** One unit to ask for: with its file's text when there is a file. */
+interface Wanted {
+  readonly name: string
+  readonly file: string | undefined
+}
+
+/**
+ * A word is a file when there is one of that name, and otherwise a unit of the cluster, or an
+ * instance of a template there or beside it: `./hello@{1..3}.service` with `./hello@.service`.
+ */
+export async function wantedUnits(
+  environment: CliEnvironment,
+  words: readonly string[],
+): Promise<Wanted[]> {
+  const wanted = new Map<string, Wanted>()
+  for (const word of words) {
+    const expanded = expandNames(word)
+    if (!expanded.ok) throw usage(expanded.reason)
+    for (const path of expanded.names.map(withServiceSuffix)) {
+      for (const one of await readWanted(environment, path)) wanted.set(one.name, one)
+    }
+  }
+  return [...wanted.values()]
+}
+
+async function readWanted(environment: CliEnvironment, path: string): Promise<Wanted[]> {
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  const directory = path.slice(0, path.length - name.length)
+  const file = await environment.readFile(path)
+  if (file !== undefined) return [{ name, file }]
+  if (directory === '') return [{ name, file }]
+  const parsed = parseUnitName(name)
+  const templateName = parsed.ok ? parsed.name.templateName : undefined
+  const template =
+    templateName === undefined ? undefined : await environment.readFile(directory + templateName)
+  if (template === undefined || templateName === undefined) {
+    throw new JangadaError('JGD_USAGE', `there is no file ${path}`)
+  }
+  return [
+    { name: templateName, file: template },
+    { name, file: undefined },
+  ]
+}
+
+export interface Changed {
+  readonly done: readonly UnitWritten[]
+  readonly failed: readonly { readonly name: string; readonly error: JangadaError }[]
+}
+
+/** Asks for `desired` of each; a template that came along for its instances is only stored. */
+export async function submitAll(
+  node: NodeClient,
+  wanted: readonly Wanted[],
+  desired: Desired | undefined,
+  replace: boolean,
+): Promise<Changed> {
+  const isAlone = wanted.length === 1
+  return each(wanted, ({ name, file }) => {
+    const parsed = parseUnitName(name)
+    const isTemplate = parsed.ok && parsed.name.kind === 'template'
+    return node.call<UnitWritten>('PUT', `/v1/units/${segment(name)}`, {
+      ...(file === undefined ? {} : { file }),
+      ...(desired === undefined || (isTemplate && !isAlone) ? {} : { desired }),
+      ...(replace && file !== undefined ? { replace } : {}),
+    })
+  })
+}
+
+/** Goes on after a refusal, so that one bad file does not hold up the others. */
+export async function each<T extends { readonly name: string }>(
+  all: readonly T[],
+  change: (one: T) => Promise<UnitWritten>,
+): Promise<Changed> {
+  const done: UnitWritten[] = []
+  const failed: { name: string; error: JangadaError }[] = []
+  for (const one of all) {
+    try {
+      done.push(await change(one))
+    } catch (error) {
+      if (!isJangadaError(error) || error.code === 'JGD_UNREACHABLE') throw error
+      if (all.length === 1) throw error
+      failed.push({ name: one.name, error })
+    }
+  }
+  return { done, failed }
+}
+
+export function reportFailures(environment: CliEnvironment, { failed }: Changed): void {
+  for (const { name, error } of failed) {
+    environment.stderr(`${name}: ${error.message} (${error.code})\n`)
+    if (error.hint !== undefined) environment.stderr(`next: ${error.hint}\n`)
+  }
+}
+
+/** What a row means for someone who waits; undefined: not there yet. */
+export type Outcome = { readonly ok: boolean; readonly text: string } | undefined
+
+export interface Waiting {
+  readonly names: readonly string[]
+  /** `rows` are all of one unit's; `sinceMs` is how long they have looked like this. */
+  readonly outcome: (rows: readonly UnitRow[], sinceMs: number) => Outcome
+}
+
+/** Prints each unit's outcome as it is seen. False when one failed or time ran out. */
+export async function waitFor(
+  environment: CliEnvironment,
+  args: Arguments,
+  node: NodeClient,
+  { names, outcome }: Waiting,
+): Promise<boolean> {
+  const timeoutMs = (args.number('timeout') ?? timeoutSecondsDefault) * 1000
+  const startedMs = environment.monotonicMs()
+  const left = new Set(names)
+  const looks = new Map<string, { readonly text: string; readonly atMs: number }>()
+  let ok = true
+  for (;;) {
+    const nowMs = environment.monotonicMs()
+    const { units } = await node.get<UnitsAnswer>('/v1/units')
+    for (const name of [...left]) {
+      const rows = units.filter((row) => row.name === name)
+      const look = lookOf(environment, args, looks, name, rows, nowMs)
+      const found = outcome(rows, nowMs - look)
+      if (found === undefined) continue
+      left.delete(name)
+      ok &&= found.ok
+      if (!args.flag('json')) environment.stdout(`${found.text}\n`)
+    }
+    if (left.size === 0) return ok
+    const isLate = timeoutMs > 0 && nowMs - startedMs >= timeoutMs
+    if (isLate || environment.signal.aborted) break
+    await environment.sleep(pollMs)
+  }
+  const [first = ''] = left
+  const why = environment.signal.aborted ? 'interrupted' : 'time is up'
+  environment.stderr(`${why}; still waiting for ${[...left].join(', ')}\n`)
+  environment.stderr(`next: jangada why ${first}\n`)
+  return false
+}
+
+/** Since when the unit has looked as it does; someone who watches is told of each change. */
+function lookOf(
+  environment: CliEnvironment,
+  args: Arguments,
+  looks: Map<string, { readonly text: string; readonly atMs: number }>,
+  name: string,
+  rows: readonly UnitRow[],
+  nowMs: number,
+): number {
+  const text = rows.map((row) => `${row.active} (${row.sub}) on ${placeText(row)}`).join('; ')
+  const known = looks.get(name)
+  if (known?.text === text) return known.atMs
+  looks.set(name, { text, atMs: nowMs })
+  if (environment.isTty && !args.flag('json')) environment.stderr(`${name}: ${text}\n`)
+  return nowMs
+}
+
+export const placeText = ({ machineName, machineAddress, machine }: UnitRow): string =>
+  machine === null
+    ? 'no machine'
+    : `${machineName ?? machine.slice(0, 8)} (${machineAddress ?? 'no address'})`
+
+export function launched(rows: readonly UnitRow[], sinceMs: number): Outcome {
+  const row = rows.find(({ active }) => active === 'active') ?? rows[0]
+  if (row === undefined) return { ok: false, text: 'the unit is gone' }
+  const at = placeText(row)
+  if (row.active === 'active') return { ok: true, text: `Unit ${row.name} launched on ${at}` }
+  const why = row.message === '' ? '' : `: ${row.message}`
+  if (row.active === 'failed') return { ok: false, text: `Unit ${row.name} failed on ${at}${why}` }
+  const ended = row.machine !== null && row.active === 'inactive' && sinceMs >= endedAfterMs
+  return ended ? { ok: true, text: `Unit ${row.name} ran on ${at} and has ended${why}` } : undefined
+}
+
+export function loaded(rows: readonly UnitRow[]): Outcome {
+  const [row] = rows
+  if (row === undefined) return { ok: false, text: 'the unit is gone' }
+  return row.machine === null
+    ? undefined
+    : { ok: true, text: `Unit ${row.name} loaded on ${placeText(row)}` }
+}
+
+const stillRuns: ReadonlySet<string> = new Set(['active', 'activating', 'deactivating'])
+
+export function stopped(rows: readonly UnitRow[]): Outcome {
+  const [row] = rows
+  if (row === undefined) return { ok: true, text: 'the unit is gone' }
+  if (rows.some(({ active }) => stillRuns.has(active))) return undefined
+  return { ok: true, text: `Unit ${row.name} stopped on ${placeText(row)}` }
+}
+
+export function unloaded(rows: readonly UnitRow[]): Outcome {
+  const [row] = rows
+  if (row === undefined) return { ok: true, text: 'the unit is gone' }
+  return row.machine === null ? { ok: true, text: `Unit ${row.name} unloaded` } : undefined
+}
+
+/** Waits as the options say, prints JSON if asked, and gives the exit code. */
+export async function finish(
+  environment: CliEnvironment,
+  args: Arguments,
+  node: NodeClient,
+  changed: Changed,
+  outcome: Waiting['outcome'],
+): Promise<number> {
+  // Global units and templates have no one machine to wait for.
+  const names = changed.done
+    .filter(({ isTemplate, isGlobal }) => !isTemplate && !isGlobal)
+    .map(({ name }) => name)
+  const json = args.flag('json')
+  if (!json) {
+    for (const { name, isTemplate, isGlobal, desired } of changed.done) {
+      if (isTemplate) environment.stdout(`Unit ${name} submitted\n`)
+      else if (isGlobal) environment.stdout(`Triggered global unit ${name}: ${desired}\n`)
+      else if (!args.flag('block')) environment.stdout(`Unit ${name} is to be ${desired}\n`)
+    }
+  }
+  const waits = args.flag('block') && names.length > 0
+  const ok = waits ? await waitFor(environment, args, node, { names, outcome }) : true
+  if (json) {
+    const { units } = await node.get<UnitsAnswer>('/v1/units')
+    const asked = new Set(changed.done.map(({ name }) => name))
+    const failed = changed.failed.map(({ name, error }) => ({ name, error: error.toBody() }))
+    printJson(environment, { units: units.filter(({ name }) => asked.has(name)), failed })
+  } else reportFailures(environment, changed)
+  return ok && changed.failed.length === 0 ? 0 : 1
+}

@@ -1,0 +1,32 @@
+/** Unit names as people type them: without `.service`, with ranges, with globs. */
+import { globMatches } from '../../base/glob.ts'
+import { expandNames, withServiceSuffix } from '../../core/units/names.ts'
+import type { UnitFilesAnswer } from '../../node/api/answers.ts'
+import { usage } from './command.ts'
+import type { NodeClient } from './node-client.ts'
+
+/** `hello@{1..3}` → three full names. Throws JGD_USAGE. */
+export function fullNames(words: readonly string[]): string[] {
+  const names = words.flatMap((word) => {
+    const expanded = expandNames(word)
+    if (!expanded.ok) throw usage(expanded.reason)
+    return expanded.names.map(withServiceSuffix)
+  })
+  return [...new Set(names)]
+}
+
+const isGlob = (text: string): boolean => /[*?[]/.test(text)
+
+/** As `fullNames`, and `hello@*` stands for those that there are. Throws JGD_USAGE for none. */
+export async function knownNames(node: NodeClient, words: readonly string[]): Promise<string[]> {
+  const plain = fullNames(words.filter((word) => !isGlob(word)))
+  const patterns = words.filter(isGlob).map(withServiceSuffix)
+  if (patterns.length === 0) return plain
+  const { unitFiles } = await node.get<UnitFilesAnswer>('/v1/unit-files')
+  const found = patterns.flatMap((pattern) => {
+    const names = unitFiles.map(({ name }) => name).filter((name) => globMatches(pattern, name))
+    if (names.length === 0) throw usage(`no unit matches ${pattern}`, 'jangada unit-files')
+    return names
+  })
+  return [...new Set([...plain, ...found])]
+}
