@@ -98,7 +98,10 @@ export class ClusterCore {
       keeper: () => this.#office?.keepAlive,
       knownAddress: (id) => this.#knownMembers().find((known) => known.id === id)?.address,
       onLeadership: (store, leadership) => this.#led(store, leadership),
-      onCommand: (_committed, command) => this.#office?.applied(command),
+      onCommand: (_committed, command) => {
+        this.store.noteApplied()
+        this.#office?.applied(command)
+      },
       onFatal: (reason) => {
         this.#office?.leave()
         options.onFatal(reason)

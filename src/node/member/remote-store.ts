@@ -25,9 +25,12 @@ import { readAlive } from './member-store.ts'
 import type { Consistency, MemberView, WatchRequest } from './store-access.ts'
 
 const callTimeoutMs = 6000
-/** A call is tried on members in turn for this long. */
+/** A call is tried on members in turn for this long; less while nobody has answered lately. */
 const patienceMs = 4000
+const patienceCutOffMs = 300
 const retryMs = 50
+/** A member that did not answer is asked after all others for this long. */
+const avoidMs = 5000
 
 export interface RemoteStoreOptions {
   readonly door: () => Door
@@ -42,6 +45,10 @@ export class RemoteStore extends CommandStore {
   #seen: Revision = revision(0)
   /** The member that answered last. */
   #preferred: string | undefined
+  /** The last call found nobody: those that follow do not wait as long to find that again. */
+  #isCutOff = false
+  /** Members that failed, and until when they are asked last. At most one entry a member. */
+  readonly #avoided = new Map<string, number>()
 
   constructor(options: RemoteStoreOptions) {
     super(options.entropy)
@@ -61,8 +68,9 @@ export class RemoteStore extends CommandStore {
   async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<EventBatch> {
     let { fromRevision } = request
     while (!signal.aborted) {
-      const calls = await this.#someone(signal)
-      if (calls === undefined) return
+      const found = await this.#someone(signal)
+      if (found === undefined) return
+      const { calls, address } = found
       try {
         for await (const item of calls.feed('store.watch', { ...request, fromRevision }, signal)) {
           const batch = item as EventBatch
@@ -74,7 +82,7 @@ export class RemoteStore extends CommandStore {
       } catch (error) {
         // Broken or behind: another member goes on from the same revision.
         if (!isTransient(error)) throw error
-        this.#preferred = undefined
+        this.#avoid(address)
         await sleep(this.#options.clock, retryMs, signal)
       }
     }
@@ -102,7 +110,7 @@ export class RemoteStore extends CommandStore {
   /** Asks members in turn. A write whose outcome is unknown is never repeated. */
   async #ask(method: string, body: unknown): Promise<unknown> {
     const { clock } = this.#options
-    const deadlineMs = clock.monotonicMs() + patienceMs
+    const deadlineMs = clock.monotonicMs() + (this.#isCutOff ? patienceCutOffMs : patienceMs)
     let last: unknown
     for (;;) {
       for (const address of this.#order()) {
@@ -110,30 +118,35 @@ export class RemoteStore extends CommandStore {
           const calls = await this.#options.door().callsTo(address)
           const answer = await calls.call(method, body, callTimeoutMs)
           this.#preferred = formatAddress(address)
+          this.#isCutOff = false
           return answer
         } catch (error) {
           last = error
           const unknown = isJangadaError(error, 'JGD_OUTCOME_UNKNOWN')
+          if (isTransient(error)) this.#avoid(address)
           if (!isTransient(error) || (unknown && method === 'store.propose')) throw error
         }
       }
       if (clock.monotonicMs() >= deadlineMs) break
       await sleep(clock, retryMs)
     }
-    if (isJangadaError(last, 'JGD_NO_QUORUM')) throw last
+    this.#isCutOff = true
     const cause = last === undefined ? 'no member is known' : describeError(last)
     throw new JangadaError('JGD_UNREACHABLE', `no member answers: ${cause}`, { cause: last })
   }
 
-  async #someone(signal: AbortSignal): Promise<CallStream | undefined> {
+  async #someone(
+    signal: AbortSignal,
+  ): Promise<{ readonly calls: CallStream; readonly address: StreamAddress } | undefined> {
     while (!signal.aborted) {
       for (const address of this.#order()) {
         try {
           const calls = await this.#options.door().callsTo(address)
           this.#preferred = formatAddress(address)
-          return calls
+          return { calls, address }
         } catch (error) {
           if (!isTransient(error)) throw error
+          this.#avoid(address)
         }
       }
       await sleep(this.#options.clock, retryMs, signal)
@@ -141,11 +154,23 @@ export class RemoteStore extends CommandStore {
     return undefined
   }
 
+  #avoid(address: StreamAddress): void {
+    const name = formatAddress(address)
+    if (this.#preferred === name) this.#preferred = undefined
+    const nowMs = this.#options.clock.monotonicMs()
+    for (const [other, untilMs] of this.#avoided) if (untilMs <= nowMs) this.#avoided.delete(other)
+    this.#avoided.set(name, nowMs + avoidMs)
+  }
+
+  /** The one that answered last first, those that failed lately last. */
   #order(): readonly StreamAddress[] {
-    const peers = this.#options.peers()
-    const preferred = peers.find((peer) => formatAddress(peer) === this.#preferred)
-    if (preferred === undefined) return peers
-    return [preferred, ...peers.filter((peer) => peer !== preferred)]
+    const nowMs = this.#options.clock.monotonicMs()
+    const rank = (address: StreamAddress): number => {
+      const name = formatAddress(address)
+      if (name === this.#preferred) return 0
+      return (this.#avoided.get(name) ?? 0) > nowMs ? 2 : 1
+    }
+    return this.#options.peers().toSorted((a, b) => rank(a) - rank(b))
   }
 }
 

@@ -2,7 +2,7 @@
  * The store of a machine that may become a member, or stop being one: its own copy while that is
  * worth reading, the members' otherwise.
  */
-import type { Revision } from '../../base/ids.ts'
+import { type Revision, revision } from '../../base/ids.ts'
 import type {
   EventBatch,
   LeaseId,
@@ -25,6 +25,8 @@ export class SwitchingStore implements StoreAccess {
   readonly #remote: RemoteStore
   /** The member whose copy has once caught up with what others had told. */
   #caughtUp: MemberStore | undefined
+  /** Watches of others' copies; each ends, to go on here, when the own copy takes over. */
+  readonly #elsewhere = new Set<AbortController>()
 
   constructor(own: () => MemberStore | undefined, remote: RemoteStore) {
     this.#own = own
@@ -39,7 +41,13 @@ export class SwitchingStore implements StoreAccess {
     const { leadership, store } = own.member
     if (leadership.role === 'learner' || store.revision < this.#remote.seen) return this.#remote
     this.#caughtUp = own
+    for (const watch of this.#elsewhere) watch.abort()
     return own
+  }
+
+  /** To be called as the own copy grows: whoever watches elsewhere then learns of it in time. */
+  noteApplied(): void {
+    this.#current()
   }
 
   transact(transaction: Transaction): Promise<TransactionResult> {
@@ -50,8 +58,31 @@ export class SwitchingStore implements StoreAccess {
     return this.#current().range(request, consistency)
   }
 
-  watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<EventBatch> {
-    return this.#current().watch(request, signal)
+  /**
+   * A watch that began on another member's copy goes on from the own one as soon as that counts.
+   * Otherwise the loss of the other machine would blind a member that needs nobody to see.
+   */
+  async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<EventBatch> {
+    let { fromRevision } = request
+    while (!signal.aborted) {
+      const current = this.#current()
+      if (current !== this.#remote) {
+        yield* current.watch({ ...request, fromRevision }, signal)
+        return
+      }
+      const moved = new AbortController()
+      this.#elsewhere.add(moved)
+      try {
+        const either = AbortSignal.any([signal, moved.signal])
+        for await (const batch of current.watch({ ...request, fromRevision }, either)) {
+          yield batch
+          fromRevision = revision(batch.revision + 1)
+        }
+      } finally {
+        this.#elsewhere.delete(moved)
+      }
+      if (!moved.signal.aborted) return
+    }
   }
 
   leaseGrant(ttlMs: number): Promise<LeaseId> {

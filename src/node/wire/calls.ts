@@ -15,9 +15,12 @@ import { frameKind } from './kinds.ts'
 /** More requests in flight on one stream than this are refused with JGD_OVERLOADED. */
 export const maxInFlight = 4096
 export const feedWindow = 64
-const pingEveryMs = 500
-/** Four pings unanswered. */
-const silentAfterMs = 2000
+const pingEveryMs = 300
+/**
+ * Four pings unanswered. Sooner than a machine counts as lost (1.75 s): who watches through a
+ * member that died with another machine must see again by the time its own work changes.
+ */
+const silentAfterMs = 1200
 
 export interface CallContext {
   readonly peer: PeerIdentity
