@@ -9,10 +9,12 @@ import {
   readFile,
   rename,
   rm,
+  stat,
   symlink,
   utimes,
   writeFile,
 } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import path from 'node:path'
 import { assert } from '../base/assert.ts'
 
@@ -113,6 +115,14 @@ export const touch = (file: string, wallMs: number): Promise<void> =>
 
 /** When `file` was last touched, in milliseconds since 1970. */
 export const touchedMs = async (file: string): Promise<number> => (await lstat(file)).mtimeMs
+
+/** A file's bytes as they are read, with how many there will be. Rejects when it is not there. */
+export async function openFile(
+  file: string,
+): Promise<{ readonly bytes: number; readonly chunks: AsyncIterable<Uint8Array> }> {
+  const { size } = await stat(file)
+  return { bytes: size, chunks: createReadStream(file) }
+}
 
 function inside(root: string, relative: string): string {
   assert(

@@ -19,7 +19,15 @@ export const machineSchema = Type.Object({
   address: text,
   /** SHA-256 of its key's SPKI: its identity on the wire. */
   keyHash,
+  /** What rules match: what the machine says of itself, with `overrides` over it. */
   metadata: labels,
+  /** Labels that people have set or, with null, taken away; they outlive restarts. */
+  overrides: Type.Optional(
+    Type.Record(
+      Type.String({ maxLength: 256 }),
+      Type.Union([Type.String({ maxLength: 1024 }), Type.Null()]),
+    ),
+  ),
   status: Type.Union([Type.Literal('ready'), Type.Literal('lost'), Type.Literal('left')]),
   statusSinceMs: timeMs,
   /** Told by the kernel; another one means that the machine has been restarted. */
@@ -34,6 +42,19 @@ export const machineSchema = Type.Object({
   liveRestore: Type.Boolean(),
 })
 export type MachineRecord = Static<typeof machineSchema>
+
+/** A machine's own labels with those of people over them. */
+export function withOverrides(
+  own: Readonly<Record<string, string>>,
+  overrides: Readonly<Record<string, string | null>>,
+): Record<string, string> {
+  const labels = new Map(Object.entries(own))
+  for (const [name, value] of Object.entries(overrides)) {
+    if (value === null) labels.delete(name)
+    else labels.set(name, value)
+  }
+  return Object.fromEntries(labels)
+}
 
 /** `/jangada/units/NAME`. Immutable but for `desired`. */
 export const unitSchema = Type.Object({

@@ -1,7 +1,7 @@
 /** Writes this machine's record: when the agent starts, and whenever the leader asks for it. */
 import type { MachineId } from '../../base/ids.ts'
 import { admissions, machines } from '../../core/records/keyspace.ts'
-import type { MachineRecord } from '../../core/records/schemas.ts'
+import { type MachineRecord, withOverrides } from '../../core/records/schemas.ts'
 import type { Operation } from '../../core/store/types.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Entropy } from '../../ports/entropy.ts'
@@ -11,7 +11,7 @@ import type { StoreAccess } from '../member/store-access.ts'
 /** What a machine says of itself. The ceiling of its role is not its own to say. */
 export type MachineFacts = Omit<
   MachineRecord,
-  'v' | 'id' | 'status' | 'statusSinceMs' | 'roleCeiling'
+  'v' | 'id' | 'status' | 'statusSinceMs' | 'roleCeiling' | 'overrides'
 >
 
 export interface RegisterContext {
@@ -40,8 +40,12 @@ export async function register(
   const before = item === undefined ? undefined : machines.read(item)?.value
   const admission = admitted.items[0] === undefined ? undefined : admissions.read(admitted.items[0])
   const returns = before?.status !== 'ready' || before.bootId !== facts.bootId
+  const overrides = before?.overrides
   const record: MachineRecord = {
     ...facts,
+    ...(overrides === undefined
+      ? {}
+      : { overrides, metadata: withOverrides(facts.metadata, overrides) }),
     v: 1,
     id: machineId,
     status: 'ready',

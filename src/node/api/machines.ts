@@ -3,7 +3,11 @@ import Type from 'typebox'
 import { JangadaError } from '../../base/errors.ts'
 import { isMachineId, machineId, type MachineId } from '../../base/ids.ts'
 import { machines } from '../../core/records/keyspace.ts'
-import type { AdmissionRecord, MachineRecord } from '../../core/records/schemas.ts'
+import {
+  type AdmissionRecord,
+  type MachineRecord,
+  withOverrides,
+} from '../../core/records/schemas.ts'
 import { admit, pendingMachines } from '../enrol/admit.ts'
 import { decideAndCommit, putEvent, readRecord, unchanged } from '../enrol/context.ts'
 import type { MachinesAnswer, PendingMachine } from './answers.ts'
@@ -149,13 +153,12 @@ function patchMetadata(
     if (found === undefined) {
       throw new JangadaError('JGD_NOT_FOUND', `there is no machine ${id}`)
     }
-    const labels = new Map(Object.entries(found.value.metadata))
-    for (const [name, value] of Object.entries(changes)) {
-      if (value === null) labels.delete(name)
-      else labels.set(name, value)
+    const overrides = { ...found.value.overrides, ...changes }
+    const metadata = withOverrides(found.value.metadata, changes)
+    if (Math.max(Object.keys(metadata).length, Object.keys(overrides).length) > labelsMax) {
+      throw badRequest(`a machine has at most ${labelsMax} labels`)
     }
-    if (labels.size > labelsMax) throw badRequest(`a machine has at most ${labelsMax} labels`)
-    const value: MachineRecord = { ...found.value, metadata: Object.fromEntries(labels) }
+    const value: MachineRecord = { ...found.value, metadata, overrides }
     const message = `${value.name}: metadata ${Object.keys(changes).join(', ')} changed`
     return {
       value,
