@@ -41,7 +41,7 @@ export async function bringUpCluster(rack: Rack, options: ClusterOptions = {}): 
   const init = [program, 'init', '--state-dir', clusterStateDir, '--name', first.name]
   await rack.sh(first.name, [...init, ...admission])
   await startAgent(rack, first.name, options)
-  const token = await joinToken(rack, first.name)
+  const token = await joinToken(rack, first.name, others.length)
   await Promise.all(
     others.map(async ({ name }) => {
       const peer = `${first.address}:${apiPort}`
@@ -52,8 +52,9 @@ export async function bringUpCluster(rack: Rack, options: ClusterOptions = {}): 
   )
 }
 
-async function joinToken(rack: Rack, host: string): Promise<string> {
-  const said = await rack.sh(host, [program, 'token'])
+async function joinToken(rack: Rack, host: string, uses: number): Promise<string> {
+  const make = [program, 'token', '--voter', '--uses', String(Math.max(1, uses))]
+  const said = await rack.sh(host, make)
   const token = tokenPattern.exec(said)?.[0]
   if (token === undefined) throw rackError(`\`jangada token\` on ${host} printed no token: ${said}`)
   return token
