@@ -88,9 +88,10 @@ export class LivenessController {
   /** A machine that has just registered counts as heard now, whoever took its registration. */
   #noteReturned(): void {
     const nowMs = this.#options.context.clock.monotonicMs()
+    // All of the first list, not its first machine: nobody registers by our coming into office.
+    const isFirstList = this.#known.size === 0
     for (const { key, value, modRevision } of this.#machines.items.values()) {
       if (this.#known.get(key) === modRevision) continue
-      const isFirstList = this.#known.size === 0
       this.#known.set(key, modRevision)
       if (value.status === 'ready' && !isFirstList) {
         this.#options.table.heard(machineId(value.id), nowMs)
