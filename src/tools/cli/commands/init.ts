@@ -17,12 +17,14 @@ export const command: Command = {
     ...(json === undefined ? {} : { json }),
     ...machineOptions,
     voters: {
+      type: 'string',
       choices: voterCounts.map(String),
       requiresArg: true,
       default: '3',
       describe: 'How many voters to hold, as far as there are machines',
     },
     admission: {
+      type: 'string',
       choices: policies,
       requiresArg: true,
       default: 'sticky',

@@ -28,6 +28,7 @@ export const command: Command = {
   options: {
     ...nodeOptions,
     scope: {
+      type: 'string',
       choices: ['machine', 'read', 'deploy', 'admin'],
       default: 'machine',
       requiresArg: true,
@@ -35,6 +36,7 @@ export const command: Command = {
     },
     voter: { type: 'boolean', describe: 'The machine may become a voter' },
     ceiling: {
+      type: 'string',
       choices: ['client', 'voter'],
       requiresArg: true,
       describe: 'The most the machine may become; --voter is short for --ceiling voter',

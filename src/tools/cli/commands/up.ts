@@ -35,6 +35,7 @@ export const command: Command = {
       describe: 'Where the commands find this node [/run/jangada/jangada.sock]',
     },
     'log-level': {
+      type: 'string',
       choices: logLevels,
       requiresArg: true,
       default: 'info',

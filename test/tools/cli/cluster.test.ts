@@ -1,0 +1,200 @@
+import t from 'tap'
+import { members } from '../../../src/core/records/keyspace.ts'
+import { parseToken } from '../../../src/core/trust/token-text.ts'
+import type { InitConfig, JoinConfig, UpConfig } from '../../../src/daemon/config.ts'
+import { targetOf } from '../../../src/tools/cli/node-client.ts'
+import { ids, machine } from '../../node/api/fixture.ts'
+import { makeDesk } from './fixture.ts'
+
+t.test('machines, their labels, and who leads', async (t) => {
+  const { node, say } = await makeDesk(t)
+  t.same((await say('machines')).out.split('\n'), [
+    'MACHINE      IP         METADATA',
+    '11111111...  10.77.0.1  -',
+    '22222222...  10.77.0.2  disk=ssd',
+    '',
+  ])
+  t.match(await say('metadata n1 zone=a disk='), { code: 0, out: 'n1: zone=a\n' })
+  t.match(await say('metadata n1 zone'), { code: 2, err: /write KEY=VALUE/ })
+  t.match(JSON.parse((await say('machines --json')).out), {
+    machines: [{ name: 'n1', metadata: { zone: 'a' } }, { name: 'n2' }],
+  })
+  t.match((await say('machines --fields=name,status,role')).out, /n2 +ready +client/)
+  t.match(await say('machines --fields=colour'), { code: 2, err: /no column "colour"/ })
+  const member = { v: 1, memberId: 1, machineId: ids.n1, address: 'a', incarnation: 'i' } as const
+  node.store.put(members.put({ ...member, addedMs: 1 }, '1'))
+  t.match((await say('leader')).out, /1 +11111111\.\.\. +n1 +a +voter +leader/)
+  t.match(await say('leader transfer n1'), { code: 0, out: 'n1 (member 1) leads\n' })
+  t.match(await say('leader transfer n2'), { code: 1, err: /n2 does not vote/ })
+})
+
+t.test('status says first what is not as it should be', async (t) => {
+  const { node, say } = await makeDesk(t)
+  node.store.put(machine(ids.n2, 'n2', { status: 'lost' }))
+  const { code, out } = await say('status')
+  t.equal(code, 0)
+  t.match(out, /machines +1 of 2 ready/)
+  t.match(out, 'not as it should be:\n  n2 is lost')
+  t.match(JSON.parse((await say('status --json')).out), { cluster: node.init.clusterId })
+})
+
+t.test('what is old is shown with its age, once', async (t) => {
+  const { node, say } = await makeDesk(t)
+  node.store.leadership = { ...node.store.leadership, hasQuorum: false, staleForMs: 4200 }
+  const { code, out, err } = await say('machines')
+  t.match({ code, out }, { code: 0, out: /10\.77\.0\.1/ })
+  t.equal(err, 'jangada: this node knows of no quorum; what follows is at least 4.2 s old\n')
+  t.match(await say('token'), { code: 1, err: /JGD_NO_QUORUM/ })
+})
+
+t.test('tokens: one line for a script, and a word of help for a person', async (t) => {
+  const { say } = await makeDesk(t)
+  const script = await say('token --voter --uses 2')
+  t.equal(script.err, '')
+  t.equal(parseToken(script.out)?.use, 'join')
+  t.match(await say('token', { isTty: true }), { err: /jangada join ADDRESS/ })
+  const read = await say('token create --scope read --ttl 30m')
+  t.equal(parseToken(read.out)?.use, 'api')
+  const rows = (await say('token ls --no-legend')).out.split('\n')
+  t.ok(rows.some((row) => /machine +voter +2 /.test(row)))
+  const id = parseToken(read.out)?.id ?? ''
+  t.match(await say(`token rm ${id}`), { code: 0 })
+  t.match(await say(`token rm ${id}`), { code: 1, err: /JGD_NOT_FOUND/ })
+  t.match(await say('token --ttl soon'), { code: 2 })
+})
+
+t.test('init, join and up are told what the command line says', async (t) => {
+  const { say } = await makeDesk(t)
+  let init: InitConfig | undefined
+  const made = { clusterId: 'c', machineId: 'm', adminToken: 'A1.x' }
+  const first = await say('init --name n1 --state-dir /s --admission auto --voters 5', {
+    init: async (config) => {
+      init = config
+      return made
+    },
+  })
+  t.match(first, { code: 0, out: /admin token, shown this once: A1\.x/ })
+  t.match(init, { name: 'n1', stateDirectory: '/s', admission: 'auto', voters: 5 })
+  t.match(init, { address: undefined, ports: { plain: 7380, api: 7381, peer: 7382 } })
+
+  let join: JoinConfig | undefined
+  const joined = await say('join 10.0.0.1 --token J1.x', {
+    join: async (config, onPending) => {
+      join = config
+      onPending('abc')
+      return made
+    },
+  })
+  t.match(joined, { code: 0, err: /jangada admit abc/ })
+  t.match(join, { door: '10.0.0.1', token: 'J1.x', stateDirectory: '/var/lib/jangada' })
+  t.match(await say('join 10.0.0.1'), { code: 2, err: /--token is missing/ })
+
+  let up: UpConfig | undefined
+  const env = {
+    up: async (config: UpConfig) => {
+      up = config
+    },
+  }
+  t.equal((await say('up', env)).code, 0)
+  t.match(up, { bootLinks: [], metadata: {}, logLevel: 'info', join: undefined })
+  t.same(up?.dockerSocket, '/var/run/docker.sock')
+  const line =
+    'up --link eth0 --link eth1 --metadata disk=ssd --metadata a=b=c --join h --token J1.y ' +
+    '--docker-socket /d --socket /x --log-level debug --port-api 17381'
+  t.equal((await say(line, env)).code, 0)
+  t.match(up, {
+    bootLinks: ['eth0', 'eth1'],
+    metadata: { disk: 'ssd', a: 'b=c' },
+    join: { door: 'h', token: 'J1.y' },
+    dockerSocket: '/d',
+    socketPath: '/x',
+    logLevel: 'debug',
+    ports: { plain: 7380, api: 17381 },
+  })
+})
+
+t.test('an image is sent as a stream, with its progress', async (t) => {
+  const sha256 = 'a'.repeat(64)
+  const manifest = { name: 'jangada', version: '1', kernel: '6.1', files: [] } as never
+  let bytes = 0
+  const { say } = await makeDesk(t, {
+    images: {
+      list: async () => [{ sha256, manifest }],
+      import: async (archive) => {
+        for await (const part of archive) bytes += part.length
+        return { sha256, manifest }
+      },
+      remove: async () => false,
+    },
+  })
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    for (let n = 0; n < 64; n += 1) yield new Uint8Array(16_384)
+  }
+  const openFile = async () => ({ bytes: 1_048_576, chunks: chunks() })
+  const { code, out, err } = await say(`image import f --sha256 ${sha256}`, { openFile })
+  t.same(
+    { code, bytes, out },
+    { code: 0, bytes: 1_048_576, out: 'Image jangada (1, kernel 6.1) is here\n' },
+  )
+  t.match(err, 'sent 1.0 MiB of 1.0 MiB')
+  t.match((await say('image ls')).out, /jangada +1 +6\.1/)
+  t.match(await say('image rm other'), { code: 1, err: /JGD_NOT_FOUND/ })
+})
+
+t.test('the rack gets what was typed, its command whole', async (t) => {
+  const { say } = await makeDesk(t)
+  const asked: unknown[] = []
+  const commands = {
+    exec: async (_: unknown, args: unknown) => {
+      asked.push(args)
+      return 7
+    },
+    up: async (_: unknown, args: unknown) => {
+      asked.push(args)
+      return 0
+    },
+  }
+  const rack = async () => ({ commands, context: {} }) as never
+  t.equal((await say('rack exec n1 -- docker ps -a --format x', { rack })).code, 7)
+  t.equal((await say('rack up --hosts 2 --blank 1 --replace', { rack })).code, 0)
+  t.match(asked, [
+    { machine: 'n1', command: ['docker', 'ps', '-a', '--format', 'x'] },
+    { hosts: 2, blanks: 1, replace: true },
+  ])
+  t.match(await say('rack dance', { rack }), { code: 2, err: /no "rack dance"/ })
+})
+
+t.test('help for everyone, and usage errors that say where it is', async (t) => {
+  const { say } = await makeDesk(t)
+  const { code, out } = await say('--help')
+  t.equal(code, 0)
+  const names = [...out.matchAll(/^ {2}([a-z-]+(?: [a-z]+)?) {2,}/gm)].map(([, name = '']) => name)
+  t.ok(names.length > 25)
+  for (const name of names) {
+    const help = await say([...name.split(' '), '--help'])
+    t.match(help, { code: 0, err: '' }, name)
+    t.match(help.out, `jangada ${name}`)
+    t.match(help.out, 'Options:')
+  }
+  t.match(await say('fly'), { code: 2, err: /there is no command "fly"/ })
+  t.match(await say('units --colour'), { code: 2, err: /colour/ })
+  t.match(await say('cat'), { code: 2, err: /usage: jangada cat NAME/ })
+  t.match(await say(['']), { code: 2 })
+})
+
+t.test('without a node there is a hint; elsewhere is named with a token', async (t) => {
+  const { node, say } = await makeDesk(t)
+  const nobody = await say('units --endpoint unix:///nowhere.sock')
+  t.match(nobody, { code: 1, err: /JGD_UNREACHABLE\)\nnext: .*jangada up/ })
+  t.match(await say('units --endpoint https://h:7381'), { code: 2, err: /needs an API token/ })
+  const token = node.init.adminToken
+  t.match(targetOf('https://10.0.0.1', token, '/s', 7381), {
+    kind: 'tls',
+    host: '10.0.0.1',
+    port: 7381,
+    pin: parseToken(token)?.pin,
+  })
+  t.match(targetOf('h:99', token, '/s', 7381), { host: 'h', port: 99 })
+  t.match(await say('version'), { code: 0, out: 'client 0.1.0\nnode   0.1.0\n' })
+  t.match(await say('version --endpoint unix:///nowhere.sock'), { code: 0, out: /no node answers/ })
+})

@@ -1,0 +1,130 @@
+import t from 'tap'
+import { utf8 } from '../../../src/base/bytes.ts'
+import { JangadaError } from '../../../src/base/errors.ts'
+import { ids, unitFile } from '../../node/api/fixture.ts'
+import { makeDesk, runUnits } from './fixture.ts'
+
+t.test('six instances of a template, from file to nothing', async (t) => {
+  const { node, files, say } = await makeDesk(t)
+  runUnits(t, node)
+  files.set('hello@.service', unitFile('busybox echo %i'))
+
+  t.same(await say('submit hello@.service'), {
+    code: 0,
+    out: 'Unit hello@.service submitted\n',
+    err: '',
+  })
+  const started = await say('start hello@{1..3}')
+  t.equal(started.code, 0)
+  t.match(started.out, 'Unit hello@1.service launched on n1 (10.77.0.1)\n')
+  t.equal(started.out.split('\n').length, 4)
+
+  const table = await say('units')
+  t.same(table.out.split('\n').slice(0, 2), [
+    'UNIT             MACHINE                ACTIVE  SUB',
+    'hello@1.service  11111111.../10.77.0.1  active  running',
+  ])
+  const full = await say('units --full --no-legend --fields=unit,machine')
+  t.equal(full.out.split('\n')[0], `hello@1.service  ${ids.n1}/10.77.0.1`)
+  t.match((await say('list-unit-files')).out, /hello@\.service +\w{7} +inactive +inactive +-\n/)
+
+  const stopped = await say(['stop', 'hello@2'])
+  t.same(stopped.out, 'Unit hello@2.service stopped on n1 (10.77.0.1)\n')
+  t.match((await say(['unload', 'hello@2'])).out, 'Unit hello@2.service unloaded')
+  const again = await say(['stop', 'hello@2'])
+  t.match(again, { code: 1, err: /there is nothing to stop \(JGD_CONFLICT\)/ })
+
+  t.equal((await say('cat hello@3')).out, unitFile('busybox echo %i'))
+  const gone = await say(['destroy', 'hello@*'])
+  t.equal(gone.out.split('\n').length, 5)
+  t.equal((await say('unit-files --no-legend')).out, '')
+})
+
+t.test('a file is submitted and started by one word; a template beside it too', async (t) => {
+  const { node, files, say } = await makeDesk(t)
+  runUnits(t, node)
+  files.set('web.service', unitFile())
+  files.set('./units/hello@.service', unitFile('busybox echo %i'))
+  t.match(await say('start web.service'), { code: 0, out: /web\.service launched on n1/ })
+  t.match(await say('start web'), { code: 0 }, 'starting what runs is no error')
+  const both = await say('start ./units/hello@{1..2}.service')
+  t.match(both, { code: 0, out: /hello@2\.service launched/ })
+  t.match(await say('start ./units/none.service'), { code: 2, err: /no file/ })
+
+  files.set('web.service', unitFile('busybox false'))
+  const other = await say('start web.service')
+  t.match(other, { code: 1, err: /another content \(JGD_UNIT_EXISTS\)\nnext: .*--replace/ })
+  t.match(await say('start web.service --replace'), { code: 0 })
+})
+
+t.test('what a refused file says wrong is listed line by line', async (t) => {
+  const { files, say } = await makeDesk(t)
+  files.set('web.service', unitFile('busybox true', 'Frobnicate=yes\nRestart=perhaps\n'))
+  const { code, out, err } = await say('submit web.service')
+  t.same({ code, out }, { code: 1, out: '' })
+  t.match(err, /\(JGD_UNIT_UNSUPPORTED\)\n {2}web\.service:5: .*\n {2}web\.service:6: /)
+  const json = await say('submit web.service --json')
+  t.match(JSON.parse(json.err), { error: { code: 'JGD_UNIT_UNSUPPORTED', details: {} } })
+
+  files.set('good.service', unitFile())
+  const some = await say('submit web.service good.service')
+  t.match(some, { code: 1, out: 'Unit good.service submitted\n', err: /^web\.service: / })
+})
+
+t.test('a unit that fails, or has no place, is said to', async (t) => {
+  const { node, files, say } = await makeDesk(t)
+  runUnits(t, node, (name) => (name.startsWith('bad') ? 'fails' : 'nowhere'))
+  for (const name of ['bad.service', 'lost.service']) files.set(name, unitFile())
+  const failed = await say('start bad.service')
+  t.match(failed, { code: 1, out: 'Unit bad.service failed on n1 (10.77.0.1): exit code 1\n' })
+  const late = await say('start lost.service --timeout 0.01')
+  t.match(late, {
+    code: 1,
+    err: /still waiting for lost\.service\nnext: jangada why lost\.service/,
+  })
+  t.match(await say('start lost.service --no-block'), { code: 0, out: /is to be launched/ })
+  const why = await say('why lost')
+  t.same(why.out.split('\n').slice(0, 2), [
+    'MACHINE                VERDICT   REASON',
+    '22222222.../10.77.0.2  possible  the first choice: 0 units',
+  ])
+})
+
+t.test('templates do not start, and unknown units are unknown', async (t) => {
+  const { files, say } = await makeDesk(t)
+  files.set('hello@.service', unitFile())
+  t.match(await say('start hello@.service'), { code: 1, err: /JGD_UNIT_IS_TEMPLATE/ })
+  t.match(await say('start nothing'), { code: 1, err: /JGD_UNIT_UNKNOWN/ })
+  t.match(await say(['destroy', 'no*']), { code: 2, err: /no unit matches no\*\.service/ })
+})
+
+t.test('a global unit is asked for and not waited for', async (t) => {
+  const { files, say } = await makeDesk(t)
+  files.set('everywhere.service', unitFile('busybox true', '[X-Fleet]\nGlobal=true\n'))
+  const { code, out } = await say('start everywhere.service')
+  t.same({ code, out }, { code: 0, out: 'Triggered global unit everywhere.service: launched\n' })
+})
+
+t.test('output is passed on as it comes', async (t) => {
+  let broken = false
+  const { node, files, say } = await makeDesk(t, {
+    unitLogs: async function* () {
+      yield utf8('one\n')
+      if (broken) throw new JangadaError('JGD_MACHINE_UNREACHABLE', 'n1 went away')
+      yield utf8('two\n')
+    },
+  })
+  runUnits(t, node)
+  files.set('web.service', unitFile())
+  await say('start web.service')
+  t.match(await say('logs web'), { code: 0, out: 'one\ntwo\n' })
+  t.match(await say('journal -f -n 5 web'), { code: 0, out: 'one\ntwo\n' })
+  t.same(JSON.parse((await say('logs web --json')).out), {
+    unit: 'web.service',
+    output: 'one\ntwo\n',
+  })
+  broken = true
+  const cut = await say('logs -f web')
+  t.match(cut, { code: 1, out: 'one\n', err: /JGD_UNREACHABLE/ })
+  t.match(await say('logs web -n many'), { code: 2 })
+})
