@@ -24,6 +24,7 @@ import type { Scene } from './demo/scene.ts'
 import { Story } from './demo/story.ts'
 import { onInterrupt } from './interrupt.ts'
 import { openRack, rackDown } from './lifecycle.ts'
+import { defaultRackName } from './names.ts'
 import { snapshotOutside } from './outside.ts'
 import type { RackWorld } from './world.ts'
 
@@ -136,7 +137,7 @@ async function main(words: readonly string[]): Promise<number> {
 }
 
 function sayHowToTalk(rack: string): void {
-  const name = ` --rack ${rack}`
+  const name = rack === defaultRackName ? '' : ` --name ${rack}`
   print('the rack is up; talk to it with')
   print(`  dist/jangada rack ls${name}`)
   print(`  dist/jangada rack exec n1${name} -- jangada status`)

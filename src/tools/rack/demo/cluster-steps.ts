@@ -113,7 +113,8 @@ export function allAgree(rack: Rack, names: readonly string[]): Promise<StatusRe
       JSON.stringify({ cluster, leader, members, machines, units }),
     )
     last = told.join('\n')
-    return new Set(told).size === 1 && reports[0]?.leader !== null ? reports : undefined
+    const isFresh = reports.every(({ stale, leader }) => stale === false && leader !== null)
+    return isFresh && new Set(told).size === 1 ? reports : undefined
   })
 }
 
@@ -218,10 +219,12 @@ export async function powerOnStep(story: Story, scene: Scene, victim: string): P
   const before = await healthy(rack, others)
   await rack.powerOn(victim)
   story.note(`${victim} has power again, and its engine answers`)
-  await statusThat(rack, victim, `${victim} is ready again`, (seen) => {
-    return readyMachines(seen).length === names.length && votersOf(seen).includes(victim)
+  // Asked of another: what the returned one remembers is from before the cut.
+  await statusThat(rack, others[0] ?? '', `${victim} is ready again`, (seen) => {
+    return readyMachines(seen).includes(victim) && votersOf(seen).includes(victim)
   })
-  story.note(`${victim} is back: ready, and a voter`)
+  await allAgree(rack, names)
+  story.note(`${victim} is back: ready, a voter, and tells what the others tell`)
   const settled = await rulesKept(scene, names)
   await noSuperseded(rack, victim, settled)
   story.note(`no superseded copy is left on ${victim}`)

@@ -12,6 +12,8 @@ import { containersOn, isRunning, machinesOf, type SeenContainer, statusOf } fro
 const rulesTimeoutMs = 60_000
 const rulesPollMs = 100
 const agreeTimeoutMs = 30_000
+/** Of one command: `start` waits for its units, `image import` sends 150 MB. */
+const commandTimeoutMs = 120_000
 
 /** The repository's examples; the story is told from a checkout. */
 export const examplesDirectory = path.join(import.meta.dirname, '../../../../examples')
@@ -26,7 +28,7 @@ export const hostNames = (rack: Rack): string[] => rack.spec.hosts.map(({ name }
 
 /** A `jangada` command on a host, as a person would type it there. */
 export const jangada = (rack: Rack, host: string, ...words: string[]): Promise<string> =>
-  rack.sh(host, [program, ...words])
+  rack.sh(host, [program, ...words], { timeoutMs: commandTimeoutMs })
 
 /** The examples as they are: file name → full path. Templates to fill in (`.in`) are not there. */
 export async function exampleFiles(): Promise<Map<string, string>> {
