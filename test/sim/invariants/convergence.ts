@@ -1,0 +1,35 @@
+/** In the end every member holds the same items, also those that came to it by a snapshot. */
+import { bytesEqual } from '../../../src/base/bytes.ts'
+import type { World } from '../world.ts'
+import { holds, type Invariant } from './invariant.ts'
+
+export function convergence({ committed, machines }: World): Invariant {
+  const name = 'convergence'
+  return {
+    name,
+    atEnd: () => {
+      for (const machine of machines) {
+        const store = machine.process?.core?.member?.member.store
+        if (store === undefined || store.revision !== committed.newest) continue
+        let count = 0
+        for (let key = ''; ;) {
+          const answer = store.range({ key, rangeEnd: '\uffff' })
+          if (answer.kind !== 'range') break
+          const { items, more } = answer.result
+          for (const item of items) {
+            const known = committed.get(item.key)
+            const same =
+              known?.modRevision === item.modRevision && bytesEqual(known.value, item.value)
+            holds(same, name, `${machine.name} has another ${item.key}`)
+          }
+          count += items.length
+          const last = items.at(-1)
+          if (!more || last === undefined) break
+          key = `${last.key}\0`
+        }
+        const all = committed.items.size
+        holds(count === all, name, `${machine.name} has ${count} keys of ${all}`)
+      }
+    },
+  }
+}

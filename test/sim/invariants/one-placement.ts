@@ -1,0 +1,23 @@
+/** A unit that is not global never has two placements, not even for one revision. */
+import { placements } from '../../../src/core/records/keyspace.ts'
+import { keyOf } from '../committed.ts'
+import type { World } from '../world.ts'
+import { holds, type Invariant } from './invariant.ts'
+import { snapshotOf } from './placement-rules.ts'
+
+export function onePlacement({ committed }: World): Invariant {
+  const name = 'one placement'
+  return {
+    name,
+    revision: (batch) => {
+      if (!batch.events.some((event) => keyOf(event).startsWith(placements.prefix))) return
+      const { units, placements: placed } = snapshotOf(committed)
+      for (const unit of units) {
+        if (unit.rules.global) continue
+        const places = placed.filter((placement) => placement.unit === unit.name)
+        const where = places.map(({ machine }) => machine.slice(-2)).join(' and ')
+        holds(places.length <= 1, name, `${unit.name} is on ${where} at ${batch.revision}`)
+      }
+    },
+  }
+}

@@ -1,0 +1,67 @@
+/** No plan breaks a hard rule, at any revision: what it places, moves or takes away. */
+import { machineId, unitName } from '../../../src/base/ids.ts'
+import { placements } from '../../../src/core/records/keyspace.ts'
+import { checkPlacements } from '../../../src/core/scheduler/check.ts'
+import type { SchedulerUnit, Snapshot } from '../../../src/core/scheduler/types.ts'
+import { toSchedulerUnit } from '../../../src/node/controllers/placement.ts'
+import type { EventBatch } from '../../../src/core/store/types.ts'
+import { type Committed, keyOf } from '../committed.ts'
+import type { World } from '../world.ts'
+import { holds, type Invariant } from './invariant.ts'
+
+const parsed = new Map<string, SchedulerUnit | undefined>()
+
+/** Everything the scheduler would see now. */
+export function snapshotOf(committed: Committed): Snapshot {
+  return {
+    machines: committed.machines.values
+      .filter(({ status }) => status !== 'left')
+      .map(({ id, metadata, status }) => ({
+        id: machineId(id),
+        metadata,
+        status: status === 'ready' ? 'ready' : 'lost',
+      })),
+    units: committed.units.values.flatMap((record) => {
+      const key = `${record.name} ${record.hash} ${record.desired}`
+      if (!parsed.has(key)) parsed.set(key, toSchedulerUnit(record))
+      return parsed.get(key) ?? []
+    }),
+    placements: committed.placements.values.map(({ unit, machine }) => ({
+      unit: unitName(unit),
+      machine: machineId(machine),
+    })),
+  }
+}
+
+export function placementRules({ committed }: World): Invariant {
+  const name = 'placement rules'
+  /** What people's own changes of units and machines break is for the next plan to mend. */
+  let broken = new Set<string>()
+  const look = (): Set<string> =>
+    new Set(checkPlacements(snapshotOf(committed)).map((each) => JSON.stringify(each)))
+  return {
+    name,
+    revision: (batch) => {
+      const touched = batch.events.map(keyOf).filter((key) => key.startsWith(placements.prefix))
+      const before = broken
+      broken = look()
+      if (touched.length === 0) return
+      for (const each of broken) {
+        holds(before.has(each), name, `revision ${batch.revision} breaks ${each}`)
+      }
+      for (const unit of placedBy(batch)) {
+        const machine = committed.machines.items.get(`/jangada/machines/${unit.machine}`)?.value
+        const text = `revision ${batch.revision} places ${unit.unit} on ${machine?.name ?? 'nobody'}, which is ${machine?.status ?? 'absent'}`
+        holds(machine?.status === 'ready', name, text)
+      }
+    },
+  }
+}
+
+function placedBy(batch: EventBatch): { unit: string; machine: string }[] {
+  return batch.events.flatMap((event) => {
+    const isNew = event.kind === 'put' && event.item.version === 1
+    const stored = isNew ? placements.read(event.item) : undefined
+    return stored === undefined ? [] : [stored.value]
+  })
+}

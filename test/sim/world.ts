@@ -1,0 +1,231 @@
+/** A whole cluster in one process: time, network, machines, and what watches over them. */
+import { toHex } from '../../src/base/bytes.ts'
+import { machineId, type MemberId } from '../../src/base/ids.ts'
+import { SeededRandom } from '../../src/base/random.ts'
+import { members } from '../../src/core/records/keyspace.ts'
+import { writeIdentity, writePeers } from '../../src/node/enrol/identity-files.ts'
+import { createCluster } from '../../src/node/enrol/init.ts'
+import { createToken } from '../../src/node/enrol/tokens.ts'
+import type { MemberStore } from '../../src/node/member/member-store.ts'
+import { createFirstMember } from '../../src/node/member/seat.ts'
+import { SimulatedClock, SimulatedTime } from './clock.ts'
+import { Committed } from './committed.ts'
+import { simulatedCrypto } from './crypto.ts'
+import { seededEntropy } from './entropy.ts'
+import type { Invariant, MakeInvariant } from './invariants/invariant.ts'
+import { describeFields, type MachineSurroundings, SimulatedMachine } from './machine.ts'
+import { SimulatedNetwork } from './network.ts'
+import { peerPort } from './process.ts'
+import { SimulatedSwitchboard } from './streams.ts'
+import { Timeline } from './timeline.ts'
+
+const machinesMin = 3
+const machinesMax = 5
+const tokenUses = 1000
+const tokenLifetimeMs = 30 * 86_400_000
+/** Clocks of good machines run apart by less than this; the product allows ten times as much. */
+const clockErrorMax = 0.001
+const settleLimitMs = 20_000
+
+export interface WorldOptions {
+  readonly seed: number
+  readonly invariants: readonly MakeInvariant[]
+  /** Shows each line of the timeline, and debug lines too. */
+  readonly onLine?: (line: string) => void
+}
+
+interface Seen {
+  readonly member: MemberStore
+  readonly leadership: unknown
+  readonly appliedIndex: number
+}
+
+export class World {
+  readonly seed: number
+  readonly random: SeededRandom
+  readonly time: SimulatedTime
+  readonly network: SimulatedNetwork
+  readonly timeline: Timeline
+  readonly committed = new Committed()
+  readonly machines: readonly SimulatedMachine[]
+  /** How many voters the cluster is to hold. */
+  readonly voters: 3 | 5
+  readonly invariants: readonly Invariant[]
+  readonly #crypto: MachineSurroundings['crypto']
+  readonly #seen = new Map<SimulatedMachine, Seen>()
+  readonly #isVerbose: boolean
+  #token = ''
+  events = 0
+
+  constructor({ seed, invariants, onLine }: WorldOptions) {
+    this.seed = seed
+    this.random = new SeededRandom(seed)
+    this.time = new SimulatedTime(this.random.fork())
+    this.network = new SimulatedNetwork(this.time, this.random.fork())
+    this.timeline = new Timeline(() => this.time.nowMs, onLine)
+    this.#isVerbose = onLine !== undefined
+    this.#crypto = simulatedCrypto(this.random.fork())
+    const count = this.random.integer(machinesMin, machinesMax)
+    this.voters = count === 5 && this.random.chance(0.5) ? 5 : 3
+    const board = new SimulatedSwitchboard(this.network)
+    this.machines = Array.from({ length: count }, (_, at) => this.#makeMachine(at, board))
+    this.invariants = invariants.map((make) => make(this))
+    this.committed.onRevision((batch) => {
+      for (const invariant of this.invariants) invariant.revision?.(batch)
+    })
+  }
+
+  machineNamed(name: string): SimulatedMachine | undefined {
+    return this.machines.find((machine) => machine.name === name)
+  }
+
+  /** The member that leads with the highest term and is in office, as nobody in the world knows. */
+  get leader(): { machine: SimulatedMachine; member: MemberStore } | undefined {
+    const leading = this.machines.flatMap((machine) => {
+      const core = machine.process?.core
+      const member = core?.member
+      if (core?.office?.judge === undefined || member === undefined) return []
+      return [{ machine, member }]
+    })
+    const termOf = ({ member }: { member: MemberStore }): number => member.member.leadership.term
+    return leading.toSorted((a, b) => termOf(b) - termOf(a))[0]
+  }
+
+  /** The machine whose process runs this member. */
+  machineOf(id: MemberId): SimulatedMachine | undefined {
+    return this.machines.find((machine) => machine.process?.core?.memberId === id)
+  }
+
+  /** Makes the cluster on the first machine, lets the others join, and waits for its voters. */
+  async begin(): Promise<boolean> {
+    const [first] = this.machines as [SimulatedMachine]
+    await this.#settled(this.#initialise(first))
+    first.start()
+    if (!(await this.runUntil(() => this.leader !== undefined, settleLimitMs))) return false
+    const core = first.process?.core
+    if (core === undefined) return false
+    const authority = await this.#settled(core.enrol.secrets.requireAuthority())
+    const { text } = await this.#settled(
+      createToken(core.enrol, authority.certificatePem, {
+        scope: 'machine',
+        roleCeiling: 'voter',
+        uses: tokenUses,
+        lifetimeMs: tokenLifetimeMs,
+      }),
+    )
+    this.#token = text
+    for (const machine of this.machines.slice(1)) machine.start()
+    return this.runUntil(() => this.#isComplete(), settleLimitMs)
+  }
+
+  /** Runs everything for `ms` of true time, watched over. */
+  async run(ms: number): Promise<void> {
+    const endMs = this.time.nowMs + ms
+    await this.runUntil(() => this.time.nowMs >= endMs, ms)
+  }
+
+  /** Until `condition`, which is asked after each event; false when `limitMs` passed before. */
+  runUntil(condition: () => boolean, limitMs: number): Promise<boolean> {
+    return this.time.runUntil(() => {
+      this.#observe()
+      return condition()
+    }, limitMs)
+  }
+
+  #isComplete(): boolean {
+    const config = this.leader?.member.member.status().config
+    const ready = this.committed.machines.values.filter(({ status }) => status === 'ready')
+    return (
+      config?.voters.length === this.voters &&
+      config.outgoing.length === 0 &&
+      ready.length === this.machines.length
+    )
+  }
+
+  #observe(): void {
+    this.events += 1
+    for (const machine of this.machines) {
+      const member = machine.process?.core?.member
+      if (member === undefined) continue
+      const { leadership, store } = member.member
+      const { appliedIndex } = store
+      const seen = this.#seen.get(machine)
+      const isSame =
+        seen?.member === member &&
+        seen.leadership === leadership &&
+        seen.appliedIndex === appliedIndex
+      if (isSame) continue
+      this.#seen.set(machine, { member, leadership, appliedIndex })
+      for (const invariant of this.invariants) invariant.member?.(machine, member)
+    }
+    for (const invariant of this.invariants) invariant.always?.()
+  }
+
+  #makeMachine(at: number, board: SimulatedSwitchboard): SimulatedMachine {
+    const number = at + 1
+    const random = this.random.fork()
+    const spec = {
+      id: machineId(`5171${number.toString().padStart(28, '0')}`),
+      name: `m${number}`,
+      host: `10.0.0.${number}`,
+      metadata: { disk: at % 2 === 0 ? 'ssd' : 'hdd' },
+      clockRate: 1 + (2 * random.fraction() - 1) * clockErrorMax,
+    }
+    return new SimulatedMachine(
+      spec,
+      {
+        network: this.network,
+        board,
+        crypto: this.#crypto,
+        timeline: this.timeline,
+        log: (machine) => (level, message, fields) => {
+          if (level === 'debug' && !this.#isVerbose) return
+          this.timeline.note(machine.name, `${level}: ${message} ${describeFields(fields)}`)
+        },
+        machineAt: (host) => this.machines.find((machine) => machine.host === host),
+        doors: (machine) =>
+          this.machines.filter((each) => each !== machine).map(({ host }) => host),
+        joinToken: () => this.#token,
+        onContainerStop: (stop) => {
+          for (const invariant of this.invariants) invariant.containerStopped?.(stop)
+        },
+      },
+      random,
+    )
+  }
+
+  async #initialise(machine: SimulatedMachine): Promise<void> {
+    const entropy = seededEntropy(this.random.fork())
+    const clock = new SimulatedClock(this.time, this.random.fork())
+    const settings = { voters: this.voters, admission: 'sticky', status: 'full' } as const
+    const made = await createCluster(
+      { crypto: this.#crypto, clock, entropy },
+      {
+        machineId: machine.id,
+        facts: machine.facts(),
+        settings: { ...settings, featureLevel: 1 },
+      },
+    )
+    const disk = machine.disk.mount()
+    const address = `${machine.host}:${peerPort}`
+    const incarnation = toHex(entropy.bytes(16))
+    const record = { v: 1, memberId: 1, machineId: machine.id, address, incarnation } as const
+    await createFirstMember(disk, made.clusterId, incarnation, [
+      ...made.operations,
+      members.put({ ...record, addedMs: clock.wallMs() }, '1'),
+    ])
+    await writePeers(disk, [{ machineId: machine.id, address }])
+    await writeIdentity(disk, made.files)
+  }
+
+  /** Like `SimulatedTime.runUntilSettled`, watched over. */
+  async #settled<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false
+    const mark = (): void => {
+      isSettled = true
+    }
+    promise.then(mark, mark)
+    await this.runUntil(() => isSettled, settleLimitMs)
+    return promise
+  }
+}
