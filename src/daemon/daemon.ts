@@ -367,10 +367,10 @@ class Machine {
 
   /** Asked by other machines; by then the agent is there. */
   #agentMethods(): CallMethods {
-    const serve: CallMethods['feeds'] = new Map([
+    const feeds: CallMethods['feeds'] = new Map([
       ['agent.logs', (body, context, signal) => this.#logFeed()(body, context, signal)],
     ])
-    return { calls: new Map(), feeds: serve }
+    return { calls: new Map(), feeds }
   }
 
   #logFeed(): Feed {

@@ -48,12 +48,12 @@ export function withOverrides(
   own: Readonly<Record<string, string>>,
   overrides: Readonly<Record<string, string | null>>,
 ): Record<string, string> {
-  const labels = new Map(Object.entries(own))
+  const merged = new Map(Object.entries(own))
   for (const [name, value] of Object.entries(overrides)) {
-    if (value === null) labels.delete(name)
-    else labels.set(name, value)
+    if (value === null) merged.delete(name)
+    else merged.set(name, value)
   }
-  return Object.fromEntries(labels)
+  return Object.fromEntries(merged)
 }
 
 /** `/jangada/units/NAME`. Immutable but for `desired`. */

@@ -23,6 +23,9 @@ export class Housekeeping {
   constructor(context: ControllerContext, office: Office) {
     this.#context = context
     this.#office = office
+  }
+
+  start(): void {
     void this.#run()
   }
 

@@ -89,8 +89,8 @@ export class LeaderOffice {
     })
     this.#liveness = liveness
     this.#leases = new LeaseKeeper(context, office)
-    new PlacementController(context, office)
-    new VotersController({
+    new PlacementController(context, office).start()
+    const voters = new VotersController({
       context,
       office,
       door,
@@ -99,7 +99,8 @@ export class LeaderOffice {
       forgetRuns: (machine) => liveness.forgetRuns(machine),
       sealFor,
     })
-    new Housekeeping(context, office)
+    voters.start()
+    new Housekeeping(context, office).start()
     context.log.info('in office', { term })
   }
 }

@@ -47,6 +47,10 @@ export class PlacementController {
     this.#placements = viewOf(context, placements, office, changed)
   }
 
+  start(): void {
+    this.#once.ask()
+  }
+
   async #run(): Promise<void> {
     if (this.#office.signal.aborted) return
     const listed = [this.#machines.at, this.#units.at, this.#placements.at]

@@ -46,6 +46,9 @@ export class VotersController {
     const { context, office } = options
     this.#machines = viewOf(context, machines, office, () => undefined)
     this.#members = viewOf(context, members, office, () => undefined)
+  }
+
+  start(): void {
     void this.#run()
   }
 

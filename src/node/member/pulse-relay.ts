@@ -70,10 +70,12 @@ export class PulseRelay {
     }
     const heardAtMs = this.#options.clock.monotonicMs()
     this.table.heard(machine, heardAtMs)
-    this.#timer ??= this.#options.clock.after(relayEveryMs, () => {
-      this.#timer = undefined
-      void this.#relay()
-    })
+    if (this.#timer === undefined) {
+      this.#timer = this.#options.clock.after(relayEveryMs, () => {
+        this.#timer = undefined
+        void this.#relay()
+      })
+    }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ machine, heardAtMs, pulse, resolve, reject })
     })

@@ -67,7 +67,7 @@ async function* watchWhenCaughtUp(
   caughtUp: (store: MemberStore, revision: number) => Promise<void>,
   body: unknown,
   signal: AbortSignal,
-): AsyncGenerator<unknown> {
+): AsyncGenerator {
   const request = checkWatch(body)
   // A watch may begin at the revision after the newest that the asker has seen.
   await caughtUp(store, request.fromRevision - 1)

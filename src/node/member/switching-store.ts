@@ -97,8 +97,8 @@ export class SwitchingStore implements StoreAccess {
     return this.#current().leaseKeepAlive(id)
   }
 
-  compact(revision: Revision): Promise<void> {
-    return this.#current().compact(revision)
+  compact(below: Revision): Promise<void> {
+    return this.#current().compact(below)
   }
 
   view(): Promise<MemberView> {

@@ -9,7 +9,7 @@ import type { Command, RangeRequest } from '../../core/store/types.ts'
 import type { Consistency, WatchRequest } from './store-access.ts'
 
 /** Whatever a msgpack bin becomes. The store's own check holds it to its size. */
-const bytes = Type.Unsafe<Uint8Array>(Type.Object({}))
+const binary = Type.Unsafe<Uint8Array>(Type.Object({}))
 const key = Type.String({ maxLength: maxKeyLength })
 const natural = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 
@@ -22,7 +22,7 @@ const rangeSchema = Type.Object({
 })
 
 /** `command` is the log's own bytes (`core/store/command-codec`), which check themselves. */
-const proposeSchema = Type.Object({ command: bytes })
+const proposeSchema = Type.Object({ command: binary })
 
 const rangeCallSchema = Type.Object({
   request: rangeSchema,

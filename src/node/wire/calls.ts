@@ -118,7 +118,7 @@ export class CallStream {
   }
 
   /** Ends without error when `signal` aborts; rejects like `call` otherwise. */
-  async *feed(method: string, body: unknown, signal: AbortSignal): AsyncGenerator<unknown> {
+  async *feed(method: string, body: unknown, signal: AbortSignal): AsyncGenerator {
     if (this.#closed) throw unreachable()
     if (this.#outgoing.size >= maxInFlight) throw overloaded()
     const id = this.#nextId
