@@ -125,7 +125,8 @@ function placedRow(
   }
   const state = records.states.get(`${machine}/${unit.name}`)
   if (state === undefined || state.generation !== generationOf(placement)) {
-    return { ...common, active: 'inactive', sub: 'dead', restarts: 0, message: '' }
+    const message = 'its machine has not told of it yet'
+    return { ...common, active: 'inactive', sub: 'waiting', restarts: 0, message }
   }
   return stateRow(records, unit, state)
 }

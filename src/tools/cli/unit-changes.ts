@@ -197,7 +197,8 @@ export function launched(rows: readonly UnitRow[], sinceMs: number): Outcome {
   if (row.active === 'active') return { ok: true, text: `Unit ${row.name} launched on ${at}` }
   const why = row.message === '' ? '' : `: ${row.message}`
   if (row.active === 'failed') return { ok: false, text: `Unit ${row.name} failed on ${at}${why}` }
-  const ended = row.machine !== null && row.active === 'inactive' && sinceMs >= endedAfterMs
+  const isDead = row.machine !== null && row.active === 'inactive' && row.sub === 'dead'
+  const ended = isDead && sinceMs >= endedAfterMs
   return ended ? { ok: true, text: `Unit ${row.name} ran on ${at} and has ended${why}` } : undefined
 }
 

@@ -103,12 +103,12 @@ const outside = (
 
 /**
  * The rest of a cluster, as far as commands see it: what is wanted is placed on n1 and runs
- * there at once, unless `verdict` says that it fails or has no place.
+ * there at once, unless `verdict` says that it ends, fails or has no place.
  */
 export function runUnits(
   t: Test,
   node: Node,
-  verdict: (name: string) => 'runs' | 'fails' | 'nowhere' = () => 'runs',
+  verdict: (name: string) => 'runs' | 'ends' | 'fails' | 'nowhere' = () => 'runs',
 ): void {
   const stop = new AbortController()
   t.teardown(() => stop.abort())
@@ -124,8 +124,9 @@ export function runUnits(
     const look = fails
       ? ({ active: 'failed', sub: 'failed', message: 'exit code 1' } as const)
       : ({ active: 'active', sub: 'running' } as const)
+    const runs = desired === 'launched' && verdict(name) !== 'ends'
     const idle = { active: 'inactive', sub: 'dead' } as const
-    node.store.put(state(node, name, ids.n1, desired === 'launched' ? look : idle))
+    node.store.put(state(node, name, ids.n1, runs ? look : idle))
   }
   const take = (name: string): void =>
     node.store.put(

@@ -90,6 +90,22 @@ t.test('a unit that fails, or has no place, is said to', async (t) => {
   ])
 })
 
+t.test('a unit that has run to its end is waited for no longer', async (t) => {
+  const { node, files, say } = await makeDesk(t)
+  runUnits(t, node, () => 'ends')
+  files.set('once.service', unitFile())
+  let nowMs = 0
+  const clock = {
+    monotonicMs: () => nowMs,
+    sleep: async (ms: number) => {
+      nowMs += ms
+    },
+  }
+  const { code, out } = await say('start once.service', clock)
+  t.same({ code, out }, { code: 0, out: 'Unit once.service ran on n1 (10.77.0.1) and has ended\n' })
+  t.ok(nowMs >= 5000)
+})
+
 t.test('templates do not start, and unknown units are unknown', async (t) => {
   const { files, say } = await makeDesk(t)
   files.set('hello@.service', unitFile())

@@ -12,8 +12,8 @@ import {
 export const command: Command = {
   synopsis: 'start NAME|FILE…',
   about:
-    'Runs units: the cluster chooses a machine for each by its rules and starts its container\\n' +
-    'there. A word that is a file is submitted first. Waits until every unit runs, or says which\\n' +
+    'Runs units: the cluster chooses a machine for each by its rules and starts its container\n' +
+    'there. A word that is a file is submitted first. Waits until every unit runs, or says which\n' +
     'one does not and why; global units, which run on every machine, are not waited for.',
   words: { min: 1, max: anyNumber },
   options: { ...nodeOptions, ...replaceOption, ...waitOptions },
