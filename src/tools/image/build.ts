@@ -68,11 +68,8 @@ export interface BuiltImage {
  * `JGD_TOOL_MISSING` or `JGD_COMMAND_FAILED`.
  */
 export async function buildImage(options: BuildOptions): Promise<BuiltImage> {
-  await checkMachine()
-  const { codename, sources } = await machineSources()
   const cache = new StepCache(options.cacheDirectory, options.clock, options.onProgress)
-  await makeDirectories(options.cacheDirectory)
-  const packages = await installStep(cache, options, sources, codename)
+  const packages = await packagesStep(cache, options)
   const entries = rootEntries(options.readAsset)
   const root = await cache.step(
     'root',
@@ -111,12 +108,17 @@ interface Step {
   readonly key: string
 }
 
-async function installStep(
+/**
+ * Debian with Docker, and its kernel, as `installPackages` leaves them: in the image and in the
+ * tests' other machines alike. Rejects as `buildImage`.
+ */
+export async function packagesStep(
   cache: StepCache,
-  options: BuildOptions,
-  sources: readonly AptSource[],
-  codename: string,
+  options: Pick<BuildOptions, 'cacheDirectory' | 'refresh' | 'clock'>,
 ): Promise<Step> {
+  await checkMachine()
+  const { codename, sources } = await machineSources()
+  await makeDirectories(options.cacheDirectory)
   // The archives move on under the same names: what was fetched is kept until a refresh is asked
   // for, and the refresh is remembered, so that later builds go on from it.
   const stampFile = path.join(options.cacheDirectory, 'refreshed')

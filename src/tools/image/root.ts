@@ -87,7 +87,8 @@ export async function buildRoot(
   await removeTree(root)
 }
 
-async function addModules(root: string, kernel: string): Promise<void> {
+/** Copies the kernel's modules into the root, but for `removedModules`, and indexes them. */
+export async function addModules(root: string, kernel: string): Promise<void> {
   const release = await kernelRelease(kernel)
   const modules = path.join('usr/lib/modules', release)
   await makeDirectories(path.join(root, 'usr/lib/modules'))
