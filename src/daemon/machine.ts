@@ -1,6 +1,7 @@
 /** What this machine is, as the kernel and its links tell it. */
 import { JangadaError } from '../base/errors.ts'
 import type { MachineFacts } from '../node/enrol/messages.ts'
+import { runCommand } from '../platform/commands.ts'
 import { udpDatagrams } from '../platform/datagrams.ts'
 import { readTextIfThere } from '../platform/file-tree.ts'
 import { systemHost } from '../platform/host.ts'
@@ -52,6 +53,20 @@ export async function bootArguments(): Promise<BootArguments | undefined> {
   const nonce = value('nonce')
   if (found.doors.length === 0 || found.pin === '' || nonce === '') return undefined
   return { ...found, nonce }
+}
+
+const systemctlTimeoutMs = 500
+
+/** True while systemd is taking the whole machine down; false where there is no systemd. */
+export async function isShuttingDown(): Promise<boolean> {
+  // It exits with 1 in every state but "running", which is no failure here.
+  const script = 'systemctl is-system-running 2>/dev/null || true'
+  try {
+    const said = await runCommand('sh', ['-c', script], { timeoutMs: systemctlTimeoutMs })
+    return said.trim() === 'stopping'
+  } catch {
+    return false
+  }
 }
 
 export function parseDoor(text: string, defaultPort: number): { host: string; port: number } {
