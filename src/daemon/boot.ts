@@ -6,6 +6,7 @@ import { fromUtf8 } from '../base/bytes.ts'
 import { describeError, JangadaError } from '../base/errors.ts'
 import { images } from '../core/records/keyspace.ts'
 import { formatIpv4, parseIpv4 } from '../core/netboot/ipv4.ts'
+import { isKernelArgument } from '../core/netboot/profiles/profile.ts'
 import { defaultPool } from '../core/netboot/pool.ts'
 import type { ApiImages } from '../node/api/context.ts'
 import { Assets, type StoredImage } from '../node/assets/assets.ts'
@@ -57,6 +58,7 @@ export async function openBootService(
   const { config, core, clock, log, metrics, crypto, timeline, signal } = options
   if (config.bootLinks.length === 0) return undefined
   const links = config.bootLinks.map(toBootLink)
+  config.kernelArguments.forEach(checkKernelArgument)
   let nonceKey: Uint8Array | undefined
   void followBootKey(options, (key) => {
     nonceKey = key
@@ -86,6 +88,7 @@ export async function openBootService(
       enrolPort: config.ports.api,
       authorityPin: crypto.spkiHash(options.authorityPem),
       nonceKey: () => nonceKey,
+      kernelArguments: config.kernelArguments,
     }),
     assets,
     binary: await ownBinary(),
@@ -136,6 +139,13 @@ export function imagesOf(options: BootServiceOptions, assets: Assets): ApiImages
 
 export const openAssets = (disk: Disk): Promise<Assets> =>
   Assets.open({ disk, newSha256, unpack: readTarZstd })
+
+function checkKernelArgument(text: string): void {
+  if (isKernelArgument(text)) return
+  throw new JangadaError('JGD_USAGE', `"${text}" cannot be an argument of a kernel`, {
+    hint: 'one word, without quotes and spaces, that does not begin with "jangada."',
+  })
+}
 
 function toBootLink(name: string): BootLink {
   const link = linkNamed(name)

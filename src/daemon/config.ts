@@ -38,6 +38,8 @@ export interface UpConfig extends MachineConfig {
   readonly metadata: Readonly<Record<string, string>>
   /** Links on which blank machines may boot; empty serves none. */
   readonly bootLinks: readonly string[]
+  /** For the kernels of the machines that this one boots, beside what the cluster tells them. */
+  readonly kernelArguments: readonly string[]
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** Join first, when the state directory is empty. */
   readonly join: { readonly door: string; readonly token: string } | undefined

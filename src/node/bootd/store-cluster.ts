@@ -21,11 +21,20 @@ export interface StoreClusterOptions {
   readonly enrolPort: number
   readonly authorityPin: string
   readonly nonceKey: () => Uint8Array | undefined
+  /** Beside the profile's own; each as `isKernelArgument` wants it. */
+  readonly kernelArguments?: readonly string[]
 }
 
 /** Follows the machines until `signal` aborts; before the first list it knows only this node. */
 export function storeCluster(options: StoreClusterOptions): BootCluster {
-  const { ownAddress, enrolPort, authorityPin, nonceKey, ...following } = options
+  const {
+    ownAddress,
+    enrolPort,
+    authorityPin,
+    nonceKey,
+    kernelArguments = [],
+    ...following
+  } = options
   let servers: readonly Ipv4[] = []
   let joinAddresses: readonly string[] = [`${ownAddress}:${enrolPort}`]
   const view = new RecordView(machines, () => {
@@ -43,7 +52,10 @@ export function storeCluster(options: StoreClusterOptions): BootCluster {
   // There are no profile records yet, so every machine has the one that is built in.
   const profiles: readonly Profile[] = []
   return {
-    profileFor: (machine) => selectProfile(profiles, { ...machine, labels: {} }),
+    profileFor: (machine) => {
+      const profile = selectProfile(profiles, { ...machine, labels: {} })
+      return { ...profile, kernelArguments: [...profile.kernelArguments, ...kernelArguments] }
+    },
     hostnameFor: () => undefined,
     nonceKey,
     joinAddresses: () => joinAddresses,

@@ -19,6 +19,8 @@ export interface ClusterOptions {
   readonly bootLink?: string
   /** The hosts that serve them; all when not told. */
   readonly bootHosts?: readonly string[]
+  /** For the kernels of the machines that are booted. */
+  readonly kernelArguments?: readonly string[]
   /** Labels of the machines, by the name of the host. */
   readonly metadata?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
@@ -61,9 +63,10 @@ async function joinToken(rack: Rack, host: string, uses: number): Promise<string
 }
 
 async function startAgent(rack: Rack, host: string, options: ClusterOptions): Promise<void> {
-  const { bootLink, bootHosts, metadata } = options
+  const { bootLink, bootHosts, kernelArguments, metadata } = options
   const boots = bootLink !== undefined && (bootHosts?.includes(host) ?? true)
-  const link = boots ? ['--link', bootLink] : []
+  const words = (kernelArguments ?? []).flatMap((word) => ['--kernel-argument', word])
+  const link = boots ? ['--link', bootLink, ...words] : []
   const labels = Object.entries(metadata?.[host] ?? {}).flatMap(([key, value]) => [
     '--metadata',
     `${key}=${value}`,

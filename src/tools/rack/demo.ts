@@ -40,7 +40,7 @@ async function tell(story: Story, world: RackWorld, args: DemoArguments): Promis
   // A rack that an earlier story has kept is taken down by the one that is built now.
   await rackDown(world, { name })
   const before = await now()
-  await story.step('build', 'one binary', async () => {
+  await story.step('a', 'build', 'one binary', async () => {
     await buildStep(story)
     if (blank) await imageStep(story)
   })
@@ -48,22 +48,25 @@ async function tell(story: Story, world: RackWorld, args: DemoArguments): Promis
   const inScene = (work: (scene: Scene) => Promise<void>) => async (): Promise<void> => {
     if (scene !== undefined) await work(scene)
   }
-  await story.step('rack', 'three hosts, one cluster', async () => {
+  await story.step('b', 'rack', 'three hosts, one cluster', async () => {
     const rack = await rackStep(story, world, { name, blanks: blank ? 1 : 0, binary: binaryFile })
     scene = { rack, units: new Map() }
   })
   await story.step(
+    'c',
     'status',
     'every node tells the same',
     inScene(({ rack }) => statusStep(story, rack)),
   )
   await story.step(
+    'd',
     'rules',
     'unit files, and the rules they make',
     inScene(async (here) => void (await rulesStep(story, here))),
   )
   let victim = ''
   await story.step(
+    'e',
     'power-cut',
     'the host that leads and has the most to do loses its power',
     inScene(async (here) => {
@@ -71,13 +74,14 @@ async function tell(story: Story, world: RackWorld, args: DemoArguments): Promis
     }),
   )
   await story.step(
+    'f',
     'power-on',
     'and has it again',
     inScene((here) => powerOnStep(story, here, victim)),
   )
   if (blank) await tellBlank(story, inScene)
   if (args.keep) return
-  await story.step('down', 'nothing stays behind', () =>
+  await story.step('i', 'down', 'nothing stays behind', () =>
     downStep(story, world, name, { before, now }),
   )
 }
@@ -88,6 +92,7 @@ async function tellBlank(
 ): Promise<void> {
   let machine: MachineRow | undefined
   await story.step(
+    'g',
     'blank',
     'a machine with nothing on it joins',
     inScene(async ({ rack }) => {
@@ -95,6 +100,7 @@ async function tellBlank(
     }),
   )
   await story.step(
+    'h',
     'logs',
     'and works',
     inScene(async ({ rack }) => {

@@ -17,6 +17,11 @@ export const command: Command = {
       requiresArg: true,
       describe: 'Boot blank machines on this link; may be given more than once',
     },
+    'kernel-argument': {
+      type: 'string',
+      requiresArg: true,
+      describe: 'For the machines booted from here; may be given more than once',
+    },
     metadata: {
       type: 'string',
       requiresArg: true,
@@ -60,6 +65,7 @@ export const command: Command = {
       dockerSocket: args.text('docker-socket') ?? defaults.dockerSocket,
       metadata: labelsOf(args.list('metadata')),
       bootLinks: args.list('link'),
+      kernelArguments: args.list('kernel-argument'),
       logLevel: logLevels.find((level) => level === args.text('log-level')) ?? 'info',
       join: door === undefined || token === undefined ? undefined : { door, token },
     })

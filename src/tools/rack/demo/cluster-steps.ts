@@ -7,6 +7,7 @@ import { bringUpCluster } from '../cluster.ts'
 import { containerStartedAt } from '../engine.ts'
 import { rackDown, rackUp } from '../lifecycle.ts'
 import { compareOutside, type OutsideSnapshot } from '../outside.ts'
+import { lanPrefix, lanPrefixBits } from '../names.ts'
 import { must } from '../processes.ts'
 import type { Rack } from '../rack.ts'
 import { type RackWorld, rackError, until } from '../world.ts'
@@ -35,6 +36,13 @@ export const hostCount = 3
 const helloNames = [1, 2, 3, 4, 5, 6].map((number) => `hello@${number}.service`)
 /** Two, so that what wants a fast disk has somewhere to go when one of them loses its power. */
 const metadata = { n1: { disk: 'hdd' }, n2: { disk: 'ssd' }, n3: { disk: 'ssd' } }
+/**
+ * The rack's registry has no certificate, as nobody could have signed it. The engine of a machine
+ * that is booted learns from its init's environment that on this network it may do without.
+ */
+const plainRegistry = [
+  `systemd.setenv=DOCKER_OPTS=--insecure-registry=${lanPrefix}.0/${lanPrefixBits}`,
+]
 const agreeTimeoutMs = 30_000
 
 /** Runs one of the repository's scripts, which shows its own progress. */
@@ -72,8 +80,8 @@ export async function rackStep(
   story.note(`${names.join(', ')}: hosts, each with a Docker engine of its own`)
   story.concerns(...names)
   const [bootHost = ''] = names
-  const boot = options.blanks > 0 ? { bootLink: 'eth0', bootHosts: [bootHost] } : {}
-  await bringUpCluster(rack, { ...boot, metadata })
+  const boot = { bootLink: 'eth0', bootHosts: [bootHost], kernelArguments: plainRegistry }
+  await bringUpCluster(rack, { ...(options.blanks > 0 ? boot : {}), metadata })
   story.note('jangada init on one, jangada join on the others, jangada up on all')
   const status = await statusThat(rack, bootHost, 'three voters', (seen) => {
     return votersOf(seen).length === hostCount && readyMachines(seen).length === hostCount

@@ -15,7 +15,6 @@ export interface StoryEnvironment {
   readonly evidence: (machine: string) => Promise<string>
 }
 
-const letters = 'abcdefghijklmnopqrstuvwxyz'
 const secondsWidth = 8
 
 /** Invariant: a step runs only if all before it were seen. */
@@ -46,10 +45,15 @@ export class Story {
   }
 
   /** Tells `work` as one step; after a step that was not seen, the others are not tried. */
-  async step(name: string, title: string, work: () => Promise<void>): Promise<void> {
+  async step(
+    letter: string,
+    name: string,
+    title: string,
+    work: () => Promise<void>,
+  ): Promise<void> {
     if (this.#outcomes.some(({ ok }) => !ok)) return
     const { clock, print } = this.#environment
-    print(`${letters[this.#outcomes.length] ?? '-'}. ${title}`)
+    print(`${letter}. ${title}`)
     this.startClock()
     this.#concerned = []
     const startedMs = clock.monotonicMs()

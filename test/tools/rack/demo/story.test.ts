@@ -13,9 +13,9 @@ function told(planned: number): { readonly lines: string[]; readonly story: Stor
 
 t.test('every step seen: the story is whole', async (t) => {
   const { lines, story } = told(2)
-  await story.step('one', 'the first', async () => story.note('it happened'))
+  await story.step('a', 'one', 'the first', async () => story.note('it happened'))
   t.notOk(story.whole)
-  await story.step('two', 'the second', async () => undefined)
+  await story.step('b', 'two', 'the second', async () => undefined)
   t.ok(story.whole)
   t.equal(story.lastLine(), 'main job: 2 of 2 steps seen')
   t.match(lines, ['a. the first', /^ +\d\.\d s {2}it happened$/, 'b. the second'])
@@ -23,12 +23,12 @@ t.test('every step seen: the story is whole', async (t) => {
 
 t.test('a step not seen shows its evidence, and ends the story', async (t) => {
   const { lines, story } = told(3)
-  await story.step('one', 'the first', async () => undefined)
-  await story.step('two', 'the second', async () => {
+  await story.step('a', 'one', 'the first', async () => undefined)
+  await story.step('b', 'two', 'the second', async () => {
     story.concerns('n2')
     throw new Error('nobody leads')
   })
-  await story.step('three', 'the third', async () => void t.fail('it must not be tried'))
+  await story.step('c', 'three', 'the third', async () => void t.fail('it must not be tried'))
   t.notOk(story.whole)
   t.equal(story.lastLine(), 'main job: 1 of 3 steps seen')
   t.match(lines.join('\n'), /NOT SEEN: .*nobody leads[^]*last words of n2:\n +log of n2/)
