@@ -236,9 +236,10 @@ t.test('placements told as of the past stop nothing', async (t) => {
   let endWatch = new AbortController()
   store.watch = (request, signal) => watch(request, AbortSignal.any([signal, endWatch.signal]))
   world.agent.start()
-  world.place('web.service', sleeping)
+  world.place('web.service', [...sleeping, 'TimeoutStopSec=1'])
   await world.untilWord('web.service', 'active/running')
-  told.past = 1
+  // Before the unit was placed, there was nothing.
+  told.past = Number(world.state('web.service')?.generation) - 1
   const ended = endWatch
   endWatch = new AbortController()
   store.watch = () => ({
