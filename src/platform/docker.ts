@@ -199,7 +199,9 @@ class DockerEngine implements Containers {
   }
 
   async *logs(id: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const details = await this.#ask((docker) => docker.getContainer(id).inspect())
+    const details = await this.#ask((docker, abortSignal) =>
+      docker.getContainer(id).inspect({ abortSignal }),
+    )
     const tail = Math.min(logTailMax, options.tail)
     const shared = { stdout: true, stderr: true, tail, abortSignal: signal }
     const source = await this.#call(async (docker) => {
@@ -234,7 +236,9 @@ class DockerEngine implements Containers {
   }
 
   async #stopSignal(id: string): Promise<string> {
-    const { Config } = await this.#ask((docker) => docker.getContainer(id).inspect())
+    const { Config } = await this.#ask((docker, abortSignal) =>
+      docker.getContainer(id).inspect({ abortSignal }),
+    )
     const { StopSignal: signal } = Config as { StopSignal?: string }
     return signal === undefined || signal === '' ? 'SIGTERM' : signal
   }
@@ -268,7 +272,11 @@ class DockerEngine implements Containers {
   }
 
   #ask<T>(question: (docker: Docker, signal: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#call((docker) => question(docker, AbortSignal.timeout(askMs)))
+    return this.#call((docker) => {
+      const signal = AbortSignal.timeout(askMs)
+      // Not every question of dockerode's takes the signal, and a stopped engine never answers.
+      return Promise.race([question(docker, signal), rejectOn(signal)])
+    })
   }
 
   #change<T>(change: (docker: Docker, signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -290,6 +298,12 @@ class DockerEngine implements Containers {
     return this.#client
   }
 }
+
+const rejectOn = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    const fail = (): void => reject(new Error(`no answer in ${askMs} ms`))
+    signal.addEventListener('abort', fail, { once: true })
+  })
 
 async function* onceOnly(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes

@@ -15,141 +15,197 @@ export interface ContainersSide {
 const image = 'busybox:jangada'
 const label = 'jangada.test'
 
-export function containersContract(t: Test, side: ContainersSide): void {
-  const { engine, run } = side
-  let named = 0
-  const specOf = (value: string, cmd: readonly string[]): ContainerSpec => ({
-    Image: image,
-    Cmd: cmd,
-    Labels: { [label]: value },
-  })
-  const create = async (value: string, cmd: readonly string[]): Promise<string> => {
-    named += 1
-    return run(engine.create(`contract-${named}`, specOf(value, cmd)))
+type Run = ContainersSide['run']
+
+/** The side at work, with what most tests do with it. */
+class Bench {
+  readonly engine: Containers
+  readonly run: Run
+  readonly side: ContainersSide
+  named = 0
+
+  constructor(side: ContainersSide) {
+    this.side = side
+    this.engine = side.engine
+    this.run = side.run
   }
-  const started = async (value: string, cmd: readonly string[]): Promise<string> => {
-    const id = await create(value, cmd)
-    await run(engine.start(id))
+
+  specOf(value: string, cmd: readonly string[]): ContainerSpec {
+    return { Image: image, Cmd: cmd, Labels: { [label]: value } }
+  }
+
+  create(value: string, cmd: readonly string[]): Promise<string> {
+    this.named += 1
+    return this.run(this.engine.create(`contract-${this.named}`, this.specOf(value, cmd)))
+  }
+
+  async started(value: string, cmd: readonly string[]): Promise<string> {
+    const id = await this.create(value, cmd)
+    await this.run(this.engine.start(id))
     return id
   }
-  const facts = async (value: string, id: string): Promise<ContainerFacts | undefined> =>
-    (await run(engine.list(label, value))).find((each) => each.id === id)
-  const listen = (value: string): Listener => new Listener(engine, value)
 
+  async facts(value: string, id: string): Promise<ContainerFacts | undefined> {
+    return (await this.run(this.engine.list(label, value))).find((each) => each.id === id)
+  }
+
+  listen(value: string): Listener {
+    return new Listener(this.engine, value)
+  }
+}
+
+export function containersContract(t: Test, side: ContainersSide): void {
+  const bench = new Bench(side)
+  saysWhoItIs(t, bench)
+  livesAndEnds(t, bench)
+  keepsToItsLabel(t, bench)
+  stops(t, bench)
+  refuses(t, bench)
+  tellsOutput(t, bench)
+  endsFollowing(t, bench)
+  crashes(t, bench)
+  t.end()
+}
+
+function saysWhoItIs(t: Test, bench: Bench): void {
   t.test('an engine says who it is', async (t) => {
-    const info = await run(engine.info())
+    const info = await bench.run(bench.engine.info())
     t.ok(info.id !== '' && info.name !== '')
     t.ok(info.cpus > 0 && info.memoryBytes > 0)
   })
+}
 
+function livesAndEnds(t: Test, bench: Bench): void {
   t.test('a container is made, runs, ends, and its exit code is known', async (t) => {
-    const id = await create('life', ['sh', '-c', 'sleep 0.3; exit 3'])
-    t.match(await facts('life', id), { state: 'created', exitCode: undefined })
-    const listener = listen('life')
-    t.equal(await run(listener.next()), 'subscribed')
-    await run(engine.start(id))
-    t.equal(await run(listener.until(id, 'start')), 'start')
-    const running = await facts('life', id)
+    const id = await bench.create('life', ['sh', '-c', 'sleep 0.3; exit 3'])
+    t.match(await bench.facts('life', id), { state: 'created', exitCode: undefined })
+    const listener = bench.listen('life')
+    t.equal(await bench.run(listener.next()), 'subscribed')
+    await bench.run(bench.engine.start(id))
+    t.equal(await bench.run(listener.until(id, 'start')), 'start')
+    const running = await bench.facts('life', id)
     t.match(running, { state: 'running', image, exitCode: undefined, labels: { [label]: 'life' } })
-    t.equal(running?.imageDigest, await run(engine.imageDigest(image)))
-    t.equal(await run(listener.until(id, 'die')), 'die')
-    const ended = await facts('life', id)
+    t.equal(running?.imageDigest, await bench.run(bench.engine.imageDigest(image)))
+    t.equal(await bench.run(listener.until(id, 'die')), 'die')
+    const ended = await bench.facts('life', id)
     t.match(ended, { state: 'exited', exitCode: 3 })
     t.ok((ended?.finishedAtMs ?? 0) - (ended?.startedAtMs ?? Infinity) >= 250, 'it ran as long')
-    await run(engine.remove(id))
-    t.equal(await run(listener.until(id, 'destroy')), 'destroy')
-    t.equal(await facts('life', id), undefined)
+    await bench.run(bench.engine.remove(id))
+    t.equal(await bench.run(listener.until(id, 'destroy')), 'destroy')
+    t.equal(await bench.facts('life', id), undefined)
     listener.close()
   })
+}
 
+function keepsToItsLabel(t: Test, bench: Bench): void {
   t.test('only containers with the label are listed and told of', async (t) => {
-    const listener = listen('mine')
-    t.equal(await run(listener.next()), 'subscribed')
-    const other = await started('other', ['sleep', '1000'])
-    const mine = await started('mine', ['sleep', '1000'])
+    const listener = bench.listen('mine')
+    t.equal(await bench.run(listener.next()), 'subscribed')
+    const other = await bench.started('other', ['sleep', '1000'])
+    const mine = await bench.started('mine', ['sleep', '1000'])
     t.same(
-      (await run(engine.list(label, 'mine'))).map(({ id }) => id),
+      (await bench.run(bench.engine.list(label, 'mine'))).map(({ id }) => id),
       [mine],
     )
-    await run(listener.until(mine, 'start'))
+    await bench.run(listener.until(mine, 'start'))
     t.notOk(listener.heard.some(({ id }) => id === other))
     listener.close()
-    await run(Promise.all([engine.remove(other), engine.remove(mine)]))
+    await bench.run(Promise.all([bench.engine.remove(other), bench.engine.remove(mine)]))
   })
+}
 
+function stops(t: Test, bench: Bench): void {
   t.test('process 1 ignores a signal it did not ask for, and dies after the grace', async (t) => {
-    const id = await started('stop', ['sleep', '1000'])
-    await run(engine.stop(id, undefined, 200))
-    t.match(await facts('stop', id), { state: 'exited', exitCode: 137 })
-    await run(engine.stop(id, undefined, 200))
-    await run(engine.remove(id))
-    const killed = await started('stop', ['sleep', '1000'])
-    await run(engine.stop(killed, 'SIGKILL', undefined))
-    t.match(await facts('stop', killed), { state: 'exited', exitCode: 137 })
-    await run(engine.remove(killed))
-    await run(engine.remove(killed))
-    await run(engine.stop(killed, 'SIGTERM', 1000))
+    const id = await bench.started('stop', ['sleep', '1000'])
+    await bench.run(bench.engine.stop(id, undefined, 200))
+    t.match(await bench.facts('stop', id), { state: 'exited', exitCode: 137 })
+    await bench.run(bench.engine.stop(id, undefined, 200))
+    await bench.run(bench.engine.remove(id))
+    const killed = await bench.started('stop', ['sleep', '1000'])
+    await bench.run(bench.engine.stop(killed, 'SIGKILL', undefined))
+    t.match(await bench.facts('stop', killed), { state: 'exited', exitCode: 137 })
+    await bench.run(bench.engine.remove(killed))
+    await bench.run(bench.engine.remove(killed))
+    await bench.run(bench.engine.stop(killed, 'SIGTERM', 1000))
   })
+}
 
+function refuses(t: Test, bench: Bench): void {
   t.test('what cannot be is refused with a code', async (t) => {
-    const missing = engine.create('contract-none', { Image: 'nobody/has:this' })
-    await t.rejects(run(missing), { code: 'JGD_IMAGE_MISSING' })
-    t.equal(await run(engine.imageDigest('nobody/has:this')), undefined)
-    const id = await create('twice', ['sleep', '1'])
-    const twice = engine.create(`contract-${named}`, specOf('twice', ['sleep', '1']))
-    await t.rejects(run(twice), { code: 'JGD_CONFLICT' })
-    await run(engine.remove(id))
-    const nothing = await create('nothing', ['no-such-program'])
-    await t.rejects(run(engine.start(nothing)), { code: 'JGD_BAD_REQUEST' })
-    await run(engine.remove(nothing))
-    const pull = engine.pull('registry.invalid/has:this', 1_000, () => undefined)
-    await t.rejects(run(pull), { code: 'JGD_IMAGE_PULL' })
+    const missing = bench.engine.create('contract-none', { Image: 'nobody/has:this' })
+    await t.rejects(bench.run(missing), { code: 'JGD_IMAGE_MISSING' })
+    t.equal(await bench.run(bench.engine.imageDigest('nobody/has:this')), undefined)
+    const id = await bench.create('twice', ['sleep', '1'])
+    const twice = bench.engine.create(
+      `contract-${bench.named}`,
+      bench.specOf('twice', ['sleep', '1']),
+    )
+    await t.rejects(bench.run(twice), { code: 'JGD_CONFLICT' })
+    await bench.run(bench.engine.remove(id))
+    const nothing = await bench.create('nothing', ['no-such-program'])
+    await t.rejects(bench.run(bench.engine.start(nothing)), { code: 'JGD_BAD_REQUEST' })
+    await bench.run(bench.engine.remove(nothing))
+    const pull = bench.engine.pull('registry.invalid/has:this', 1_000, () => undefined)
+    await t.rejects(bench.run(pull), { code: 'JGD_IMAGE_PULL' })
   })
+}
 
+function tellsOutput(t: Test, bench: Bench): void {
   t.test('output is read to its end, from its tail, and followed', async (t) => {
-    const id = await started('logs', ['sh', '-c', 'echo one; echo two; sleep 0.5; echo three'])
+    const id = await bench.started('logs', [
+      'sh',
+      '-c',
+      'echo one; echo two; sleep 0.5; echo three',
+    ])
     const read = async (tail: number, follow: boolean): Promise<string> => {
       const parts: Uint8Array[] = []
       const { signal } = new AbortController()
-      for await (const part of engine.logs(id, { tail, follow }, signal)) parts.push(part)
+      for await (const part of bench.engine.logs(id, { tail, follow }, signal)) parts.push(part)
       return Buffer.concat(parts).toString()
     }
-    t.equal(await run(read(100, true)), 'one\ntwo\nthree\n', 'followed until the container ends')
-    t.equal(await run(read(1, false)), 'three\n')
-    await run(engine.remove(id))
+    t.equal(
+      await bench.run(read(100, true)),
+      'one\ntwo\nthree\n',
+      'followed until the container ends',
+    )
+    t.equal(await bench.run(read(1, false)), 'three\n')
+    await bench.run(bench.engine.remove(id))
   })
+}
 
+function endsFollowing(t: Test, bench: Bench): void {
   t.test('following ends when the reader has enough', async (t) => {
-    const id = await started('long', ['sh', '-c', 'echo one; sleep 1000'])
+    const id = await bench.started('long', ['sh', '-c', 'echo one; sleep 1000'])
     const enough = new AbortController()
     const reading = (async (): Promise<number> => {
       let parts = 0
-      for await (const part of engine.logs(id, { tail: 10, follow: true }, enough.signal)) {
+      for await (const part of bench.engine.logs(id, { tail: 10, follow: true }, enough.signal)) {
         parts += part.length > 0 ? 1 : 0
         enough.abort()
       }
       return parts
     })()
-    t.equal(await run(reading), 1)
-    await run(engine.remove(id))
+    t.equal(await bench.run(reading), 1)
+    await bench.run(bench.engine.remove(id))
   })
+}
 
+function crashes(t: Test, bench: Bench): void {
   t.test('an engine that dies tells no deaths, and its containers run on', async (t) => {
-    const id = await started('crash', ['sleep', '1000'])
-    const before = await facts('crash', id)
-    const listener = listen('crash')
-    t.equal(await run(listener.next()), 'subscribed')
+    const id = await bench.started('crash', ['sleep', '1000'])
+    const before = await bench.facts('crash', id)
+    const listener = bench.listen('crash')
+    t.equal(await bench.run(listener.next()), 'subscribed')
     const ended = listener.ended
-    await run(side.crash())
-    await run(ended)
+    await bench.run(bench.side.crash())
+    await bench.run(ended)
     t.notOk(listener.heard.some(({ kind }) => kind === 'die'))
-    await t.rejects(run(engine.info()), { code: 'JGD_ENGINE_DOWN' })
-    await t.rejects(run(engine.list(label, 'crash')), { code: 'JGD_ENGINE_DOWN' })
-    await run(side.restart())
-    t.match(await facts('crash', id), { state: 'running', startedAtMs: before?.startedAtMs })
-    await run(engine.remove(id))
+    await t.rejects(bench.run(bench.engine.info()), { code: 'JGD_ENGINE_DOWN' })
+    await t.rejects(bench.run(bench.engine.list(label, 'crash')), { code: 'JGD_ENGINE_DOWN' })
+    await bench.run(bench.side.restart())
+    t.match(await bench.facts('crash', id), { state: 'running', startedAtMs: before?.startedAtMs })
+    await bench.run(bench.engine.remove(id))
   })
-  t.end()
 }
 
 /** One stream of events, heard in order. */
