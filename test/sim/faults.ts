@@ -143,7 +143,7 @@ export class Faults {
     const { failedSyncs } = machine.disk.counts
     const look = (): void => {
       if (machine.disk.counts.failedSyncs > failedSyncs) machine.disk.faults.failedSync = 0
-      else if (machine.disk.faults.failedSync > 0) this.#world.time.after(0.05, look)
+      else if (machine.disk.faults.failedSync > 0) this.#world.time.after(2, look)
     }
     look()
     return true

@@ -254,4 +254,4 @@ export const describeFields = (fields: Readonly<Record<string, unknown>>): strin
     .join(' ')
 
 const text = (value: unknown): string =>
-  typeof value === 'object' ? JSON.stringify(value) : String(value)
+  typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined')

@@ -4,7 +4,6 @@
  */
 import { assert } from '../../src/base/assert.ts'
 import { describeError, JangadaError } from '../../src/base/errors.ts'
-import type { ClusterId } from '../../src/base/ids.ts'
 import { Forwarder } from '../../src/daemon/forward.ts'
 import { Agent } from '../../src/node/agent/agent.ts'
 import type { PulseSender } from '../../src/node/agent/pulse.ts'
@@ -195,7 +194,7 @@ export class SimulatedProcess {
   #makeApi(core: ClusterCore, files: IdentityFiles, forwarder: Forwarder): Api {
     const { machine, clock, entropy, crypto } = this.#options
     return new Api({
-      clusterId: files.clusterId as ClusterId,
+      clusterId: files.clusterId,
       machineId: files.machineId,
       name: machine.name,
       version,

@@ -55,6 +55,7 @@ export class World {
   readonly #seen = new Map<SimulatedMachine, Seen>()
   readonly #isVerbose: boolean
   #token = ''
+  #stops: Parameters<MachineSurroundings['onContainerStop']>[0][] = []
   events = 0
 
   constructor({ seed, invariants, onLine }: WorldOptions) {
@@ -158,7 +159,11 @@ export class World {
       this.#seen.set(machine, { member, leadership, appliedIndex })
       for (const invariant of this.invariants) invariant.member?.(machine, member)
     }
-    for (const invariant of this.invariants) invariant.always?.()
+    for (const invariant of this.invariants) {
+      for (const stop of this.#stops) invariant.containerStopped?.(stop)
+      invariant.always?.()
+    }
+    this.#stops = []
   }
 
   #makeMachine(at: number, board: SimulatedSwitchboard): SimulatedMachine {
@@ -186,9 +191,8 @@ export class World {
         doors: (machine) =>
           this.machines.filter((each) => each !== machine).map(({ host }) => host),
         joinToken: () => this.#token,
-        onContainerStop: (stop) => {
-          for (const invariant of this.invariants) invariant.containerStopped?.(stop)
-        },
+        // Judged after the event, when what the agent has just heard of is known here too.
+        onContainerStop: (stop) => this.#stops.push(stop),
       },
       random,
     )
