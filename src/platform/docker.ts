@@ -174,7 +174,7 @@ class DockerEngine implements Containers {
     onProgress: (text: string) => void,
   ): Promise<void> {
     // Timers of the platform take 24 days at most.
-    const deadline = AbortSignal.timeout(Math.min(deadlineMs, 2 ** 31 - 1))
+    const deadline = AbortSignal.timeout(Math.ceil(Math.min(deadlineMs, 2 ** 31 - 1)))
     try {
       const stream = await this.#call((docker) => docker.pull(reference, { abortSignal: deadline }))
       const layers = new Map<string, string>()
@@ -256,7 +256,7 @@ class DockerEngine implements Containers {
 
   /** False when it still runs after `graceMs`; without one, waits for ever. */
   async #waitForEnd(id: string, graceMs: number | undefined): Promise<boolean> {
-    const grace = graceMs === undefined ? undefined : AbortSignal.timeout(graceMs)
+    const grace = graceMs === undefined ? undefined : AbortSignal.timeout(Math.ceil(graceMs))
     try {
       await this.#call((docker) =>
         docker
