@@ -50,13 +50,13 @@ export class EngineWatch {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, containers, onConnected } = this.#options
     void this.#resync(signal)
+    signal.addEventListener('abort', () => this.#connection.abort(), { once: true })
     while (!signal.aborted) {
       this.#connection = new AbortController()
-      const connection = AbortSignal.any([signal, this.#connection.signal])
       try {
         onConnected(await containers.info())
         const { name, value } = this.#label
-        for await (const { kind, id } of containers.events(name, value, connection)) {
+        for await (const { kind, id } of containers.events(name, value, this.#connection.signal)) {
           log.debug('engine event', { kind, container: id.slice(0, 12) })
           void this.refresh()
         }

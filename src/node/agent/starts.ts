@@ -58,17 +58,19 @@ export class Starts {
     tell: Attempt['tell'],
   ): Promise<StartOutcome> {
     const { clock } = this.#options
-    const timeout = new AbortController()
+    if (signal.aborted) return { kind: 'cancelled' }
+    const abandoned = new AbortController()
+    const giveUp = (): void => abandoned.abort()
+    signal.addEventListener('abort', giveUp, { once: true })
     const limitMs = spec.timeoutStartMs
-    const timer = limitMs === undefined ? undefined : clock.after(limitMs, () => timeout.abort())
+    const timer = limitMs === undefined ? undefined : clock.after(limitMs, giveUp)
     const deadlineMs = clock.monotonicMs() + (limitMs ?? Infinity)
-    const either = AbortSignal.any([signal, timeout.signal])
     try {
-      await this.#attempt({ action, spec, signal: either, deadlineMs, tell })
+      await this.#attempt({ action, spec, signal: abandoned.signal, deadlineMs, tell })
       return { kind: 'started' }
     } catch (error) {
       if (signal.aborted) return { kind: 'cancelled' }
-      if (timeout.signal.aborted) {
+      if (abandoned.signal.aborted) {
         const message = `not started within TimeoutStartSec (${(limitMs ?? 0) / 1000} s)`
         return { kind: 'failed', timedOut: true, message }
       }
@@ -76,6 +78,7 @@ export class Starts {
       return { kind: 'failed', timedOut: false, message: describeError(error) }
     } finally {
       timer?.cancel()
+      signal.removeEventListener('abort', giveUp)
     }
   }
 
@@ -154,7 +157,7 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()
   let stop = (): void => undefined
   const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(new Error('given up'))
+    stop = () => reject(new Error('abandoned'))
     signal.addEventListener('abort', stop, { once: true })
   })
   try {
