@@ -30,6 +30,7 @@ import type { MemberStore } from './member/member-store.ts'
 import { PulseRelay } from './member/pulse-relay.ts'
 import type { PulseAnswer } from './member/pulse-types.ts'
 import { RemoteStore } from './member/remote-store.ts'
+import { leaveWhenRemoved } from './member/removal.ts'
 import { Seat } from './member/seat.ts'
 import { storeMethods } from './member/store-service.ts'
 import { SwitchingStore } from './member/switching-store.ts'
@@ -167,6 +168,14 @@ export class ClusterCore {
     void follow({ ...shared, range: this.#keys.range, follower: this.#keys })
     void follow({ ...shared, range: members.range, follower: this.#members })
     void follow({ ...shared, range: machines.range, follower: this.#machines })
+    void leaveWhenRemoved({
+      own: () => this.#seat.store,
+      others: this.#remote,
+      clock,
+      log,
+      signal,
+      onRemoved: () => this.#seat.leave(),
+    })
   }
 
   /** Whether the records list this peer's key: asked in every handshake. */

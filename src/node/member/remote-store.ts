@@ -60,6 +60,11 @@ export class RemoteStore extends CommandStore {
     return this.#seen
   }
 
+  /** A revision that was seen elsewhere: no older answer is taken from now on. */
+  noteSeen(at: Revision): void {
+    this.#seen = later(this.#seen, at)
+  }
+
   async range(request: RangeRequest, consistency: Consistency): Promise<RangeResult> {
     const result = await this.#ask('store.range', { request, consistency, atLeast: this.#seen })
     return this.#noteRange(result as RangeResult)

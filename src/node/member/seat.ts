@@ -30,6 +30,7 @@ import { type Leadership, Member } from './member.ts'
 import { MemberStore, type MemberStoreOptions } from './member-store.ts'
 import type { Committed } from './proposals.ts'
 import { sendSnapshot, snapshotMethods } from './snapshot-transfer.ts'
+import { standingOf, watchStanding } from './standing.ts'
 import { walLog } from './wal-log.ts'
 import { checker } from './wire-schemas.ts'
 
@@ -57,7 +58,16 @@ const checkPrepare = checker(Type.Object({ memberId: Type.Integer({ minimum: 1 }
 
 export class Seat {
   readonly #options: SeatOptions
-  #current: { readonly store: MemberStore; readonly transport: RaftTransport } | undefined
+  #current:
+    | {
+        readonly store: MemberStore
+        readonly transport: RaftTransport
+        /** Aborts when the seat is left. */
+        readonly left: AbortController
+      }
+    | undefined
+  /** Settled once nobody is changing the seat. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: SeatOptions) {
     this.#options = options
@@ -72,7 +82,11 @@ export class Seat {
   }
 
   /** Takes the seat that the disk remembers, if there is one. Never rejects. */
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    return this.#inTurn(() => this.#open())
+  }
+
+  async #open(): Promise<void> {
     const { disk, log, clusterId } = this.#options
     try {
       const identity = await identityOf(disk, walDirectory)
@@ -105,31 +119,66 @@ export class Seat {
         ...snapshots.calls,
         [
           'member.prepare',
-          (body, { peer }) => this.#prepare(memberId(checkPrepare(body).memberId), peer.machineId),
+          (body, { peer }) => {
+            const id = memberId(checkPrepare(body).memberId)
+            return this.#inTurn(() => this.#prepare(id, peer.machineId))
+          },
         ],
+        ['member.standing', async (body) => standingOf(this.#current?.store.member, body)],
       ]),
       feeds: new Map(),
     }
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return this.#inTurn(() => this.#close())
+  }
+
+  /** The cluster does not count this member any more. */
+  leave(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#close()
+      await this.#setAside()
+    })
+  }
+
+  /** One coming or going at a time: two at once would share one directory. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const changed = this.#turn.then(change)
+    this.#turn = changed.catch(() => undefined)
+    return changed
+  }
+
+  async #close(): Promise<void> {
     const current = this.#current
     this.#current = undefined
+    current?.left.abort()
     current?.transport.close()
     await current?.store.member.stop()
   }
 
+  /** One change of the seat at a time: each sets logs aside, and must not meet another's. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const changed = this.#turn.then(change)
+    this.#turn = changed.catch(() => undefined)
+    return changed
+  }
+
   /**
    * The leader gives this machine a member id. Whatever log is here belonged to a member that
-   * the leader does not count any more.
+   * the leader does not count any more. Ids grow with the log, so one that is not newer than the
+   * member here was given by a leader deposed since: its word would end a living voter.
    */
   async #prepare(id: MemberId, asker: string): Promise<{ readonly incarnation: string }> {
     const { disk, clusterId, entropy } = this.#options
+    if (id <= this.memberId) {
+      throw new JangadaError('JGD_CONFLICT', `this machine runs member ${this.memberId} already`)
+    }
     const members = this.#current?.store.knownMembers() ?? []
     if (members.length > 0 && !members.some(({ machineId }) => machineId === asker)) {
       throw new JangadaError('JGD_FORBIDDEN', 'only a member may ask a member to begin anew')
     }
-    await this.close()
+    await this.#close()
     await this.#setAside()
     const incarnation = toHex(entropy.bytes(16))
     const identity: WalIdentity = { clusterId, memberId: id, incarnation }
@@ -174,12 +223,32 @@ export class Seat {
     })
     const { keeper } = this.#options
     const memberStore = new MemberStore({ member, door, clock, entropy, keeper })
-    this.#current = { store: memberStore, transport }
+    const left = new AbortController()
+    this.#current = { store: memberStore, transport, left }
     log.info('this machine is a member', { member: id, index: store.appliedIndex })
     member.start()
+    const others = (): StreamAddress[] =>
+      memberStore
+        .knownMembers()
+        .filter((known) => known.id !== id)
+        .map(({ address }) => address)
+    const onRemoved = (): void => void this.#inTurn(() => this.#giveUp(member))
+    void watchStanding({ member, door, clock, log, others, onRemoved, signal: left.signal })
+  }
+
+  /** The cluster has gone on without this member. */
+  async #giveUp(member: Member): Promise<void> {
+    if (this.#current?.store.member !== member) return
+    this.#options.log.warn('this member was removed while it was away', {
+      member: this.memberId,
+      next: 'its log is kept beside; this machine goes on without a vote',
+    })
+    await this.#close()
+    await this.#setAside()
   }
 
   async #fail(reason: string): Promise<void> {
+    this.#current?.left.abort()
     this.#current?.transport.close()
     this.#current = undefined
     await this.#setAside()

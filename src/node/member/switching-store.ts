@@ -36,13 +36,21 @@ export class SwitchingStore implements StoreAccess {
   /** A new member may still be far behind: until it has caught up, its copy is for itself. */
   #current(): StoreAccess {
     const own = this.#own()
+    if (own !== undefined && own === this.#caughtUp) return own
+    this.#letGo()
     if (own === undefined) return this.#remote
-    if (own === this.#caughtUp) return own
     const { leadership, store } = own.member
     if (leadership.role === 'learner' || store.revision < this.#remote.seen) return this.#remote
     this.#caughtUp = own
     for (const watch of this.#elsewhere) watch.abort()
     return own
+  }
+
+  /** The member that was here is gone; what it has shown is still never gone back behind. */
+  #letGo(): void {
+    if (this.#caughtUp === undefined) return
+    this.#remote.noteSeen(this.#caughtUp.member.store.revision)
+    this.#caughtUp = undefined
   }
 
   /** To be called as the own copy grows: whoever watches elsewhere then learns of it in time. */
