@@ -30,7 +30,6 @@ import { type Leadership, Member } from './member.ts'
 import { MemberStore, type MemberStoreOptions } from './member-store.ts'
 import type { Committed } from './proposals.ts'
 import { sendSnapshot, snapshotMethods } from './snapshot-transfer.ts'
-import { standingOf, watchStanding } from './standing.ts'
 import { walLog } from './wal-log.ts'
 import { checker } from './wire-schemas.ts'
 
@@ -58,14 +57,7 @@ const checkPrepare = checker(Type.Object({ memberId: Type.Integer({ minimum: 1 }
 
 export class Seat {
   readonly #options: SeatOptions
-  #current:
-    | {
-        readonly store: MemberStore
-        readonly transport: RaftTransport
-        /** Aborts when the seat is left. */
-        readonly left: AbortController
-      }
-    | undefined
+  #current: { readonly store: MemberStore; readonly transport: RaftTransport } | undefined
   /** Settled once nobody is changing the seat. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -124,7 +116,6 @@ export class Seat {
             return this.#inTurn(() => this.#prepare(id, peer.machineId))
           },
         ],
-        ['member.standing', async (body) => standingOf(this.#current?.store.member, body)],
       ]),
       feeds: new Map(),
     }
@@ -142,17 +133,9 @@ export class Seat {
     })
   }
 
-  /** One coming or going at a time: two at once would share one directory. */
-  #inTurn<T>(change: () => Promise<T>): Promise<T> {
-    const changed = this.#turn.then(change)
-    this.#turn = changed.catch(() => undefined)
-    return changed
-  }
-
   async #close(): Promise<void> {
     const current = this.#current
     this.#current = undefined
-    current?.left.abort()
     current?.transport.close()
     await current?.store.member.stop()
   }
@@ -223,32 +206,12 @@ export class Seat {
     })
     const { keeper } = this.#options
     const memberStore = new MemberStore({ member, door, clock, entropy, keeper })
-    const left = new AbortController()
-    this.#current = { store: memberStore, transport, left }
+    this.#current = { store: memberStore, transport }
     log.info('this machine is a member', { member: id, index: store.appliedIndex })
     member.start()
-    const others = (): StreamAddress[] =>
-      memberStore
-        .knownMembers()
-        .filter((known) => known.id !== id)
-        .map(({ address }) => address)
-    const onRemoved = (): void => void this.#inTurn(() => this.#giveUp(member))
-    void watchStanding({ member, door, clock, log, others, onRemoved, signal: left.signal })
-  }
-
-  /** The cluster has gone on without this member. */
-  async #giveUp(member: Member): Promise<void> {
-    if (this.#current?.store.member !== member) return
-    this.#options.log.warn('this member was removed while it was away', {
-      member: this.memberId,
-      next: 'its log is kept beside; this machine goes on without a vote',
-    })
-    await this.#close()
-    await this.#setAside()
   }
 
   async #fail(reason: string): Promise<void> {
-    this.#current?.left.abort()
     this.#current?.transport.close()
     this.#current = undefined
     await this.#setAside()
