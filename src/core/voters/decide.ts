@@ -11,7 +11,7 @@ export const voterReplaceAfterMs = 600_000
 export interface VoterMachine {
   readonly id: MachineId
   readonly status: 'ready' | 'lost' | 'left'
-  /** Since when it has that status, on the caller's clock. */
+  /** Since when the caller has seen it in that status, on the caller's monotonic clock. */
   readonly sinceMs: number
   /** It may vote: its ceiling allows it and its state directory survives a restart. */
   readonly eligible: boolean

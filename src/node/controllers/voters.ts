@@ -38,6 +38,11 @@ export class VotersController {
   readonly #options: VotersOptions
   readonly #machines: RecordView<MachineRecord, [string]>
   readonly #members: RecordView<MemberRecord, [string]>
+  /**
+   * Since when this office has seen each machine's status, on the monotonic clock: records tell
+   * it on the wall clock of whoever wrote them, which may be an hour from this one.
+   */
+  readonly #statusSeen = new Map<string, { readonly status: string; readonly sinceMs: number }>()
   /** Each machine is asked once, and again only after a while. */
   readonly #avoidedUntilMs = new Map<MachineId, number>()
 
@@ -78,7 +83,7 @@ export class VotersController {
       caughtUp: (match.get(memberId(record.memberId)) ?? 0) + caughtUpEntries >= status.commit,
     })
     return {
-      nowMs: context.clock.wallMs(),
+      nowMs: context.clock.monotonicMs(),
       self: context.store.member.id,
       target: await this.#target(),
       voters: status.config.voters,
@@ -88,7 +93,7 @@ export class VotersController {
       machines: this.#machines.values.map((machine) => ({
         id: machineId(machine.id),
         status: machine.status,
-        sinceMs: machine.statusSinceMs,
+        sinceMs: this.#seenSinceMs(machine),
         eligible: this.#isEligible(machine),
         runs: runs(machineId(machine.id)),
       })),
@@ -99,6 +104,14 @@ export class VotersController {
     const avoidedUntilMs = this.#avoidedUntilMs.get(machineId(id)) ?? 0
     const nowMs = this.#options.context.clock.monotonicMs()
     return roleCeiling === 'voter' && durable && nowMs >= avoidedUntilMs
+  }
+
+  #seenSinceMs({ id, status }: MachineRecord): number {
+    const seen = this.#statusSeen.get(id)
+    if (seen?.status === status) return seen.sinceMs
+    const sinceMs = this.#options.context.clock.monotonicMs()
+    this.#statusSeen.set(id, { status, sinceMs })
+    return sinceMs
   }
 
   async #target(): Promise<number> {
