@@ -56,6 +56,10 @@ async function environment(): Promise<CliEnvironment> {
       const { joinCluster } = await import('./daemon/membership.ts')
       return joinCluster(options, onPending, signal)
     },
+    importImage: async (stateDirectory, chunks, sha256) => {
+      const { importIntoState } = await import('./daemon/boot.ts')
+      return importIntoState(stateDirectory, chunks, sha256)
+    },
     imageBuild,
     rack: async () => {
       const commands = await import('./tools/rack/commands.ts')

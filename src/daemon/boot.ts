@@ -5,10 +5,14 @@ import { Readable } from 'node:stream'
 import { fromUtf8 } from '../base/bytes.ts'
 import { describeError, JangadaError } from '../base/errors.ts'
 import { images } from '../core/records/keyspace.ts'
+import type { ImageRecord } from '../core/records/schemas.ts'
+import type { Operation } from '../core/store/types.ts'
 import { formatIpv4, parseIpv4 } from '../core/netboot/ipv4.ts'
 import { isKernelArgument } from '../core/netboot/profiles/profile.ts'
 import { defaultPool } from '../core/netboot/pool.ts'
+import type { ImageRow } from '../node/api/answers.ts'
 import type { ApiImages } from '../node/api/context.ts'
+import { imageRow } from '../node/api/images.ts'
 import { Assets, type StoredImage } from '../node/assets/assets.ts'
 import type { BootLink } from '../node/bootd/bindings.ts'
 import { type Bootd, openBootd } from '../node/bootd/bootd.ts'
@@ -17,10 +21,13 @@ import { StoreBindings } from '../node/bootd/store-bindings.ts'
 import { storeCluster } from '../node/bootd/store-cluster.ts'
 import type { ClusterCore } from '../node/cluster-core.ts'
 import { putEvent } from '../node/controllers/context.ts'
+import { decideAndCommit, readRecord, unchanged } from '../node/enrol/context.ts'
+import { readIdentity } from '../node/enrol/identity-files.ts'
 import { readTarZstd } from '../platform/archive.ts'
 import { embeddedAsset, isBinary } from '../platform/assets.ts'
 import { udpDatagrams } from '../platform/datagrams.ts'
 import { digestOfFile, newSha256 } from '../platform/digest.ts'
+import { directoryDisk } from '../platform/disk.ts'
 import { type Clock, sleep } from '../ports/clock.ts'
 import type { Crypto } from '../ports/crypto.ts'
 import type { Disk } from '../ports/disk.ts'
@@ -33,6 +40,7 @@ import { linkNamed } from './machine.ts'
 const loaderNames = ['undionly.kpxe', 'ipxe.efi', 'snponly.efi'] as const
 const leaseSeconds = 3600
 const bootKeyRetryMs = 500
+const announceRetryMs = 1000
 
 export interface BootServiceOptions {
   readonly config: UpConfig
@@ -110,31 +118,77 @@ export async function openBootService(
   })
 }
 
+export interface HeldImages extends ApiImages {
+  /** Tells the cluster of every image that is here; until it has heard, or is stopped. */
+  announce(): Promise<void>
+}
+
 /** Images as people reach them; an import is told to the cluster, with who holds it. */
-export function imagesOf(options: BootServiceOptions, assets: Assets): ApiImages {
+export function imagesOf(options: BootServiceOptions, assets: Assets): HeldImages {
   const { core, clock, machineId } = options
-  const note = async (image: StoredImage): Promise<void> => {
-    const { manifest } = image
-    const record = {
-      v: 1,
-      name: manifest.name,
-      importedMs: clock.wallMs(),
-      kernelVersion: manifest.kernel,
-      files: manifest.files.map(({ name, sha256, size }) => ({ name, sha256, bytes: size })),
-      holders: [machineId],
-    } as const
-    const put = images.put({ ...record, holders: [...record.holders] }, manifest.name)
-    await core.store.transact({ compare: [], then: [put], otherwise: [] })
-  }
+  /** Writes who holds the image: this machine beside, or no more among, those that do. */
+  const note = ({ manifest }: StoredImage, isHere: boolean): Promise<void> =>
+    decideAndCommit(core.store, async () => {
+      const found = await readRecord(core.store, images, manifest.name)
+      const files = manifest.files.map(({ name, sha256, size }) => ({ name, sha256, bytes: size }))
+      const isSame = JSON.stringify(found?.value.files) === JSON.stringify(files)
+      const others = isSame ? (found?.value.holders ?? []).filter((id) => id !== machineId) : []
+      const record: ImageRecord = {
+        v: 1,
+        name: manifest.name,
+        importedMs: clock.wallMs(),
+        kernelVersion: manifest.kernel,
+        files,
+        holders: isHere ? [...others, machineId] : others,
+      }
+      const key = images.key(manifest.name)
+      const then: Operation[] =
+        record.holders.length > 0 ? [images.put(record, manifest.name)] : [{ kind: 'delete', key }]
+      return { value: undefined, compare: [unchanged(key, found)], then }
+    })
   return {
+    announce: async () => {
+      while (!options.signal.aborted) {
+        try {
+          for (const image of await assets.images()) await note(image, true)
+          return
+        } catch (error) {
+          options.log.debug('images are not announced yet', { cause: describeError(error) })
+          await sleep(clock, announceRetryMs, options.signal)
+        }
+      }
+    },
     list: () => assets.images(),
     import: async (archive, sha256) => {
       const image = await assets.importImage(archive, sha256)
-      await note(image)
+      await note(image, true)
       return image
     },
-    remove: (name) => assets.removeImage(name),
+    remove: async (name) => {
+      const image = await assets.image(name)
+      if (image === undefined) return false
+      await note(image, false)
+      return assets.removeImage(name)
+    },
   }
+}
+
+/**
+ * For a machine whose node is not up: the image is announced when it is. Rejects with
+ * JGD_NOT_INITIALIZED when the directory belongs to no cluster, or as `Assets.importImage`.
+ */
+export async function importIntoState(
+  stateDirectory: string,
+  archive: AsyncIterable<Uint8Array>,
+  sha256: string,
+): Promise<ImageRow> {
+  const disk = directoryDisk(stateDirectory)
+  if ((await readIdentity(disk)) === undefined) {
+    throw new JangadaError('JGD_NOT_INITIALIZED', `${stateDirectory} belongs to no cluster yet`, {
+      hint: '"jangada init" or "jangada join" first',
+    })
+  }
+  return imageRow(await (await openAssets(disk)).importImage(archive, sha256))
 }
 
 export const openAssets = (disk: Disk): Promise<Assets> =>

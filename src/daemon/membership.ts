@@ -1,6 +1,6 @@
 /** How a machine comes to belong to a cluster: makes one, joins one, or was booted by one. */
 import { assert } from '../base/assert.ts'
-import { toHex } from '../base/bytes.ts'
+import { fromUtf8, toHex, utf8 } from '../base/bytes.ts'
 import { describeError, JangadaError } from '../base/errors.ts'
 import { members } from '../core/records/keyspace.ts'
 import { machineIdCandidates } from '../core/trust/machine-id.ts'
@@ -22,7 +22,7 @@ import { directoryDisk } from '../platform/disk.ts'
 import { kernelEntropy } from '../platform/entropy.ts'
 import { makeDirectories } from '../platform/file-tree.ts'
 import { nodePinnedHttps } from '../platform/pinned-https.ts'
-import type { Disk } from '../ports/disk.ts'
+import { type Disk, replaceFile } from '../ports/disk.ts'
 import type { Log } from '../ports/log.ts'
 import type { InitConfig, JoinConfig, MachineConfig } from './config.ts'
 import { bootArguments, machineFacts, parseDoor } from './machine.ts'
@@ -30,9 +30,12 @@ import { bootArguments, machineFacts, parseDoor } from './machine.ts'
 /** A clock that is further off than this is set to the cluster's; less is NTP's business. */
 const clockErrorMsMax = 120_000
 const dateTimeoutMs = 5000
+/** The key and the whole state of the cluster are in it: root's alone. */
+const stateDirectoryMode = 0o700
+const namePath = 'name'
 
 export async function stateDisk(config: MachineConfig): Promise<Disk> {
-  await makeDirectories(config.stateDirectory)
+  await makeDirectories(config.stateDirectory, stateDirectoryMode)
   return directoryDisk(config.stateDirectory)
 }
 
@@ -66,6 +69,7 @@ export async function initialise(config: InitConfig): Promise<InitOutcome> {
     members.put(first, '1'),
   ])
   await writePeers(disk, [{ machineId, address }])
+  await rememberName(disk, config)
   // Last: until it is there, this machine belongs to no cluster and `init` may be run again.
   await writeIdentity(disk, made.files)
   return { clusterId: made.clusterId, machineId, adminToken: made.adminToken }
@@ -88,6 +92,7 @@ export async function joinCluster(
     onPending,
     ...(signal === undefined ? {} : { signal }),
   })
+  await rememberName(disk, config)
   return keep(disk, outcome)
 }
 
@@ -101,12 +106,18 @@ export async function joinAsBooted(
   if (boot === undefined) return undefined
   const disk = await stateDisk(config)
   const deps = joinDeps()
+  const key = await loadOrMakeKey(disk, deps.crypto)
   const outcome = await joinWithNonce(deps, boot, {
     doors: boot.doors.map((door) => parseDoor(door, config.ports.api)),
-    key: await loadOrMakeKey(disk, deps.crypto),
+    key,
     facts: await machineFacts(config),
     onPending: (machineId) =>
-      log.info('waiting to be admitted', { machineId, next: `jangada admit ${machineId}` }),
+      log.info('waiting to be admitted', {
+        machineId,
+        // The same is in `jangada machines --pending`: whoever admits can compare the two.
+        keyHash: key.keyHash,
+        next: `jangada admit ${machineId}`,
+      }),
     signal,
   })
   await setClock(outcome.wallMs, log)
@@ -116,6 +127,17 @@ export async function joinAsBooted(
 /** The identity that is there, or undefined. */
 export const storedIdentity = async (config: MachineConfig): Promise<IdentityFiles | undefined> =>
   readIdentity(await stateDisk(config))
+
+/** A name given once need not be given again at every start. */
+async function rememberName(disk: Disk, { name }: MachineConfig): Promise<void> {
+  if (name !== undefined) await replaceFile(disk, namePath, utf8(`${name}\n`))
+}
+
+export async function rememberedName(disk: Disk): Promise<string | undefined> {
+  if (!(await disk.exists(namePath))) return undefined
+  const name = fromUtf8(await disk.readFile(namePath)).trim()
+  return name === '' ? undefined : name
+}
 
 async function refuseIdentity(disk: Disk, config: MachineConfig): Promise<void> {
   const present = await readIdentity(disk)

@@ -1,12 +1,14 @@
 /** Everything that `jangada up` runs on one machine, put together over the real world. */
 import { present } from '../base/assert.ts'
 import { utf8 } from '../base/bytes.ts'
-import { describeError, isJangadaError } from '../base/errors.ts'
+import { describeError, isJangadaError, JangadaError } from '../base/errors.ts'
 import { parseMac } from '../core/netboot/hardware.ts'
 import { Agent } from '../node/agent/agent.ts'
 import { Api } from '../node/api/api.ts'
 import type { ApiContext } from '../node/api/context.ts'
+import type { Assets } from '../node/assets/assets.ts'
 import { BootTimeline } from '../node/bootd/boot-step.ts'
+import type { BootRoutes } from '../node/bootd/http.ts'
 import { ClusterCore } from '../node/cluster-core.ts'
 import { type IdentityFiles, readPeers } from '../node/enrol/identity-files.ts'
 import type { CallMethods } from '../node/wire/calls.ts'
@@ -23,11 +25,11 @@ import type { KeyPair } from '../ports/crypto.ts'
 import { sleep } from '../ports/clock.ts'
 import type { Disk } from '../ports/disk.ts'
 import type { Log } from '../ports/log.ts'
-import { imagesOf, openAssets, openBootService } from './boot.ts'
+import { type BootServiceOptions, imagesOf, openAssets, openBootService } from './boot.ts'
 import type { UpConfig } from './config.ts'
 import { Forwarder } from './forward.ts'
 import { bootArguments, isShuttingDown } from './machine.ts'
-import { stateDisk } from './membership.ts'
+import { rememberedName, stateDisk } from './membership.ts'
 import { keepCertificate } from './renewal.ts'
 
 /** Handing leadership on before stopping saves the cluster an election. */
@@ -57,11 +59,14 @@ export class RunningMachine {
   readonly #timeline = new BootTimeline()
   readonly #doors: OpenDoor[] = []
   #files: IdentityFiles
+  /** As `--name` said, now or when the machine came into the cluster; else the host's. */
+  #name = ''
   /** False on a machine that was booted over the network: its state directory is in memory. */
   #durable = true
   #core: ClusterCore | undefined
   #agent: Agent | undefined
   #closeBoot: () => void = () => undefined
+  #bootRoutes: BootRoutes | undefined
   #metrics: OpenMetrics | undefined
 
   constructor(config: UpConfig, files: IdentityFiles, address: string, logging: Logging) {
@@ -76,6 +81,7 @@ export class RunningMachine {
     const key = await this.#crypto.importKey(this.#files.privateKeyPem)
     const disk = await stateDisk(this.#config)
     this.#durable = (await bootArguments()) === undefined
+    this.#name = this.#config.name ?? (await rememberedName(disk)) ?? this.#host.hostname()
     const open = await openMetrics()
     this.#metrics = open
     const streams: TlsStreams = tlsStreams({
@@ -110,8 +116,12 @@ export class RunningMachine {
     await core.start()
     this.#startAgent(core, key.keyHash, open)
     const context = this.#apiContext(core, forwarder, open)
-    const boot = await this.#openBoot(core, disk, open)
-    await this.#openDoors(new Api({ ...context, ...boot }))
+    const assets = await openAssets(disk)
+    const service = this.#bootService(core, disk, open)
+    const images = imagesOf(service, assets)
+    await this.#openDoors(new Api({ ...context, images }))
+    void images.announce()
+    void this.#openBoot(service, assets)
     this.#keepCertificate(key, disk, streams, forwarder)
   }
 
@@ -164,7 +174,7 @@ export class RunningMachine {
       log: this.#log,
       metrics: open.metrics,
       facts: {
-        name: this.#config.name ?? this.#host.hostname(),
+        name: this.#name,
         address: this.#address,
         keyHash,
         metadata: { ...this.#config.metadata },
@@ -184,7 +194,7 @@ export class RunningMachine {
     return {
       clusterId,
       machineId,
-      name: this.#config.name ?? this.#host.hostname(),
+      name: this.#name,
       version: version(),
       store: core.store,
       crypto: this.#crypto,
@@ -202,17 +212,15 @@ export class RunningMachine {
       transferLeader: (to) => forwarder.transferLeader(to),
       unitLogs: forwarder.unitLogs,
       bootTimeline: () => this.#timeline.entries(),
+      bootRoutes: async (request) => {
+        if (this.#bootRoutes !== undefined) return this.#bootRoutes(request)
+        throw new JangadaError('JGD_NOT_FOUND', 'this node does not serve network boot')
+      },
     }
   }
 
-  /** The routes and images of a machine that boots others; nothing on one that does not. */
-  async #openBoot(
-    core: ClusterCore,
-    disk: Disk,
-    open: OpenMetrics,
-  ): Promise<Pick<ApiContext, 'bootRoutes' | 'images'>> {
-    const assets = await openAssets(disk)
-    const options = {
+  #bootService(core: ClusterCore, disk: Disk, open: OpenMetrics): BootServiceOptions {
+    return {
       config: this.#config,
       core,
       disk,
@@ -227,11 +235,19 @@ export class RunningMachine {
       machineId: this.#files.machineId,
       signal: this.#stop.signal,
     }
-    const images = imagesOf(options, assets)
-    const bootd = await this.#retryWhileLinkIsDown(() => openBootService(options, assets))
-    if (bootd === undefined) return { images }
-    this.#closeBoot = () => bootd.close()
-    return { images, bootRoutes: bootd.routes }
+  }
+
+  /** The other doors do not wait for it: a boot link may come up late, or be named wrongly. */
+  async #openBoot(service: BootServiceOptions, assets: Assets): Promise<void> {
+    try {
+      const bootd = await this.#retryWhileLinkIsDown(() => openBootService(service, assets))
+      if (bootd === undefined) return
+      this.#bootRoutes = bootd.routes
+      this.#closeBoot = () => bootd.close()
+      this.#log.info('blank machines may boot', { links: this.#config.bootLinks })
+    } catch (error) {
+      this.#log.error('blank machines cannot boot from here', { cause: describeError(error) })
+    }
   }
 
   /** A cable may be plugged in after the machine has started. */

@@ -90,8 +90,9 @@ export async function readTextIfThere(file: string): Promise<string | undefined>
 export const isThere = async (name: string): Promise<boolean> =>
   (await lstat(name).catch(() => undefined)) !== undefined
 
-export async function makeDirectories(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true })
+/** `mode` is that of directories it makes; those that are there stay as they are. */
+export async function makeDirectories(directory: string, mode = 0o755): Promise<void> {
+  await mkdir(directory, { recursive: true, mode })
 }
 
 /** A new, empty directory whose name starts with `prefix`, readable by all. */

@@ -9,7 +9,7 @@ import { describeError } from '../../base/errors.ts'
 import type { ClusterId, MachineId, UnitName } from '../../base/ids.ts'
 import { noteStartFailed } from '../../core/reconcile/memory.ts'
 import { reconcile } from '../../core/reconcile/reconcile.ts'
-import type { UnitCondition, UnitMemory } from '../../core/reconcile/types.ts'
+import type { DesiredUnit, UnitCondition, UnitMemory } from '../../core/reconcile/types.ts'
 import { states } from '../../core/records/keyspace.ts'
 import type { UnitStateRecord } from '../../core/records/schemas.ts'
 import { type Clock, sleep, type Timer } from '../../ports/clock.ts'
@@ -195,7 +195,11 @@ export class Agent {
       work: works.inFlight,
     })
     this.#memory = result.memory
-    const news = this.#publish(result.conditions, new Set(desired.map(({ name }) => name)), nowMs)
+    const news = this.#publish(
+      result.conditions,
+      new Map(desired.map((unit) => [unit.name, unit])),
+      nowMs,
+    )
     for (const action of result.actions) works.carryOut(action)
     if (news) this.#pulser.news()
     this.#noteForeign(result.foreign)
@@ -210,13 +214,13 @@ export class Agent {
   /** True when something changed. */
   #publish(
     conditions: ReadonlyMap<UnitName, UnitCondition>,
-    placed: ReadonlySet<UnitName>,
+    placed: ReadonlyMap<UnitName, DesiredUnit>,
     nowMs: number,
   ): boolean {
     const before = new Map(this.#reports.states.map((state) => [state.unit, state]))
     let news = false
     for (const [unit, condition] of conditions) {
-      const state = this.#stateOf(unit, condition, before.get(unit))
+      const state = this.#stateOf(condition, placed.get(unit), before.get(unit), unit)
       news = this.#reports.set(state, nowMs) || news
     }
     for (const unit of before.keys()) {
@@ -229,9 +233,10 @@ export class Agent {
   }
 
   #stateOf(
-    unit: UnitName,
     condition: UnitCondition,
+    placed: DesiredUnit | undefined,
     before: UnitStateRecord | undefined,
+    unit: UnitName,
   ): UnitStateRecord {
     const { machineId, clock } = this.#options
     const memory = this.#memory.get(unit)
@@ -243,8 +248,8 @@ export class Agent {
       v: 1,
       unit,
       machine: machineId,
-      generation: memory?.generation ?? before?.generation ?? 0,
-      hash: memory?.hash ?? before?.hash ?? '',
+      generation: memory?.generation ?? placed?.generation ?? before?.generation ?? 0,
+      hash: memory?.hash ?? placed?.hash ?? before?.hash ?? '',
       ...condition,
       image: condition.image.slice(0, textMax),
       message: condition.message.slice(0, textMax),

@@ -52,7 +52,7 @@ function imagesOf({ images }: ApiContext): ApiImages {
   })
 }
 
-const imageRow = ({ sha256, manifest }: StoredImage): ImageRow => ({
+export const imageRow = ({ sha256, manifest }: StoredImage): ImageRow => ({
   name: manifest.name,
   version: manifest.version,
   kernel: manifest.kernel,

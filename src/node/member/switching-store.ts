@@ -78,16 +78,19 @@ export class SwitchingStore implements StoreAccess {
         yield* current.watch({ ...request, fromRevision }, signal)
         return
       }
+      // Not `AbortSignal.any`: a signal composed of others is never freed while they live.
       const moved = new AbortController()
+      const stop = (): void => moved.abort()
+      signal.addEventListener('abort', stop, { once: true })
       this.#elsewhere.add(moved)
       try {
-        const either = AbortSignal.any([signal, moved.signal])
-        for await (const batch of current.watch({ ...request, fromRevision }, either)) {
+        for await (const batch of current.watch({ ...request, fromRevision }, moved.signal)) {
           yield batch
           fromRevision = revision(batch.revision + 1)
         }
       } finally {
         this.#elsewhere.delete(moved)
+        signal.removeEventListener('abort', stop)
       }
       if (!moved.signal.aborted) return
     }

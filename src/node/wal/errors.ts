@@ -3,7 +3,7 @@ import { JangadaError } from '../../base/errors.ts'
 
 const setAside =
   'Set the data directory aside and start again: the machine joins as a new member and is given ' +
-  'the state by the others. If no other voter is left, see `jangada recover`.'
+  'the state by the others. If no other voter is left, keep the directory as it is.'
 
 /** `file` is relative to the data directory; `offset` is where in it the damage begins. */
 export function damaged(file: string, offset: number, what: string): JangadaError {

@@ -1,5 +1,6 @@
 /** What the commands need of the world; `main.ts` fills it, and tests fill it with less. */
 import type { InitConfig, JoinConfig, Ports, UpConfig } from '../../daemon/config.ts'
+import type { ImageRow } from '../../node/api/answers.ts'
 import type { HttpClient, NodeTarget } from '../../ports/http-client.ts'
 import type * as rackCommands from '../rack/commands.ts'
 
@@ -39,6 +40,12 @@ export interface CliEnvironment {
     config: JoinConfig,
     onPending: (machineId: string) => void,
   ) => Promise<{ readonly clusterId: string; readonly machineId: string }>
+  /** Into the state directory, for a node that is not up yet. Rejects as `Assets.importImage`. */
+  readonly importImage: (
+    stateDirectory: string,
+    chunks: AsyncIterable<Uint8Array>,
+    sha256: string,
+  ) => Promise<ImageRow>
   readonly imageBuild: (options: ImageBuildOptions) => Promise<BuiltImage>
   readonly rack: () => Promise<RackAccess>
 }

@@ -97,6 +97,7 @@ const outside = (
   up: notHere,
   init: notHere,
   join: notHere,
+  importImage: notHere,
   imageBuild: notHere,
   rack: notHere,
 })

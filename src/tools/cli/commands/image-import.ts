@@ -1,5 +1,6 @@
+import { isJangadaError } from '../../../base/errors.ts'
 import type { ImageRow } from '../../../node/api/answers.ts'
-import { type Command, nodeOptions, usage } from '../command.ts'
+import { type Arguments, type Command, nodeOptions, usage } from '../command.ts'
 import type { CliEnvironment } from '../environment.ts'
 import { openNode } from '../node-client.ts'
 import { printJson, sizeText } from '../table.ts'
@@ -10,7 +11,8 @@ const progressSteps = 20
 export const command: Command = {
   synopsis: 'image import FILE --sha256 HASH',
   about:
-    'Sends a system image to the node, which keeps it only if it has the given SHA-256. Take the\n' +
+    'Gives a system image to this machine, which keeps it only if it has the given SHA-256. A node\n' +
+    'that is up takes it; otherwise it waits in the state directory for "jangada up". Take the\n' +
     'hash from where the image comes from: computed from the file itself it proves nothing.',
   words: { min: 1, max: 1 },
   options: {
@@ -21,22 +23,47 @@ export const command: Command = {
       demandOption: true,
       describe: 'Of the whole file',
     },
+    'state-dir': {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Where to keep it when no node is up here (/var/lib/jangada)',
+    },
   },
   examples: [['image import jangada-image.tar.zst --sha256 9f86…', 'then jangada up --link eth0']],
   run: async (args, environment) => {
     const [path = ''] = args.words
     const sha256 = (args.text('sha256') ?? '').toLowerCase()
     if (!/^[0-9a-f]{64}$/.test(sha256)) throw usage('--sha256 is 64 hex digits')
-    const file = await environment.openFile(path)
-    const chunks = withProgress(environment, args.flag('json'), file.chunks, file.bytes)
-    const node = openNode(args, environment)
-    const image = await node.upload<ImageRow>(`/v1/images?sha256=${sha256}`, chunks)
+    const image = await importOf(args, environment, path, sha256)
     if (args.flag('json')) printJson(environment, image)
     else {
       environment.stdout(`Image ${image.name} (${image.version}, kernel ${image.kernel}) is here\n`)
     }
     return 0
   },
+}
+
+/** A machine whose node is not up yet keeps the image for when it is. */
+async function importOf(
+  args: Arguments,
+  environment: CliEnvironment,
+  path: string,
+  sha256: string,
+): Promise<ImageRow> {
+  const open = async (): Promise<AsyncIterable<Uint8Array>> => {
+    const file = await environment.openFile(path)
+    return withProgress(environment, args.flag('json'), file.chunks, file.bytes)
+  }
+  try {
+    const node = openNode(args, environment)
+    return await node.upload<ImageRow>(`/v1/images?sha256=${sha256}`, await open())
+  } catch (error) {
+    const isElsewhere = args.text('endpoint') !== undefined
+    if (!isJangadaError(error, 'JGD_UNREACHABLE') || isElsewhere) throw error
+    const directory = args.text('state-dir') ?? environment.defaults.stateDirectory
+    environment.stderr(`no node is up here; the image goes into ${directory}\n`)
+    return environment.importImage(directory, await open(), sha256)
+  }
 }
 
 async function* withProgress(
