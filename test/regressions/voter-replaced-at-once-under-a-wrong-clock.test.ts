@@ -1,4 +1,5 @@
 import t from 'tap'
+import { worldInvariants } from '../sim/invariants/all.ts'
 import { World } from '../sim/world.ts'
 
 const hourMs = 3_600_000
@@ -6,7 +7,7 @@ const hourMs = 3_600_000
 /** A world of four machines: one more than votes. */
 async function fourMachines(): Promise<World> {
   for (let seed = 1; ; seed += 1) {
-    const world = new World({ seed, invariants: [] })
+    const world = new World({ seed, invariants: worldInvariants })
     if (world.machines.length !== 4) continue
     if (!(await world.begin())) throw new Error('the cluster did not come up')
     return world

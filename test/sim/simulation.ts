@@ -3,16 +3,9 @@ import { describeError } from '../../src/base/errors.ts'
 import { missing } from './calm.ts'
 import { Clients } from './clients.ts'
 import { type FaultKind, Faults } from './faults.ts'
-import { convergence } from './invariants/convergence.ts'
-import { electionSafety } from './invariants/election-safety.ts'
-import { healthyWork } from './invariants/healthy-work.ts'
+import { worldInvariants } from './invariants/all.ts'
 import { Violation } from './invariants/invariant.ts'
-import { leaderCompleteness } from './invariants/leader-completeness.ts'
 import { linearizable } from './invariants/linearizable.ts'
-import { monotonic } from './invariants/monotonic.ts'
-import { onePlacement } from './invariants/one-placement.ts'
-import { placementRules } from './invariants/placement-rules.ts'
-import { stateMachineSafety } from './invariants/state-machine-safety.ts'
 import { watches } from './invariants/watches.ts'
 import { Watchers } from './watchers.ts'
 import { Workload } from './workload.ts'
@@ -57,14 +50,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
     seed,
     ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
     invariants: [
-      stateMachineSafety,
-      electionSafety,
-      monotonic,
-      leaderCompleteness,
-      convergence,
-      placementRules,
-      onePlacement,
-      healthyWork,
+      ...worldInvariants,
       (of) => linearizable(of, (clients = new Clients(of))),
       (of) => watches(of, (watchers = new Watchers(of))),
     ],

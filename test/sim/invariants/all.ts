@@ -1,0 +1,22 @@
+/** Every invariant that needs nothing but the world; the others judge what clients are told. */
+import { convergence } from './convergence.ts'
+import { electionSafety } from './election-safety.ts'
+import { healthyWork } from './healthy-work.ts'
+import type { MakeInvariant } from './invariant.ts'
+import { leaderCompleteness } from './leader-completeness.ts'
+import { monotonic } from './monotonic.ts'
+import { onePlacement } from './one-placement.ts'
+import { placementRules } from './placement-rules.ts'
+import { stateMachineSafety } from './state-machine-safety.ts'
+
+/** State-machine safety comes first: it is what the others learn the committed history from. */
+export const worldInvariants: readonly MakeInvariant[] = [
+  stateMachineSafety,
+  electionSafety,
+  monotonic,
+  leaderCompleteness,
+  convergence,
+  placementRules,
+  onePlacement,
+  healthyWork,
+]
