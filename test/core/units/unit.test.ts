@@ -12,9 +12,8 @@ import {
   withService,
 } from './helpers.ts'
 
-t.test('a unit as people bring it from CoreOS', async (t) => {
-  const spec = specOf(
-    `[Unit]
+/** A unit as people bring it from CoreOS. */
+const fromCoreOs = `[Unit]
 Description=My app
 After=docker.service network-online.target cache.service
 Requires=docker.service
@@ -38,9 +37,10 @@ WantedBy=multi-user.target
 [X-Fleet]
 Conflicts=%p@*.service
 MachineMetadata="region=eu" "disk=ssd" "disk=nvme"
-`,
-    'app@7.service',
-  )
+`
+
+t.test('a unit as people bring it from CoreOS', async (t) => {
+  const spec = specOf(fromCoreOs, 'app@7.service')
   t.match(spec, {
     kind: 'instance',
     prefix: 'app',
@@ -70,7 +70,10 @@ MachineMetadata="region=eu" "disk=ssd" "disk=nvme"
     ],
   )
   t.same(JSON.parse(JSON.stringify(spec)).container, spec.container, 'it survives JSON')
+})
 
+t.test('and the container that it becomes on a machine', async (t) => {
+  const spec = specOf(fromCoreOs, 'app@7.service')
   t.same(onMachine(spec), { kind: 'needs-files', paths: ['/etc/environment'] })
   const file = { '/etc/environment': 'COREOS_PRIVATE_IPV4=10.0.0.4\nTAG=1.36\n' }
   t.same(onMachine(spec, file), {
