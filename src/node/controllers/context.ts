@@ -1,5 +1,6 @@
 /** What every controller works with while this member leads. */
 import { toHex } from '../../base/bytes.ts'
+import { JangadaError } from '../../base/errors.ts'
 import type { Term } from '../../base/ids.ts'
 import { eventKey, events } from '../../core/records/keyspace.ts'
 import type { RecordKind } from '../../core/records/record.ts'
@@ -26,6 +27,14 @@ export interface Office {
   /** On the leader's monotonic clock. */
   readonly tookOfficeMs: number
   readonly signal: AbortSignal
+}
+
+/**
+ * To be asked after every wait for a quorum: a leader that was deposed meanwhile gets its answer
+ * from the new one, and would vouch for a term that is over. Throws JGD_NOT_LEADER.
+ */
+export function assertInOffice({ signal, term }: Office): void {
+  if (signal.aborted) throw new JangadaError('JGD_NOT_LEADER', `term ${term} is over`)
 }
 
 /** A view of `kind` that follows the store until the office ends. */

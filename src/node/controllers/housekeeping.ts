@@ -13,6 +13,7 @@ export const eventsMax = 10_000
 /** History is kept this long, so that a reader that was away for a while still catches up. */
 const historyRounds = 10
 const expiredNoncesPerRound = 400
+const eventsTrimmedTogether = 4000
 
 export class Housekeeping {
   readonly #context: ControllerContext
@@ -49,7 +50,10 @@ export class Housekeeping {
     const { items } = await store.range({ ...events.range, keysOnly: true }, 'local')
     const byAge = events.key(eventKey(Math.max(0, nowMs - eventsKeptMs), ''))
     const byCount = items[items.length - eventsMax]?.key ?? events.range.key
-    const until = byAge > byCount ? byAge : byCount
+    // More at once than a transaction may delete would be refused, each time again.
+    const atMost = items[eventsTrimmedTogether]?.key
+    const wanted = byAge > byCount ? byAge : byCount
+    const until = atMost !== undefined && atMost < wanted ? atMost : wanted
     const first = items[0]?.key
     if (first !== undefined && first < until) {
       then.push({ kind: 'delete', key: events.range.key, rangeEnd: until })

@@ -6,7 +6,7 @@ import { describeError } from '../../base/errors.ts'
 import { LeaseDeadlines } from '../../core/store/lease-deadlines.ts'
 import type { Command, LeaseId } from '../../core/store/types.ts'
 import { sleep } from '../../ports/clock.ts'
-import type { ControllerContext, Office } from './context.ts'
+import { assertInOffice, type ControllerContext, type Office } from './context.ts'
 
 const longestSleepMs = 500
 const revokedTogether = 64
@@ -15,6 +15,8 @@ export class LeaseKeeper {
   readonly #context: ControllerContext
   readonly #office: Office
   readonly #deadlines = new LeaseDeadlines()
+  /** Leases whose end is decided, and perhaps not written yet: nobody keeps them alive. */
+  readonly #ending = new Set<LeaseId>()
 
   /** Takes office over the leases that the store holds now. */
   constructor(context: ControllerContext, office: Office) {
@@ -28,7 +30,7 @@ export class LeaseKeeper {
   applied(command: Command): void {
     if (command.kind === 'leaseRevoke') {
       if (this.#context.store.member.store.lease(command.id) === undefined) {
-        this.#deadlines.forget(command.id)
+        this.#forget(command.id)
       }
     } else if (command.kind === 'leaseGrant') {
       this.#deadlines.grant(command.id, command.ttlMs, this.#context.clock.monotonicMs())
@@ -39,7 +41,13 @@ export class LeaseKeeper {
   async keepAlive(id: LeaseId): Promise<boolean> {
     const heardAtMs = this.#context.clock.monotonicMs()
     await this.#context.store.member.barrier()
-    return this.#deadlines.keepAlive(id, heardAtMs)
+    assertInOffice(this.#office)
+    return !this.#ending.has(id) && this.#deadlines.keepAlive(id, heardAtMs)
+  }
+
+  #forget(id: LeaseId): void {
+    this.#deadlines.forget(id)
+    this.#ending.delete(id)
   }
 
   async #run(): Promise<void> {
@@ -48,9 +56,10 @@ export class LeaseKeeper {
     while (!signal.aborted) {
       const nowMs = clock.monotonicMs()
       for (const id of this.#deadlines.expired(nowMs, revokedTogether)) {
+        this.#ending.add(id)
         try {
           const { result } = await store.member.propose({ kind: 'leaseRevoke', id, term })
-          if (result?.kind === 'refused') this.#deadlines.forget(id)
+          if (result?.kind === 'refused') this.#forget(id)
         } catch (error) {
           log.debug('a lease was not revoked', { cause: describeError(error) })
         }

@@ -13,7 +13,7 @@ import { sleep } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import type { RelayAnswer, RelayedPulse, UnitReport, Verdict } from '../member/pulse-types.ts'
 import type { Door } from '../wire/door.ts'
-import { type ControllerContext, type Office, putEvent, viewOf } from './context.ts'
+import { assertInOffice, type ControllerContext, type Office, putEvent, viewOf } from './context.ts'
 
 /** A voter that does not tell its table in this time is not waited for. */
 const tableTimeoutMs = 250
@@ -62,6 +62,7 @@ export class LivenessController {
       if (pulse.reports.length > 0) onReports(machine, pulse.reports)
     }
     await context.store.member.barrier()
+    assertInOffice(office)
     return { term: office.term, verdicts: pulses.map(({ machine }) => this.#verdict(machine)) }
   }
 
@@ -182,7 +183,7 @@ export class LivenessController {
         statusSinceMs: context.clock.wallMs(),
       }
       const message = `${name} (${id.slice(0, 8)}) is lost: no pulse for ${silentMs} ms`
-      await context.store.transact({
+      const written = await context.store.transact({
         compare: [{ target: 'modRevision', key: stored.key, is: '=', to: stored.modRevision }],
         then: [
           machines.put(record, id),
@@ -191,7 +192,13 @@ export class LivenessController {
         otherwise: [],
         term: office.term,
       })
+      // Somebody wrote the record first: it has just registered, or was removed.
+      if (!written.succeeded) return
       context.log.warn('machine lost', { machine: id, silentMs })
+      // Until the view shows it, a pulse would still be answered as if nothing were decided.
+      while ((this.#machines.at ?? 0) < written.revision && !office.signal.aborted) {
+        await sleep(context.clock, 1, office.signal)
+      }
     } finally {
       this.#deciding.delete(id)
     }

@@ -77,8 +77,7 @@ export class PlacementController {
       ...checkPlacements(afterPlan(snapshot, decisions)),
     ]
     assert(violations.length === 0, `a plan keeps the rules: ${JSON.stringify(violations[0])}`)
-    for (let at = 0; at < decisions.length; at += decisionsPerChunk) {
-      const chunk = decisions.slice(at, at + decisionsPerChunk)
+    for (const chunk of chunksOf(decisions)) {
       if (!(await this.#commit(chunk.map((decision) => this.#transactionOf(decision))))) return
     }
     const updates = this.#updates(decisions)
@@ -199,6 +198,30 @@ export class PlacementController {
     if (unit !== undefined) this.#rules.set(item.key, { modRevision: item.modRevision, unit })
     return unit
   }
+}
+
+/**
+ * A plan in transactions. One that takes a unit away and puts it back where it was (its peer has
+ * just come there) does so in two: no transaction may both delete a key and put it.
+ */
+export function chunksOf(decisions: readonly Decision[]): Decision[][] {
+  const chunks: Decision[][] = []
+  let touched = new Set<string>()
+  for (const decision of decisions) {
+    const { unit, machine } = decision
+    const places = [`${machine}/${unit}`]
+    if (decision.kind === 'move') places.push(`${decision.from}/${unit}`)
+    const last = chunks.at(-1)
+    const isFull = last === undefined || last.length >= decisionsPerChunk
+    if (isFull || places.some((place) => touched.has(place))) {
+      chunks.push([decision])
+      touched = new Set(places)
+    } else {
+      last.push(decision)
+      for (const place of places) touched.add(place)
+    }
+  }
+  return chunks
 }
 
 interface Part {

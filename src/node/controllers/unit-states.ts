@@ -6,6 +6,7 @@ import { describeError } from '../../base/errors.ts'
 import type { MachineId } from '../../base/ids.ts'
 import { states } from '../../core/records/keyspace.ts'
 import type { Operation } from '../../core/store/types.ts'
+import { parseUnitName } from '../../core/units/names.ts'
 import type { Timer } from '../../ports/clock.ts'
 import type { UnitReport } from '../member/pulse-types.ts'
 import type { ControllerContext, Office } from './context.ts'
@@ -30,6 +31,8 @@ export class UnitStates {
   take(machine: MachineId, reports: readonly UnitReport[]): void {
     for (const report of reports) {
       const unit = report.kind === 'gone' ? report.unit : report.state.unit
+      // Agents read names off containers, which anybody may have labelled.
+      if (!parseUnitName(unit).ok) continue
       const key = states.key(machine, unit)
       if (this.#waiting.size >= maxWaiting && !this.#waiting.has(key)) continue
       this.#waiting.set(

@@ -105,12 +105,14 @@ export class Proposals {
     }
   }
 
+  /** What has entered a log may yet be committed by others: its proposer must not try again. */
   failAll(error: JangadaError): void {
-    const placed = [...this.#placed.values()].map(({ pending }) => pending)
-    for (const pending of [...this.#stepped.values(), ...placed]) {
+    const gathered = new Set(this.#gathered.map(({ proposalId }) => proposalId))
+    for (const [id, pending] of this.#stepped) {
       pending.timer.cancel()
-      pending.reject(error)
+      pending.reject(gathered.has(id) ? error : outcomeUnknown(error.message))
     }
+    for (const index of [...this.#placed.keys()]) this.#settleUnknown(index, error.message)
     this.#stepped.clear()
     this.#placed.clear()
     this.#gathered = []

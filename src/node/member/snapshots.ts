@@ -32,6 +32,8 @@ export class Snapshots {
   readonly #options: SnapshotsOptions
   #lastIndex: Index
   #writing = false
+  /** Settled when nothing of a snapshot that comes in is being written. */
+  #turn: Promise<unknown> = Promise.resolve()
   #receiving: { readonly snapshot: SnapshotRef; readonly receiver: SnapshotReceiver } | undefined
 
   constructor(options: SnapshotsOptions) {
@@ -63,19 +65,37 @@ export class Snapshots {
   }
 
   /** The first piece names the snapshot; an earlier one that never ended is given up. */
-  async receiveBegin(snapshot: SnapshotRef): Promise<void> {
+  receiveBegin(snapshot: SnapshotRef): Promise<void> {
+    return this.#inTurn(() => this.#begin(snapshot))
+  }
+
+  /** Rejects with JGD_CONFLICT when `of` is not the snapshot that is being received. */
+  receivePiece(of: Index, piece: Uint8Array): Promise<void> {
+    return this.#inTurn(() => this.#expected(of).write(piece))
+  }
+
+  receiveEnd(of: Index): Promise<void> {
+    return this.#inTurn(() => this.#end(of))
+  }
+
+  /**
+   * A sender that lost patience begins again while its last piece is still being written. To
+   * close a file under a write would look like a disk that fails, and cost this member its log.
+   */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work)
+    this.#turn = done.catch(() => undefined)
+    return done
+  }
+
+  async #begin(snapshot: SnapshotRef): Promise<void> {
     await this.#receiving?.receiver.abort()
     this.#receiving = undefined
     const receiver = await this.#options.log.receiveSnapshot(snapshot)
     this.#receiving = { snapshot, receiver }
   }
 
-  /** Rejects with JGD_CONFLICT when `of` is not the snapshot that is being received. */
-  async receivePiece(of: Index, piece: Uint8Array): Promise<void> {
-    await this.#expected(of).write(piece)
-  }
-
-  async receiveEnd(of: Index): Promise<void> {
+  async #end(of: Index): Promise<void> {
     const receiver = this.#expected(of)
     this.#receiving = undefined
     await receiver.finish()
