@@ -6,6 +6,7 @@ import type { UnitSpec } from '../../core/units/types.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Containers } from '../../ports/containers.ts'
 import { Gate } from './gate.ts'
+import { StartLimit } from './start-limit.ts'
 import { type ContainerContext, type ReadyContainer, unitContainer } from './unit-container.ts'
 
 /** More make each start slower and none sooner (measured on two cores). */
@@ -36,8 +37,7 @@ interface Attempt {
   readonly action: StartAction
   readonly spec: UnitSpec
   readonly signal: AbortSignal
-  /** On the monotonic clock. */
-  readonly deadlineMs: number
+  readonly limit: StartLimit
   readonly tell: (phase: StartPhase, message: string) => void
 }
 
@@ -62,22 +62,21 @@ export class Starts {
     const abandoned = new AbortController()
     const giveUp = (): void => abandoned.abort()
     signal.addEventListener('abort', giveUp, { once: true })
-    const limitMs = spec.timeoutStartMs
-    const timer = limitMs === undefined ? undefined : clock.after(limitMs, giveUp)
-    const deadlineMs = clock.monotonicMs() + (limitMs ?? Infinity)
+    const limit = new StartLimit(clock, spec.timeoutStartMs ?? Infinity, giveUp)
     try {
-      await this.#attempt({ action, spec, signal: abandoned.signal, deadlineMs, tell })
+      await this.#attempt({ action, spec, signal: abandoned.signal, limit, tell })
       return { kind: 'started' }
     } catch (error) {
       if (signal.aborted) return { kind: 'cancelled' }
       if (abandoned.signal.aborted) {
-        const message = `not started within TimeoutStartSec (${(limitMs ?? 0) / 1000} s)`
+        const limitMs = spec.timeoutStartMs ?? 0
+        const message = `not started within TimeoutStartSec (${limitMs / 1000} s)`
         return { kind: 'failed', timedOut: true, message }
       }
       if (isJangadaError(error, 'JGD_ENGINE_DOWN')) return { kind: 'engine-down' }
       return { kind: 'failed', timedOut: false, message: describeError(error) }
     } finally {
-      timer?.cancel()
+      limit.end()
       signal.removeEventListener('abort', giveUp)
     }
   }
@@ -98,11 +97,9 @@ export class Starts {
   async #pullFirst(ready: ReadyContainer, attempt: Attempt): Promise<void> {
     for (const { image, ignoreFailure } of ready.pulls) {
       try {
-        const { containers, clock } = this.#options
+        const { containers } = this.#options
         const present = ignoreFailure && (await containers.imageDigest(image)) !== undefined
-        const atMostMs = present ? clock.monotonicMs() + optionalPullMs : Infinity
-        const deadlineMs = Math.min(attempt.deadlineMs, atMostMs)
-        await this.#pull(image, { ...attempt, deadlineMs })
+        await this.#pull(image, attempt, present ? optionalPullMs : pullMsMax)
       } catch (error) {
         if (attempt.signal.aborted || !ignoreFailure) throw error
       }
@@ -110,13 +107,15 @@ export class Starts {
     if (ready.pullPolicy === 'always') await this.#pull(ready.container.Image, attempt)
   }
 
-  #pull(image: string, attempt: Attempt): Promise<void> {
-    const { containers, clock } = this.#options
+  #pull(image: string, attempt: Attempt, atMostMs = pullMsMax): Promise<void> {
+    const { containers } = this.#options
     attempt.tell('pulling', `waits to pull ${image}`)
+    attempt.limit.pause()
     const pulling = this.#pulls.pass(async () => {
       attempt.signal.throwIfAborted()
+      attempt.limit.goOn()
       attempt.tell('pulling', image)
-      const deadlineMs = Math.min(pullMsMax, attempt.deadlineMs - clock.monotonicMs())
+      const deadlineMs = Math.min(atMostMs, attempt.limit.leftMs)
       const progress = (text: string): void => attempt.tell('pulling', `${image}: ${text}`)
       await containers.pull(image, Math.max(1, deadlineMs), progress)
     })
@@ -127,8 +126,10 @@ export class Starts {
   #createAndStart(ready: ReadyContainer, attempt: Attempt): Promise<boolean> {
     const { containers } = this.#options
     const { action, signal } = attempt
+    attempt.limit.pause()
     const starting = this.#starts.pass(async () => {
       signal.throwIfAborted()
+      attempt.limit.goOn()
       attempt.tell('starting', '')
       let id: string
       try {

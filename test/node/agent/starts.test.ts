@@ -1,5 +1,7 @@
 /** Starts that need more than an engine: images, files, time. */
 import t from 'tap'
+import { sleep } from '../../../src/ports/clock.ts'
+import { SimulatedClock } from '../../sim/clock.ts'
 import { AgentWorld } from './fixture.ts'
 
 const line = (rest: string): string[] => [`ExecStart=/usr/bin/docker run ${rest}`]
@@ -54,6 +56,33 @@ t.test('TimeoutStartSec holds for the pull too', async (t) => {
   const tookMs = await world.untilWord('cache.service', 'failed/failed')
   t.ok(tookMs >= 5_000 && tookMs < 5_500, `${tookMs} ms`)
   t.match(world.state('cache.service')?.message, /TimeoutStartSec/)
+})
+
+t.test('TimeoutStartSec does not count the wait behind other units', async (t) => {
+  const world = new AgentWorld()
+  const slowMs = 3_000
+  const clock = new SimulatedClock(world.time, world.random.fork())
+  world.containers = new Proxy(world.engine, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name)
+      if (name === 'start') {
+        return async (id: string) => {
+          await sleep(clock, slowMs)
+          return target.start(id)
+        }
+      }
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const units = Array.from({ length: 12 }, (_, at) => `slow-${at}.service`)
+  for (const unit of units) {
+    world.place(unit, ['TimeoutStartSec=5', ...line('busybox:jangada sleep 100000')])
+  }
+  await world.restartAgent()
+  await world.until('all run, the last after 9 s', () =>
+    units.every((unit) => world.word(unit) === 'active/running'),
+  )
+  t.ok(units.every((unit) => world.state(unit)?.restarts === 0))
 })
 
 t.test('a slow pull is given up when its unit goes', async (t) => {
