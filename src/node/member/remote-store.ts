@@ -136,6 +136,7 @@ export class RemoteStore extends CommandStore {
       await sleep(clock, retryMs)
     }
     this.#isCutOff = true
+    if (isJangadaError(last, 'JGD_NO_QUORUM')) throw last
     const cause = last === undefined ? 'no member is known' : describeError(last)
     throw new JangadaError('JGD_UNREACHABLE', `no member answers: ${cause}`, { cause: last })
   }
@@ -186,4 +187,5 @@ const isTransient = (error: unknown): boolean =>
   isJangadaError(error, 'JGD_UNREACHABLE') ||
   isJangadaError(error, 'JGD_OUTCOME_UNKNOWN') ||
   isJangadaError(error, 'JGD_NOT_LEADER') ||
+  isJangadaError(error, 'JGD_NO_QUORUM') ||
   isJangadaError(error, 'JGD_SHUTTING_DOWN')

@@ -8,6 +8,9 @@ import { checkLease, checkPropose, checkRangeCall, checkWatch } from './wire-sch
 /** A member that is behind what the asker has seen waits this long, then declines. */
 const catchUpMs = 500
 const catchUpStepMs = 10
+/** No election takes as long: a member that hears no leader for this long is cut off. */
+const outOfTouchMs = 2000
+const touchLookMs = 1000
 
 /** `store` is undefined while this machine is no member. */
 export function storeMethods(store: () => MemberStore | undefined, clock: Clock): CallMethods {
@@ -56,20 +59,38 @@ export function storeMethods(store: () => MemberStore | undefined, clock: Clock)
       [
         'store.watch',
         (body: unknown, _context: unknown, signal: AbortSignal): AsyncIterable<unknown> =>
-          watchWhenCaughtUp(present(), caughtUp, body, signal),
+          watchWhileInTouch(present(), caughtUp, clock, body, signal),
       ],
     ]),
   }
 }
 
-async function* watchWhenCaughtUp(
+/**
+ * A member that is cut off from its leader, or was removed, has no news and does not say so:
+ * whoever watches through it would see nothing for ever. It is sent on to another member.
+ */
+async function* watchWhileInTouch(
   store: MemberStore,
   caughtUp: (store: MemberStore, revision: number) => Promise<void>,
+  clock: Clock,
   body: unknown,
   signal: AbortSignal,
 ): AsyncGenerator {
   const request = checkWatch(body)
   // A watch may begin at the revision after the newest that the asker has seen.
   await caughtUp(store, request.fromRevision - 1)
-  yield* store.watch(request, signal)
+  const outOfTouch = new AbortController()
+  const look = (): void => {
+    if (store.member.staleForMs >= outOfTouchMs) outOfTouch.abort()
+    else timer = clock.after(touchLookMs, look)
+  }
+  let timer = clock.after(touchLookMs, look)
+  try {
+    yield* store.watch(request, AbortSignal.any([signal, outOfTouch.signal]))
+  } finally {
+    timer.cancel()
+  }
+  if (outOfTouch.signal.aborted) {
+    throw new JangadaError('JGD_UNREACHABLE', 'this member hears no leader; ask another')
+  }
 }
