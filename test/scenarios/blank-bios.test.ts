@@ -37,8 +37,11 @@ const [program = '', ...words] = [
   ...['tcpdump', '-i', 'br0', '-s', '0', '-U', '-Z', 'root', '-B', '65536', '-w', capture],
 ]
 const tcpdump = spawn(program, words, { stdio: ['ignore', 'ignore', 'pipe'] })
+const captured = once(tcpdump, 'close')
 t.teardown(() => void tcpdump.kill())
-for await (const line of tcpdump.stderr) if (String(line).includes('listening')) break
+await new Promise<void>((resolve) => {
+  tcpdump.stderr.on('data', (text) => String(text).includes('listening') && resolve())
+})
 
 await bringUpCluster(rack, { bootLink: 'eth0', bootHosts: ['n1'] })
 await importImage(rack, 'n1')
@@ -66,7 +69,7 @@ await t.test('it joins by itself', async (t) => {
 })
 
 tcpdump.kill('SIGINT')
-await once(tcpdump, 'close')
+await captured
 
 /** Each needle that is in the capture, and the first match of `pattern`. */
 async function search(needles: ReadonlyMap<string, Buffer>, pattern: RegExp) {
