@@ -104,9 +104,10 @@ export class ClusterCore {
         this.#office?.applied(command)
       },
       onFatal: (reason) => {
-        this.#office?.leave()
+        this.#leaveOffice()
         options.onFatal(reason)
       },
+      onStopped: () => this.#leaveOffice(),
     })
     this.#remote = new RemoteStore({ door, clock, entropy, peers: () => this.#addresses() })
     this.store = new SwitchingStore(() => this.#seat.store, this.#remote)
@@ -244,10 +245,7 @@ export class ClusterCore {
   }
 
   #led(store: MemberStore, { role, term }: Leadership): void {
-    if (this.#office !== undefined && (role !== 'leader' || this.#office.term !== term)) {
-      this.#office.leave()
-      this.#office = undefined
-    }
+    if (role !== 'leader' || this.#office?.term !== term) this.#leaveOffice()
     if (role !== 'leader' || this.#office !== undefined || this.#stop.signal.aborted) return
     const { clock, entropy, log, metrics, listen } = this.#options
     this.#office = new LeaderOffice({
@@ -258,6 +256,11 @@ export class ClusterCore {
       peerPort: listen.port,
       sealFor: (machine) => this.#sealFor(machine),
     })
+  }
+
+  #leaveOffice(): void {
+    this.#office?.leave()
+    this.#office = undefined
   }
 
   async #sealFor(machine: MachineId): Promise<void> {

@@ -64,9 +64,15 @@ export interface MemberOptions {
   ) => Promise<void>
   readonly onLeadership: (leadership: Leadership) => void
   readonly onCommand: (committed: Committed, command: Command) => void
-  /** The member cannot go on: its disk failed, or it met an entry it cannot apply. */
-  readonly onFatal: (reason: string) => void
+  /** The member cannot go on. */
+  readonly onFatal: (reason: string, what: Failed) => void
 }
+
+/**
+ * `log`: what is on disk cannot be trusted any more. `state`: the log is whole, but this binary
+ * met an entry that it cannot apply, or a bug of its own; every other member may well do the same.
+ */
+export type Failed = 'log' | 'state'
 
 export class Member {
   readonly id: MemberId
@@ -110,7 +116,7 @@ export class Member {
         if (command !== undefined) options.onCommand(committed, command)
       },
       onApplied: (upto) => this.#applied(upto),
-      onFatal: (reason) => this.#fail(reason),
+      onFatal: (reason) => this.#fail(reason, 'state'),
     })
     this.#raft = new Raft(raftConfig(id), restored, entropy, this.#lastTickMs)
     this.#snapshots = new Snapshots({
@@ -120,7 +126,7 @@ export class Member {
       nameOfState: () => this.#raft.appliedRef(),
       onWritten: (snapshot, keepFrom) =>
         this.#step({ kind: 'compacted', snapshot, upto: keepFrom }),
-      onFatal: (reason) => this.#fail(reason),
+      onFatal: (reason) => this.#fail(reason, 'log'),
     })
     const { term } = this.#raft.status()
     this.#leadership = { role: this.#shownRole('follower'), term, leader: noMember }
@@ -227,11 +233,12 @@ export class Member {
     this.#hub.close(error)
   }
 
-  #fail(reason: string): void {
+  #fail(reason: string, what: Failed): void {
     if (this.#stopped) return
     this.#options.logger.error('the member cannot go on', { reason })
     this.#end(stopping())
-    this.#options.onFatal(reason)
+    if (what === 'state') void this.#options.log.close().catch(() => undefined)
+    this.#options.onFatal(reason, what)
   }
 
   #scheduleTick(): void {
@@ -256,7 +263,7 @@ export class Member {
     try {
       this.#raft.step(input)
     } catch (error) {
-      this.#fail(`a broken invariant: ${describeError(error)}`)
+      this.#fail(`a broken invariant: ${describeError(error)}`, 'state')
       return
     }
     this.#drain()
@@ -340,7 +347,7 @@ export class Member {
         this.#hub.restart()
       }
     } catch (error) {
-      this.#fail(`the log cannot be written: ${describeError(error)}`)
+      this.#fail(`the log cannot be written: ${describeError(error)}`, 'log')
       return
     }
     reported()

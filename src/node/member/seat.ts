@@ -26,7 +26,7 @@ import type { CallContext, CallMethods } from '../wire/calls.ts'
 import type { Door } from '../wire/door.ts'
 import type { Greeted } from '../wire/handshake.ts'
 import { RaftTransport } from '../wire/raft-transport.ts'
-import { type Leadership, Member } from './member.ts'
+import { type Failed, type Leadership, Member } from './member.ts'
 import { MemberStore, type MemberStoreOptions } from './member-store.ts'
 import type { Committed } from './proposals.ts'
 import { sendSnapshot, snapshotMethods } from './snapshot-transfer.ts'
@@ -51,6 +51,8 @@ export interface SeatOptions {
   readonly onCommand: (committed: Committed, command: Command) => void
   /** The member's log failed: the process should end and start again (as a client). */
   readonly onFatal: (reason: string) => void
+  /** The member ended by itself and its log is kept in place; the machine goes on without it. */
+  readonly onStopped: () => void
 }
 
 const checkPrepare = checker(Type.Object({ memberId: Type.Integer({ minimum: 1 }) }))
@@ -95,7 +97,8 @@ export class Seat {
         code: isJangadaError(error) ? error.code : undefined,
         next: 'the log is kept beside; the cluster makes this machine a new member by itself',
       })
-      await this.#setAside()
+      // A newer binary wrote it and can read it: after a step back all members find the same.
+      if (!isJangadaError(error, 'JGD_WAL_VERSION')) await this.#setAside()
     }
   }
 
@@ -202,7 +205,7 @@ export class Seat {
       },
       onLeadership: (leadership) => this.#options.onLeadership(memberStore, leadership),
       onCommand: (committed, command) => this.#options.onCommand(committed, command),
-      onFatal: (reason) => void this.#fail(reason),
+      onFatal: (reason, what) => void this.#fail(reason, what),
     })
     const { keeper } = this.#options
     const memberStore = new MemberStore({ member, door, clock, entropy, keeper })
@@ -211,9 +214,17 @@ export class Seat {
     member.start()
   }
 
-  async #fail(reason: string): Promise<void> {
+  /**
+   * A log is set aside only when it is the log that failed. What this binary cannot apply, no
+   * member can: all of them would put their logs away, and the cluster's state with them.
+   */
+  async #fail(reason: string, what: Failed): Promise<void> {
     this.#current?.transport.close()
     this.#current = undefined
+    if (what === 'state') {
+      this.#options.onStopped()
+      return
+    }
     await this.#setAside()
     this.#options.onFatal(reason)
   }
