@@ -103,10 +103,7 @@ export class ClusterCore {
         this.store.noteApplied()
         this.#office?.applied(command)
       },
-      onFatal: (reason) => {
-        this.#leaveOffice()
-        options.onFatal(reason)
-      },
+      onFatal: (reason) => this.#end(reason),
       onStopped: () => this.#leaveOffice(),
     })
     this.#remote = new RemoteStore({ door, clock, entropy, peers: () => this.#addresses() })
@@ -256,6 +253,11 @@ export class ClusterCore {
       peerPort: listen.port,
       sealFor: (machine) => this.#sealFor(machine),
     })
+  }
+
+  #end(reason: string): void {
+    this.#leaveOffice()
+    this.#options.onFatal(reason)
   }
 
   #leaveOffice(): void {

@@ -12,7 +12,13 @@ import { sleep } from '../../ports/clock.ts'
 import { formatAddress } from '../member/directory.ts'
 import type { RecordView } from '../member/follow.ts'
 import type { Door } from '../wire/door.ts'
-import { type ControllerContext, type Office, putEvent, viewOf } from './context.ts'
+import {
+  assertInOffice,
+  type ControllerContext,
+  type Office,
+  putEvent,
+  viewOf,
+} from './context.ts'
 
 const lookEveryMs = 100
 const prepareTimeoutMs = 5000
@@ -149,6 +155,7 @@ export class VotersController {
     const { index } = await context.store.member.proposeEmpty()
     const id = memberId(index)
     const calls = await door().callsTo(address)
+    assertInOffice(office)
     const answer = await calls.call('member.prepare', { memberId: id }, prepareTimeoutMs)
     this.#options.forgetRuns(machine)
     const incarnation = (answer as { incarnation?: unknown }).incarnation
@@ -187,6 +194,9 @@ export class VotersController {
       ...add.map((id) => ({ kind: 'addVoter', id }) as const),
       ...remove.map((id) => ({ kind: 'remove', id }) as const),
     ]
+    // Unlike a transaction, a change of members carries no term: one decided in an earlier term
+    // of this same machine must not be taken in a later one.
+    assertInOffice(this.#options.office)
     const isSimple = steps.length === 1
     await context.store.member.changeMembers(
       isSimple ? { kind: 'simple', steps } : { kind: 'enterJoint', steps, autoLeave: true },
