@@ -60,11 +60,16 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
   const workload = new Workload(world)
   let failure: string | undefined
   let healedAfterMs = 0
+  // On a machine a rejection that nobody handles ends the process.
+  const onUnhandled = (reason: unknown): void => world.failWith(reason)
+  process.on('unhandledRejection', onUnhandled)
   try {
     healedAfterMs = await live(world, clients, workload, faults, options.untilMs)
   } catch (error) {
     failure = error instanceof Violation ? error.message : describeFailure(error)
     world.timeline.note('VERDICT', failure)
+  } finally {
+    process.off('unhandledRejection', onUnhandled)
   }
   for (const [name, count] of Object.entries(clients.counts)) {
     world.timeline.digest(`${name} ${count}`)

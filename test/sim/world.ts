@@ -56,6 +56,7 @@ export class World {
   readonly #isVerbose: boolean
   #token = ''
   #stops: Parameters<MachineSurroundings['onContainerStop']>[0][] = []
+  #failure: { readonly reason: unknown } | undefined
   events = 0
 
   constructor({ seed, invariants, onLine }: WorldOptions) {
@@ -74,6 +75,11 @@ export class World {
     this.committed.onRevision((batch) => {
       for (const invariant of this.invariants) invariant.revision?.(batch)
     })
+  }
+
+  /** Something that nobody handled came out of a machine: the seed ends with it. */
+  failWith(reason: unknown): void {
+    this.#failure ??= { reason }
   }
 
   machineNamed(name: string): SimulatedMachine | undefined {
@@ -164,6 +170,7 @@ export class World {
       invariant.always?.()
     }
     this.#stops = []
+    if (this.#failure !== undefined) throw this.#failure.reason
   }
 
   #makeMachine(at: number, board: SimulatedSwitchboard): SimulatedMachine {

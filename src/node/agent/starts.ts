@@ -155,6 +155,8 @@ export class Starts {
 
 /** Rejects as soon as `signal` aborts; the engine's own work is left to end by itself. */
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Whoever loses the race may still reject, and nobody is left to hear it.
+  work.catch(() => undefined)
   signal.throwIfAborted()
   let stop = (): void => undefined
   const aborted = new Promise<never>((_resolve, reject) => {
@@ -165,7 +167,5 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     return await Promise.race([work, aborted])
   } finally {
     signal.removeEventListener('abort', stop)
-    // Whoever lost the race may still reject, and nobody is left to hear it.
-    work.catch(() => undefined)
   }
 }
