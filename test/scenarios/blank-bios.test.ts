@@ -68,9 +68,6 @@ await t.test('it joins by itself', async (t) => {
   )
 })
 
-tcpdump.kill('SIGINT')
-await captured
-
 /** Each needle that is in the capture, and the first match of `pattern`. */
 async function search(needles: ReadonlyMap<string, Buffer>, pattern: RegExp) {
   const found = new Set<string>()
@@ -90,31 +87,37 @@ async function search(needles: ReadonlyMap<string, Buffer>, pattern: RegExp) {
 const keyPrefix = '308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420'
 const secretOf = (token: string): string => token.trim().split('.').at(-1) ?? ''
 
-const keys = await Promise.all(
-  ['n1', 'n2'].map((host) => rack.sh(host, ['cat', '/var/lib/jangada/machine-key.pem'])),
-)
-const needles = new Map([
-  ['an admin token’s secret', Buffer.from(secretOf(apiToken))],
-  ['a private key as it is', Buffer.from(keyPrefix, 'hex')],
-  ['a private key as text', Buffer.from(Buffer.from(keyPrefix, 'hex').toString('base64'))],
-  ...keys.map(
-    (pem, at) => [`the key of n${at + 1}`, Buffer.from(pem.split('\n')[2] ?? pem)] as const,
-  ),
-  // What is known to cross in clear: if this is not found, nothing would be.
-  ['the boot script', Buffer.from('Jangada: booting')],
-])
-const scriptArguments = /jangada\.pin=([0-9a-f]{64})[^]*?jangada\.nonce=(N1\.[0-9a-f.]+)/
-const { found, match } = await search(needles, scriptArguments)
+/** Read off the boot script that crossed in clear. */
+let pin = ''
+let nonce = ''
 
 await t.test('nothing that crosses in clear is a secret, but for the nonce', async (t) => {
+  tcpdump.kill('SIGINT')
+  await captured
+  const keys = await Promise.all(
+    ['n1', 'n2'].map((host) => rack.sh(host, ['cat', '/var/lib/jangada/machine-key.pem'])),
+  )
+  const needles = new Map([
+    ['an admin token’s secret', Buffer.from(secretOf(apiToken))],
+    ['a private key as it is', Buffer.from(keyPrefix, 'hex')],
+    ['a private key as text', Buffer.from(Buffer.from(keyPrefix, 'hex').toString('base64'))],
+    ...keys.map((pem, at) => {
+      const [, , middle = pem] = pem.split('\n')
+      return [`the key of n${at + 1}`, Buffer.from(middle)] as const
+    }),
+    // What is known to cross in clear: if this is not found, nothing would be.
+    ['the boot script', Buffer.from('Jangada: booting')],
+  ])
+  const inScript = /jangada\.pin=([0-9a-f]{64})[^]*?jangada\.nonce=(N1\.[0-9a-f.]+)/
+  const { found, match } = await search(needles, inScript)
   t.same(found, ['the boot script'])
-  t.ok(match, 'the nonce and the pin were seen')
+  ;[, pin = '', nonce = ''] = match ?? []
+  t.ok(nonce, 'the nonce and the pin were seen')
   // A join token crossed when n2 joined: in clear it would show its beginning and its pin.
   const tokens = await search(new Map(), /[JA]1\.[0-9a-f]{32}\.[0-9a-f]{64}\.[0-9a-f]{16}\./)
   t.equal(tokens.match, null, 'no token, of whatever kind')
 })
 
-const [, pin = '', nonce = ''] = match ?? []
 const replay = async (address: string): Promise<unknown> => {
   const script = path.join(import.meta.dirname, 'replay-nonce.ts')
   const { mac, uuid } = blank
