@@ -12,13 +12,7 @@ import { sleep } from '../../ports/clock.ts'
 import { formatAddress } from '../member/directory.ts'
 import type { RecordView } from '../member/follow.ts'
 import type { Door } from '../wire/door.ts'
-import {
-  assertInOffice,
-  type ControllerContext,
-  type Office,
-  putEvent,
-  viewOf,
-} from './context.ts'
+import { assertInOffice, type ControllerContext, type Office, putEvent, viewOf } from './context.ts'
 
 const lookEveryMs = 100
 const prepareTimeoutMs = 5000
