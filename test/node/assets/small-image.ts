@@ -16,6 +16,8 @@ export const sha256Of = (bytes: Uint8Array): string => {
 export interface SmallImage {
   readonly sha256: string
   readonly manifest: ImageManifest
+  /** Where the archive lies. */
+  readonly file: string
   /** The archive's bytes, from its start, for one import. */
   read(): AsyncIterable<Uint8Array>
 }
@@ -52,5 +54,5 @@ export async function smallImage(
   const archive = path.join(await mkdtemp(path.join(directory, 'image-')), 'image.tar.zst')
   await writeTarZstd(archive, change(manifest, files))
   const { sha256 } = await digestOfFile(archive)
-  return { sha256, manifest, read: () => createReadStream(archive) }
+  return { sha256, manifest, file: archive, read: () => createReadStream(archive) }
 }
