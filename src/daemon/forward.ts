@@ -109,7 +109,10 @@ export class Forwarder {
       if (view.leader === target.id) return
       if (clock.monotonicMs() >= deadlineMs) break
       if (view.leader !== undefined && view.leader !== noMember) {
-        await this.#askLeader(view.leader, target.id)
+        // Who led when we looked may have handed over since: the next look finds the new one.
+        await this.#askLeader(view.leader, target.id).catch((error: unknown) => {
+          if (!isJangadaError(error, 'JGD_NOT_LEADER')) throw error
+        })
       }
       await sleep(clock, transferLookMs)
     }
