@@ -95,7 +95,8 @@ async function cutOnce(scene: Scene, cut: number): Promise<CutOutcome> {
   const role = cut % 2 === 0 ? 'follower' : 'leader'
   const counts = await load(rack, names)
   const busy = names.filter((name) => cut === 0 || counts.get(name) === lostCount)
-  const victim = busy[cut % busy.length]
+  // Of each role, now one and now the other of the two that are busy.
+  const victim = busy[Math.floor(cut / 2) % busy.length]
   if (victim === undefined) throw new Error(`no host has ${lostCount} containers`)
   const others = names.filter((name) => name !== victim)
   const [asked = ''] = others
