@@ -9,6 +9,8 @@ const pulse = { bootId: 'b', memberId: 0, silentForMs: 0, reports: [] }
 async function begun(seed: number): Promise<World> {
   const world = new World({ seed, invariants: [stateMachineSafety] })
   if (!(await world.begin())) throw new Error('the cluster did not come up')
+  // Until every voter knows that all of them vote.
+  await world.run(1000)
   return world
 }
 
