@@ -13,7 +13,7 @@ import {
   expectUnits,
   hostNames,
   jangada,
-  leaderOf,
+  makeLeader,
   readyMachines,
   rulesKept,
   type Scene,
@@ -101,9 +101,9 @@ async function cutOnce(scene: Scene, cut: number): Promise<CutOutcome> {
   const others = names.filter((name) => name !== victim)
   const [asked = ''] = others
   const leader = role === 'leader' ? victim : asked
-  await jangada(rack, asked, 'leader', 'transfer', leader)
-  await statusThat(rack, asked, `${leader} leads`, (seen) => seen.leader?.name === leader)
+  await makeLeader(rack, leader, asked)
   await sleep(rack.clock, calmMs)
+  await makeLeader(rack, leader, asked)
 
   const containers = (await containersOn(rack, [victim])).filter(isRunning)
   const lost = containers
@@ -126,10 +126,9 @@ async function cutOnce(scene: Scene, cut: number): Promise<CutOutcome> {
 async function recover(scene: Scene, victim: string, others: readonly string[]): Promise<void> {
   const { rack } = scene
   await rack.powerOn(victim)
-  const status = await statusThat(rack, others[0] ?? '', `${victim} returns`, (seen) => {
+  await statusThat(rack, others[0] ?? '', `${victim} returns`, (seen) => {
     return readyMachines(seen).includes(victim) && votersOf(seen).includes(victim)
   })
-  leaderOf(status)
   await rulesKept(scene, hostNames(rack))
 }
 

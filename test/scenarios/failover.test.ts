@@ -4,8 +4,8 @@ import { agentReady } from '../../src/tools/rack/cluster.ts'
 import { allAgree, healthy } from '../../src/tools/rack/demo/cluster-steps.ts'
 import { cutAndWatch, movable } from '../../src/tools/rack/demo/failover.ts'
 import {
-  jangada,
   leaderOf,
+  makeLeader,
   readyMachines,
   rulesKept,
   statusThat,
@@ -70,8 +70,7 @@ await t.test('the leader loses its power', async (t) => {
     (await Promise.all(hosts.map(async (name) => [name, await unitsOn(rack, name)] as const)))
       .toSorted(([, a], [, b]) => b.length - a.length)
       .map(([name]) => name)[0] ?? leader
-  if (busy !== leader) await jangada(rack, leader, 'leader', 'transfer', busy)
-  await statusThat(rack, leader, `${busy} leads`, (seen) => seen.leader?.name === busy)
+  await makeLeader(rack, busy, leader)
   await cutAndReturn(t, busy)
 })
 

@@ -19,6 +19,7 @@ import {
   hostNames,
   jangada,
   leaderOf,
+  makeLeader,
   placementTable,
   readyMachines,
   rulesKept,
@@ -178,8 +179,7 @@ export async function powerCutStep(story: Story, scene: Scene): Promise<string> 
   const others = names.filter((name) => name !== victim)
   const [asked = ''] = others
   story.concerns(...names)
-  await jangada(rack, asked, 'leader', 'transfer', victim)
-  await statusThat(rack, asked, `${victim} leads`, (seen) => seen.leader?.name === victim)
+  await makeLeader(rack, victim, asked)
   const there = before.filter(({ machine }) => machine === victim).map(({ unit }) => unit)
   story.note(`${victim} leads, and has the most containers: ${there.length}`)
 

@@ -91,6 +91,20 @@ export function statusThat(
   })
 }
 
+/**
+ * Hands the lead to `host`, asking `asked`; resolves when that one sees it there. On a machine
+ * that is too busy the lead may move on by itself just then, so it is asked for again.
+ */
+export async function makeLeader(rack: Rack, host: string, asked: string): Promise<void> {
+  const wait = { what: `${host} leads`, timeoutMs: agreeTimeoutMs, pollMs: 200 }
+  await until(rack.clock, wait, async () => {
+    const { leader } = await statusOf(rack, asked)
+    if (leader?.name === host) return true
+    await rack.exec(asked, [program, 'leader', 'transfer', host])
+    return undefined
+  })
+}
+
 export const votersOf = (status: StatusReport): string[] =>
   status.members.filter(({ role }) => role === 'voter').map(({ name }) => name)
 
