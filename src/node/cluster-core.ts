@@ -8,7 +8,7 @@ import { describeError, JangadaError } from '../base/errors.ts'
 import { type ClusterId, type MachineId, machineId, type MemberId, memberId } from '../base/ids.ts'
 import { machines, members } from '../core/records/keyspace.ts'
 import type { MemberRecord } from '../core/records/schemas.ts'
-import type { Clock } from '../ports/clock.ts'
+import { type Clock, sleep } from '../ports/clock.ts'
 import type { Crypto, KeyPair } from '../ports/crypto.ts'
 import type { Disk } from '../ports/disk.ts'
 import type { Entropy } from '../ports/entropy.ts'
@@ -44,6 +44,8 @@ export const featureLevel = 1
 const upToDateMs = 1000
 /** A voter that takes longer to bring the leader's word counts as silent. */
 const pulseTimeoutMs = 1000
+/** A log that takes longer to read is read while everything else already runs. */
+const seatWaitMs = 500
 
 const checkTransfer = checker(Type.Object({ to: Type.Integer({ minimum: 1 }) }))
 
@@ -161,7 +163,8 @@ export class ClusterCore {
     const { clock, log, listen } = this.#options
     const { signal } = this.#stop
     await this.door.listen(listen)
-    await this.#seat.open()
+    // A long log must not keep the machine from pulsing: the rest begins without its member.
+    await Promise.race([this.#seat.open(), sleep(clock, seatWaitMs, signal)])
     const shared = { store: this.store, clock, log, signal }
     void follow({ ...shared, range: this.#keys.range, follower: this.#keys })
     void follow({ ...shared, range: members.range, follower: this.#members })

@@ -24,8 +24,8 @@ export interface ApplierOptions {
   readonly hub: WatchHub
   /** Each applied entry, in order. */
   readonly onCommitted: (committed: Committed, command: Command | undefined) => void
-  /** The end of a slice. */
-  readonly onApplied: (upto: Index) => void
+  /** The end of a slice, with the bytes of its entries. */
+  readonly onApplied: (upto: Index, bytes: number) => void
   /** An entry that this binary cannot apply: going on would part this member from the others. */
   readonly onFatal: (reason: string) => void
 }
@@ -63,6 +63,7 @@ export class Applier {
     const startedMs = clock.monotonicMs()
     let applied: Index | undefined
     let count = 0
+    let bytes = 0
     while (this.#queue.length > 0 && !this.#stopped) {
       const entries = this.#queue[0] as readonly Entry[]
       const entry = entries[this.#at]
@@ -74,10 +75,11 @@ export class Applier {
       this.#at += 1
       if (!this.#apply(entry)) return
       applied = entry.index
+      bytes += entry.kind === 'normal' ? entry.data.length : 0
       count += 1
       if (count % entriesBetweenLooks === 0 && clock.monotonicMs() - startedMs > sliceMs) break
     }
-    if (applied !== undefined) this.#options.onApplied(applied)
+    if (applied !== undefined) this.#options.onApplied(applied, bytes)
     if (this.#queue.length > 0 && !this.#scheduled && !this.#stopped) {
       this.#scheduled = true
       clock.after(0, () => {

@@ -115,7 +115,7 @@ export class Member {
         this.#proposals.applied(committed)
         if (command !== undefined) options.onCommand(committed, command)
       },
-      onApplied: (upto) => this.#applied(upto),
+      onApplied: (upto, bytes) => this.#applied(upto, bytes),
       onFatal: (reason) => this.#fail(reason, 'state'),
     })
     this.#raft = new Raft(raftConfig(id), restored, entropy, this.#lastTickMs)
@@ -369,10 +369,10 @@ export class Member {
     this.#step({ kind: 'snapshotSent', to: message.to, ok })
   }
 
-  #applied(upto: Index): void {
+  #applied(upto: Index, bytes: number): void {
     this.#step({ kind: 'applied', upto })
     this.#reads.applied()
-    this.#snapshots.consider()
+    this.#snapshots.consider(bytes)
   }
 
   #lead(role: Role, term: Term, leader: MemberId): void {

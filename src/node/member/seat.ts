@@ -60,6 +60,8 @@ const checkPrepare = checker(Type.Object({ memberId: Type.Integer({ minimum: 1 }
 export class Seat {
   readonly #options: SeatOptions
   #current: { readonly store: MemberStore; readonly transport: RaftTransport } | undefined
+  /** The member whose log is being read: already this machine's, though not at work yet. */
+  #opening: MemberId = noMember
   /** Settled once nobody is changing the seat. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -72,7 +74,7 @@ export class Seat {
   }
 
   get memberId(): MemberId {
-    return this.#current?.store.member.id ?? noMember
+    return this.#current?.store.member.id ?? this.#opening
   }
 
   /** Takes the seat that the disk remembers, if there is one. Never rejects. */
@@ -88,6 +90,7 @@ export class Seat {
       if (identity.clusterId !== clusterId) {
         throw new JangadaError('JGD_WAL_FOREIGN', 'the log here is of another cluster')
       }
+      this.#opening = identity.memberId
       const opened = await Wal.open(disk, identity, this.#walOptions())
       for (const repair of opened.repairs) log.warn('the log was repaired', { repair })
       await this.#sit(opened, identity)
@@ -99,6 +102,8 @@ export class Seat {
       })
       // A newer binary wrote it and can read it: after a step back all members find the same.
       if (!isJangadaError(error, 'JGD_WAL_VERSION')) await this.#setAside()
+    } finally {
+      this.#opening = noMember
     }
   }
 

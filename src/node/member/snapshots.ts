@@ -15,8 +15,11 @@ import type { MemberLog, SnapshotReceiver } from './member-log.ts'
 
 /** A snapshot is written after this many entries. */
 export const entriesBetweenSnapshots = 10_000
-/** Entries kept in memory behind a snapshot, so that a slow follower needs no snapshot itself. */
+/** Or after this many bytes of them, whichever comes first: the log is in memory too. */
+const bytesBetweenSnapshots = 64 * 1024 * 1024
+/** Kept in memory behind a snapshot, so that a slow follower needs no snapshot itself. */
 const entriesKeptBehind = 2_000
+const bytesKeptBehind = 16 * 1024 * 1024
 
 export interface SnapshotsOptions {
   readonly log: MemberLog
@@ -31,6 +34,8 @@ export interface SnapshotsOptions {
 export class Snapshots {
   readonly #options: SnapshotsOptions
   #lastIndex: Index
+  /** Of the entries applied since the last snapshot was begun. */
+  #bytes = 0
   #writing = false
   /** Settled when nothing of a snapshot that comes in is being written. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -41,15 +46,19 @@ export class Snapshots {
     this.#lastIndex = options.store().appliedIndex
   }
 
-  /** To be called whenever the store has moved on. */
-  consider(): void {
+  /** To be called whenever the store has moved on, with the bytes of the entries applied. */
+  consider(bytes: number): void {
+    this.#bytes += bytes
     if (this.#writing) return
-    if (this.#options.store().appliedIndex - this.#lastIndex < entriesBetweenSnapshots) return
+    const entries = this.#options.store().appliedIndex - this.#lastIndex
+    if (entries < entriesBetweenSnapshots && this.#bytes < bytesBetweenSnapshots) return
     const snapshot = this.#options.nameOfState()
     if (snapshot === undefined) return
     assert(snapshot.index === this.#options.store().appliedIndex, 'the name fits the state')
     this.#writing = true
-    void this.#write(snapshot)
+    const bytesEach = this.#bytes / Math.max(1, entries)
+    this.#bytes = 0
+    void this.#write(snapshot, Math.floor(bytesKeptBehind / Math.max(1, bytesEach)))
   }
 
   async restore(snapshot: SnapshotRef): Promise<Store> {
@@ -108,12 +117,13 @@ export class Snapshots {
     return this.#receiving.receiver
   }
 
-  async #write(snapshot: SnapshotRef): Promise<void> {
+  async #write(snapshot: SnapshotRef, keepByBytes: number): Promise<void> {
     try {
       await this.#options.log.writeSnapshot(snapshot, this.#options.store().snapshotChunks())
       this.#lastIndex = snapshot.index
       this.#options.logger.info('snapshot written', { index: snapshot.index })
-      const upto = index(Math.max(0, snapshot.index - entriesKeptBehind))
+      const kept = Math.min(entriesKeptBehind, keepByBytes)
+      const upto = index(Math.max(0, snapshot.index - kept))
       this.#options.onWritten(snapshot, upto)
     } catch (error) {
       this.#options.onFatal(`a snapshot cannot be written: ${describeError(error)}`)
