@@ -6,6 +6,7 @@
  */
 import type { Clients, Operation } from '../clients.ts'
 import { clientPrefix, valueOf } from '../clients.ts'
+import type { Committed } from '../committed.ts'
 import type { World } from '../world.ts'
 import { holds, type Invariant } from './invariant.ts'
 
@@ -36,48 +37,57 @@ export function linearizable({ committed }: World, clients: Clients): Invariant 
       if (done.length === 0) return
       const operations = done
       done = []
-      for (const operation of operations) check(operation)
+      for (const operation of operations) {
+        check(committed, writtenAt, operation)
+        const { request, outcome } = operation
+        const isRefused = outcome.kind === 'nothing' && request.kind !== 'get'
+        if (isRefused) refused.set(request.value, operation)
+      }
     },
   }
+}
 
-  function check(operation: Operation): void {
-    const { request, outcome, floor } = operation
-    const { key } = request
-    const told = describe(operation)
-    switch (outcome.kind) {
-      case 'read': {
-        holds(outcome.revision >= floor, name, `${told}, although ${floor} was known`)
-        const expected = committed.getAt(key, outcome.revision)?.modRevision ?? 0
-        const text = `${told}; at that revision it was last written at ${expected}`
-        holds(outcome.modRevision === expected, name, text)
-        return
-      }
-      case 'written': {
-        holds(outcome.revision > floor, name, `${told}, although ${floor} was known`)
-        const value = request.kind === 'get' ? '' : request.value
-        const at = writtenAt.get(value)
-        holds(at === outcome.revision, name, `${told}; it was written at revision ${at}`)
-        if (request.kind !== 'swap') return
-        const before = committed.getAt(key, outcome.revision - 1)?.modRevision ?? 0
-        holds(before === request.expected, name, `${told}; before it, ${before} was`)
-        return
-      }
-      case 'swapRefused': {
-        holds(outcome.revision >= floor, name, `${told}, although ${floor} was known`)
-        const before = committed.getAt(key, outcome.revision)?.modRevision ?? 0
-        const isRight = request.kind === 'swap' && before !== request.expected
-        holds(isRight, name, `${told}; ${before} was there`)
-        return
-      }
-      case 'nothing': {
-        if (request.kind === 'get') return
-        const at = writtenAt.get(request.value)
-        holds(at === undefined, name, `${told}, and was written at revision ${at}`)
-        refused.set(request.value, operation)
-        return
-      }
-      case 'unknown':
+/** One answer against what was committed. */
+function check(
+  committed: Committed,
+  writtenAt: ReadonlyMap<string, number>,
+  operation: Operation,
+): void {
+  const { request, outcome, floor } = operation
+  const { key } = request
+  const told = describe(operation)
+  switch (outcome.kind) {
+    case 'read': {
+      holds(outcome.revision >= floor, name, `${told}, although ${floor} was known`)
+      const expected = committed.getAt(key, outcome.revision)?.modRevision ?? 0
+      const text = `${told}; at that revision it was last written at ${expected}`
+      holds(outcome.modRevision === expected, name, text)
+      return
     }
+    case 'written': {
+      holds(outcome.revision > floor, name, `${told}, although ${floor} was known`)
+      const value = request.kind === 'get' ? '' : request.value
+      const at = writtenAt.get(value)
+      holds(at === outcome.revision, name, `${told}; it was written at revision ${at}`)
+      if (request.kind !== 'swap') return
+      const before = committed.getAt(key, outcome.revision - 1)?.modRevision ?? 0
+      holds(before === request.expected, name, `${told}; before it, ${before} was`)
+      return
+    }
+    case 'swapRefused': {
+      holds(outcome.revision >= floor, name, `${told}, although ${floor} was known`)
+      const before = committed.getAt(key, outcome.revision)?.modRevision ?? 0
+      const isRight = request.kind === 'swap' && before !== request.expected
+      holds(isRight, name, `${told}; ${before} was there`)
+      return
+    }
+    case 'nothing': {
+      if (request.kind === 'get') return
+      const at = writtenAt.get(request.value)
+      holds(at === undefined, name, `${told}, and was written at revision ${at}`)
+      return
+    }
+    case 'unknown':
   }
 }
 

@@ -1,6 +1,6 @@
 /** A watch tells every change of its range, in order, without gap or duplicate, and no other. */
 import { clientPrefix } from '../clients.ts'
-import { keyOf } from '../committed.ts'
+import { type Committed, keyOf } from '../committed.ts'
 import type { SimulatedProcess } from '../process.ts'
 import type { Told, Watchers } from '../watchers.ts'
 import type { World } from '../world.ts'
@@ -34,16 +34,6 @@ export function watches({ committed, machines }: World, watchers: Watchers): Inv
     }
   }
 
-  function checkList(node: string, { items, revision }: Told & { kind: 'list' }): void {
-    const told = new Map(items.map(({ key, modRevision }) => [key, modRevision]))
-    for (const key of committed.keys) {
-      if (!key.startsWith(clientPrefix)) continue
-      const expected = committed.getAt(key, revision)?.modRevision
-      const text = `${node} lists ${key} of ${told.get(key)} at ${revision}, not of ${expected}`
-      holds(told.get(key) === expected, name, text)
-    }
-  }
-
   return {
     name,
     always: () => {
@@ -52,7 +42,7 @@ export function watches({ committed, machines }: World, watchers: Watchers): Inv
       const all = waiting
       waiting = []
       for (const { node, process, told } of all) {
-        if (told.kind === 'list') checkList(node, told)
+        if (told.kind === 'list') checkList(committed, node, told)
         else checkChanges(node, reached.get(process) ?? 0, told)
         reached.set(process, told.kind === 'list' ? told.revision : told.batch.revision)
       }
@@ -68,5 +58,20 @@ export function watches({ committed, machines }: World, watchers: Watchers): Inv
         }
       }
     },
+  }
+}
+
+/** A list is the range as it was at its revision. */
+function checkList(
+  committed: Committed,
+  node: string,
+  { items, revision }: Told & { kind: 'list' },
+): void {
+  const told = new Map(items.map(({ key, modRevision }) => [key, modRevision]))
+  for (const key of committed.keys) {
+    if (!key.startsWith(clientPrefix)) continue
+    const expected = committed.getAt(key, revision)?.modRevision
+    const text = `${node} lists ${key} of ${told.get(key)} at ${revision}, not of ${expected}`
+    holds(told.get(key) === expected, name, text)
   }
 }
