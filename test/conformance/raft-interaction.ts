@@ -295,8 +295,8 @@ export class InteractionSuite {
       if (all && queue.length === 0) continue
       moved = true
       const process = (): void => {
-        do this.#processWork(queue.shift(), thread)
-        while (all && queue.length > 0)
+        const works = all ? queue.length : 1
+        for (let done = 0; done < works; done += 1) this.#processWork(queue.shift(), thread)
       }
       if (!all && nodes.length === 1) process()
       else this.#section(`> ${node.id} processing ${thread} thread`, process)

@@ -111,8 +111,9 @@ t.test('a follower is not stuck in probing after a broken connection', async (t)
   t.equal(followed()?.state, 'replicate')
   lone.member.step({ kind: 'unreachable', id: id(2) })
   t.equal(followed()?.state, 'probe')
-  const { session, term } = present(lone.last('append', 2), 'an append')
-  lone.receive({ kind: 'heartbeatResponse', from: id(2), term, session, readRound: 0 })
+  const sent = present(lone.last('append', 2), 'an append')
+  const told = { from: id(2), term: sent.term, session: sent.session }
+  lone.receive({ kind: 'heartbeatResponse', ...told, readRound: 0 })
   lone.accept(2, 2)
   t.equal(followed()?.state, 'replicate', 'nothing new was needed for that')
 })
@@ -126,13 +127,14 @@ t.test('a follower whose whole window was lost is heard again', async (t) => {
     lone.member.step({ kind: 'propose', proposals })
   }
   const before = lone.sent.length
-  const { session, term } = present(lone.last('append', 2), 'an append')
-  lone.receive({ kind: 'heartbeatResponse', from: id(2), term, session, readRound: 0 })
+  const sent = present(lone.last('append', 2), 'an append')
+  const told = { from: id(2), term: sent.term, session: sent.session }
+  lone.receive({ kind: 'heartbeatResponse', ...told, readRound: 0 })
   const probes = lone.sent.slice(before).filter((message) => message.kind === 'append')
   t.match(probes, [{ entries: [], prevIndex: 4 }], 'one empty append, to be refused')
   lone.receive({
     kind: 'appendRejected',
-    ...{ from: id(2), term, session, rejected: at(4), hintIndex: at(2), hintTerm: term },
+    ...{ ...told, rejected: at(4), hintIndex: at(2), hintTerm: sent.term },
   })
   t.match(lone.last('append', 2), { prevIndex: 2 }, 'and it starts over from what is known')
 })

@@ -89,8 +89,15 @@ export class Lone {
 
   /** Member `from` says that it holds everything up to `match`. */
   accept(from: number, match: number): void {
-    const { session, term } = this.last('append', from) ?? { session: undefined, term: undefined }
-    if (session === undefined || term === undefined) throw new Error(`nothing was sent to ${from}`)
-    this.receive({ kind: 'appendAccepted', from: id(from), term, session, match: at(match) })
+    const sent = this.last('append', from)
+    if (sent === undefined) throw new Error(`nothing was sent to ${from}`)
+    const { session: of, term: during } = sent
+    this.receive({
+      kind: 'appendAccepted',
+      from: id(from),
+      term: during,
+      session: of,
+      match: at(match),
+    })
   }
 }

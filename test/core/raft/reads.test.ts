@@ -75,7 +75,7 @@ t.test('a deposed leader answers no read', async (t) => {
   cluster.partition(old.id)
   const asked = cluster.read(old)
   cluster.runFor(2_000)
-  const of = cluster.seen.filter(({ id }) => id === old.id).map(({ effect }) => effect)
+  const of = cluster.seen.filter((one) => one.id === old.id).map(({ effect }) => effect)
   t.match(
     of.find((effect) => effect.kind === 'readFailed'),
     { readId: asked },
