@@ -36,7 +36,7 @@ const media = (name: string): string => path.join(mediaDirectory, name)
 /** An emulated processor without help from the hardware is ten to twenty times slower. */
 const storyMsMax = 14 * 60_000
 const buildMsMax = 10 * 60_000
-const unitsMsMax = 180_000
+const unitsMsMax = 300_000
 const importMsMax = 240_000
 const bootMsMax = 240_000
 const pollMs = 1000
