@@ -35,6 +35,9 @@ import { keepCertificate } from './renewal.ts'
 /** Handing leadership on before stopping saves the cluster an election. */
 const handOverMs = 300
 const linkRetryMs = 1000
+/** The loop's delay is judged over this long, at its 99.9th percentile. */
+const paceWindowMs = 5000
+const slowLoopMs = 15
 /** How long the cluster waits for an agent that was stopped on purpose to come back. */
 const plannedSilenceMs = 15_000
 
@@ -122,7 +125,18 @@ export class RunningMachine {
     await this.#openDoors(new Api({ ...context, images }))
     void images.announce()
     void this.#openBoot(service, assets)
+    void this.#watchPace(core, open)
     this.#keepCertificate(key, disk, streams, forwarder)
+  }
+
+  async #watchPace(core: ClusterCore, open: OpenMetrics): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      await sleep(this.#clock, paceWindowMs, signal)
+      const delayMs = open.loopDelayMs()
+      open.metrics.gauge('jangada_loop_delay_ms', delayMs)
+      core.setPace(delayMs > slowLoopMs)
+    }
   }
 
   #keepCertificate(key: KeyPair, disk: Disk, streams: TlsStreams, forwarder: Forwarder): void {

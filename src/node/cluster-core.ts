@@ -213,6 +213,11 @@ export class ClusterCore {
     }
   }
 
+  /** To be told again and again: a member that comes later is not told by itself. */
+  setPace(isSlow: boolean): void {
+    this.#seat.store?.member.setPace(isSlow)
+  }
+
   /** Asks a member to lead in this one's place. Only on the leader. */
   transferTo(id: MemberId): void {
     const own = this.#seat.store

@@ -32,7 +32,7 @@ import { Applier } from './applier.ts'
 import { noQuorum, stopping } from './errors.ts'
 import type { MemberLog } from './member-log.ts'
 import { type Committed, Proposals } from './proposals.ts'
-import { raftConfig, tickMs } from './raft-config.ts'
+import { longestElectionMs, raftConfig, tickMs, timers } from './raft-config.ts'
 import { Reads } from './reads.ts'
 import { Snapshots } from './snapshots.ts'
 import type { WatchRequest } from './store-access.ts'
@@ -194,6 +194,11 @@ export class Member {
     const { id, committed } = this.#proposals.open()
     this.#step({ kind: 'changeMembers', proposalId: id, change })
     return committed
+  }
+
+  /** Whether this process is slow just now: then it takes silence for less (DESIGN 4). */
+  setPace(isSlow: boolean): void {
+    this.#step({ kind: 'setTimers', ...timers(isSlow) })
   }
 
   transferTo(to: MemberId): void {
@@ -392,6 +397,3 @@ export class Member {
     return role === 'follower' && !votes ? 'learner' : role
   }
 }
-
-/** Longer without a leader than any election takes: a read need not wait to find that out. */
-const longestElectionMs = 2000

@@ -5,12 +5,29 @@ import type { RaftConfig } from '../../core/raft/types.ts'
 /** Finer than a heartbeat, so that a timeout is late by a tenth of itself at most. */
 export const tickMs = 10
 
+const heartbeatMs = 30
+const electionTimeoutMs = 150
+/**
+ * On a machine whose loop is slow, silence says less: this member then waits twice as long before
+ * it stands, and before it gives leadership up. Its heartbeats stay as they are, because those
+ * who hear them may be quick and wait no longer than usual.
+ */
+export const electionTimeoutMsWhenSlow = 2 * electionTimeoutMs
+
+/** Longer without a leader than any election takes: a read need not wait to find that out. */
+export const longestElectionMs = 2000
+
 const mebibyte = 1_048_576
+
+export const timers = (isSlow: boolean): Pick<RaftConfig, 'electionTimeoutMs' | 'heartbeatMs'> => ({
+  electionTimeoutMs: isSlow ? electionTimeoutMsWhenSlow : electionTimeoutMs,
+  heartbeatMs,
+})
 
 export const raftConfig = (id: MemberId): RaftConfig => ({
   id,
-  electionTimeoutMs: 150,
-  heartbeatMs: 30,
+  electionTimeoutMs,
+  heartbeatMs,
   preVote: true,
   checkQuorum: true,
   readOnly: 'safe',
