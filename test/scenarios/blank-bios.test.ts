@@ -122,7 +122,9 @@ const replay = async (address: string): Promise<unknown> => {
   const script = path.join(import.meta.dirname, 'replay-nonce.ts')
   const { mac, uuid } = blank
   const argv = [process.execPath, script, door, nonce, pin, mac, uuid, address]
-  return JSON.parse(await must([...inNetwork(switchPid), ...argv]))
+  // Joining asks again while nobody answers, and a machine that emulates another is slow.
+  const options = { timeoutMs: 120_000 }
+  return JSON.parse(await must([...inNetwork(switchPid), ...argv], options))
 }
 const bindingOf = async (): Promise<string> => {
   const { machines } = await statusOf(rack, 'n1')
