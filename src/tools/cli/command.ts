@@ -23,7 +23,7 @@ export const nodeOptions: Readonly<Record<string, Options>> = {
   endpoint: {
     type: 'string',
     requiresArg: true,
-    describe: 'Which node to ask: https://HOST[:7381], or unix:///PATH; also JANGADA_ENDPOINT',
+    describe: 'Node to ask: https://HOST[:7381] or unix:///PATH; also JANGADA_ENDPOINT',
   },
   token: {
     type: 'string',
@@ -84,6 +84,21 @@ export class Arguments {
 export const usage = (message: string, hint?: string): JangadaError =>
   new JangadaError('JGD_USAGE', message, hint === undefined ? {} : { hint })
 
+/** yargs names options without their dashes, and a wrong choice over two lines. */
+function inOurWords(message: string): string {
+  const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]
+  if (unknown !== undefined)
+    return `there is no option ${unknown.split(', ').map(dashed).join(', ')}`
+  const lone = /^Not enough arguments following: (\S+)$/.exec(message)?.[1]
+  if (lone !== undefined) return `${dashed(lone)} needs a value`
+  const choice = /^Invalid values:\s+Argument: (\S+), Given: (".*"), Choices: (.+)$/.exec(message)
+  if (choice === null) return message
+  const [, option = '', given = '', choices = ''] = choice
+  return `${dashed(option)} is one of ${choices.replaceAll('"', '')}; not ${given}`
+}
+
+const dashed = (option: string): string => (option.length === 1 ? `-${option}` : `--${option}`)
+
 /** What was asked: to run with these, or for the help text. */
 export type Parsed =
   | { readonly kind: 'run'; readonly args: Arguments }
@@ -107,7 +122,7 @@ export function parseArguments(name: string, command: Command, argv: readonly st
     .exitProcess(false)
     .showHelpOnFail(false)
     .fail((message, error) => {
-      throw usage(message === '' ? String(error) : message, `jangada ${name} --help`)
+      throw usage(message === '' ? String(error) : inOurWords(message), `jangada ${name} --help`)
     })
   const values = parser.parseSync(argv, {}, (_error: unknown, _argv: unknown, text: string) => {
     output = text

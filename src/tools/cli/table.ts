@@ -34,7 +34,8 @@ function choose<Row>(
   return fields.split(',').map((field) => {
     const found = columns.find(({ name }) => name === field.trim().toLowerCase())
     if (found !== undefined) return found
-    throw usage(`there is no column "${field}"`, columns.map(({ name }) => name).join(', '))
+    const names = columns.map(({ name }) => name).join(', ')
+    throw usage(`there is no column "${field}"`, `choose from ${names}`)
   })
 }
 

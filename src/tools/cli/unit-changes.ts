@@ -86,16 +86,26 @@ export async function submitAll(
   replace: boolean,
 ): Promise<Changed> {
   const isAlone = wanted.length === 1
-  return each(wanted, ({ name, file }) => {
+  return each(wanted, async ({ name, file }) => {
     const parsed = parseUnitName(name)
     const isTemplate = parsed.ok && parsed.name.kind === 'template'
-    return node.call<UnitWritten>('PUT', `/v1/units/${segment(name)}`, {
-      ...(file === undefined ? {} : { file }),
-      ...(desired === undefined || (isTemplate && !isAlone) ? {} : { desired }),
-      ...(replace && file !== undefined ? { replace } : {}),
-    })
+    try {
+      return await node.call<UnitWritten>('PUT', `/v1/units/${segment(name)}`, {
+        ...(file === undefined ? {} : { file }),
+        ...(desired === undefined || (isTemplate && !isAlone) ? {} : { desired }),
+        ...(replace && file !== undefined ? { replace } : {}),
+      })
+    } catch (error) {
+      throw isJangadaError(error, 'JGD_UNIT_UNKNOWN') ? neitherUnitNorFile(error) : error
+    }
   })
 }
+
+/** The word may have been meant as a file; that there is none is what its writer needs to hear. */
+const neitherUnitNorFile = ({ code, message, hint }: JangadaError): JangadaError =>
+  new JangadaError(code, `${message}, and no file of that name here`, {
+    ...(hint === undefined ? {} : { hint }),
+  })
 
 /** Goes on after a refusal, so that one bad file does not hold up the others. */
 export async function each<T extends { readonly name: string }>(

@@ -177,7 +177,10 @@ t.test('help for everyone, and usage errors that say where it is', async (t) => 
     t.match(help.out, 'Options:')
   }
   t.match(await say('fly'), { code: 2, err: /there is no command "fly"/ })
-  t.match(await say('units --colour'), { code: 2, err: /colour/ })
+  t.match(await say('units --colour -q'), { code: 2, err: /there is no option --colour, -q/ })
+  t.match(await say('token --ttl'), { code: 2, err: /--ttl needs a value/ })
+  const choice = await say('token --scope king')
+  t.match(choice, { code: 2, err: /--scope is one of machine, read, deploy, admin; not "king"/ })
   t.match(await say('cat'), { code: 2, err: /usage: jangada cat NAME/ })
   t.match(await say(['']), { code: 2 })
 })

@@ -50,6 +50,7 @@ t.test('a file is submitted and started by one word; a template beside it too', 
   const both = await say('start ./units/hello@{1..2}.service')
   t.match(both, { code: 0, out: /hello@2\.service launched/ })
   t.match(await say('start ./units/none.service'), { code: 2, err: /no file/ })
+  t.match(await say('submit none.service'), { code: 1, err: /no unit none.*no file of that name/ })
 
   files.set('web.service', unitFile('busybox false'))
   const other = await say('start web.service')
