@@ -152,7 +152,13 @@ export function statusTable(status: RackStatus): string[] {
   )
 }
 
-/** Runs a program on a host with our terminal; its exit code is ours. */
+/** In the directory of its first argument, or in `/` where the host has another tree there. */
+const fromDirectory = ['sh', '-c', 'cd -- "$1" 2>/dev/null || cd /; shift; exec "$@"', 'sh']
+
+/**
+ * Runs a program on a host with our terminal, in our directory, so that `examples/web.service`
+ * means there what it means here; its exit code is ours.
+ */
 export async function exec(
   context: RackCommandContext,
   args: RackPlace & { readonly machine: string; readonly command: readonly string[] },
@@ -164,7 +170,8 @@ export async function exec(
   }
   const rack = await openRack(context.world, args)
   const options = { stdio: 'inherit', timeoutMs: Infinity } as const
-  return (await rack.exec(args.machine, args.command, options)).code
+  const argv = [...fromDirectory, process.cwd(), ...args.command]
+  return (await rack.exec(args.machine, argv, options)).code
 }
 
 export interface MachineArguments extends RackPlace {

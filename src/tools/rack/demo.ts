@@ -147,6 +147,7 @@ function sayHowToTalk(rack: string): void {
   print('the rack is up; talk to it with')
   print(`  dist/jangada rack ls${name}`)
   print(`  dist/jangada rack exec n1${name} -- jangada status`)
+  print(`  dist/jangada rack exec n1${name} -- busybox wget -qO- http://127.0.0.1:7380/status`)
   print(`  dist/jangada rack power-off n2${name}`)
   print(`  dist/jangada rack down${name}`)
 }
