@@ -25,5 +25,7 @@ export function engineError(error: unknown): JangadaError {
   const message = typeof json?.message === 'string' ? json.message : describeError(error)
   const code =
     status === 404 ? 'JGD_NOT_FOUND' : status === 409 ? 'JGD_CONFLICT' : 'JGD_BAD_REQUEST'
-  return new JangadaError(code, message, { cause: error })
+  // dockerode's own message says the engine's once more; the status is all that it adds.
+  const cause = Object.assign(new Error(`HTTP ${status}`), { statusCode: status })
+  return new JangadaError(code, message, { cause })
 }

@@ -110,9 +110,8 @@ class DockerEngine implements Containers {
       return container.id
     } catch (error) {
       if (statusOf(error) !== 404) throw error
-      throw new JangadaError('JGD_IMAGE_MISSING', `${spec.Image} is not on this machine`, {
-        cause: error,
-      })
+      // Without its cause, which says no more and is read by the people who see the unit's state.
+      throw new JangadaError('JGD_IMAGE_MISSING', `${spec.Image} is not on this machine`)
     }
   }
 
