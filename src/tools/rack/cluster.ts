@@ -36,7 +36,10 @@ export async function bringUpCluster(rack: Rack, options: ClusterOptions = {}): 
   const [first, ...others] = rack.spec.hosts
   if (first === undefined) throw rackError('a cluster needs at least one host')
   if (rack.spec.binary === undefined) {
-    throw rackError('the rack was built without a binary', 'Give `rackUp` the built product.')
+    throw rackError(
+      'the rack was built without a binary',
+      'Name the built product: --binary dist/jangada',
+    )
   }
   // Nobody is there to admit the rack's blank machines, and nobody else is on its network.
   const admission = options.bootLink === undefined ? [] : ['--admission', 'auto']

@@ -3,6 +3,7 @@
  * calls with what it has parsed. Each returns the exit code.
  */
 import { JangadaError } from '../../base/errors.ts'
+import { isBinary } from '../../platform/assets.ts'
 import { bringUpCluster } from './cluster.ts'
 import { onInterrupt } from './interrupt.ts'
 import {
@@ -87,12 +88,18 @@ async function build({ world, print }: RackCommandContext, args: RackUpArguments
   print('jangada rack ls | exec HOST -- COMMAND | power-off HOST | down')
 }
 
-const rackOptions = (args: RackUpArguments): RackOptions => ({
+/** The hosts run what builds the rack, where that is the product and not its sources. */
+const ownBinary = (): string | undefined => (isBinary() ? process.execPath : undefined)
+
+const rackOptions = (
+  args: RackUpArguments,
+  binary: string | undefined = args.binary ?? ownBinary(),
+): RackOptions => ({
   hosts: args.hosts,
   blanks: args.blanks,
   ...(args.name === undefined ? {} : { name: args.name }),
   ...(args.stateDir === undefined ? {} : { stateDir: args.stateDir }),
-  ...(args.binary === undefined ? {} : { binary: args.binary }),
+  ...(binary === undefined ? {} : { binary }),
   ...(args.imageTars === undefined ? {} : { imageTars: args.imageTars }),
 })
 

@@ -20,7 +20,11 @@ export const command: Command = {
   options: {
     hosts: { type: 'number', requiresArg: true, default: 3, describe: 'up: hosts with an engine' },
     blank: { type: 'number', requiresArg: true, default: 0, describe: 'up: blank machines' },
-    binary: { type: 'string', requiresArg: true, describe: 'up: the jangada that the hosts run' },
+    binary: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'up: the jangada that the hosts run [this]',
+    },
     image: {
       type: 'string',
       requiresArg: true,
