@@ -5,6 +5,7 @@
 import { isJangadaError } from '../base/errors.ts'
 import type { IdentityFiles } from '../node/enrol/identity-files.ts'
 import { systemClock } from '../platform/clock.ts'
+import { hurry } from '../platform/host.ts'
 import { openLog } from '../platform/log.ts'
 import { version } from '../platform/version.ts'
 import { type Clock, sleep } from '../ports/clock.ts'
@@ -20,6 +21,7 @@ const addressRetryMs = 500
 /** Runs until `signal` aborts. Rejects when the machine cannot do its part at all. */
 export async function runDaemon(config: UpConfig, signal: AbortSignal): Promise<void> {
   const { log, flush } = await openLog({ level: config.logLevel })
+  if (!hurry()) log.warn('this process may not run ahead of others; pulses may come late')
   try {
     const files = await awaitIdentity(config, log, signal)
     if (files !== undefined) await serve(config, files, { log, flush }, signal)

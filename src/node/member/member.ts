@@ -383,7 +383,8 @@ export class Member {
   #lead(role: Role, term: Term, leader: MemberId): void {
     const before = this.#leadership
     this.#leadership = { role: this.#shownRole(role), term, leader }
-    if (leader !== noMember) this.#leaderHeardAtMs = this.#options.clock.monotonicMs()
+    const wasSure = leader !== noMember || before.role === 'leader'
+    if (wasSure) this.#leaderHeardAtMs = this.#options.clock.monotonicMs()
     if (before.role !== role || before.leader !== leader) {
       this.#options.logger.info('role', { role, term, leader })
     }
