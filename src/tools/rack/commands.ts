@@ -85,7 +85,8 @@ async function build({ world, print }: RackCommandContext, args: RackUpArguments
   }
   for (const blank of rack.spec.blanks) await rack.blankUp(blank.name)
   if (args.blanks > 0) print(`${args.blanks} blank machines switched on, ${seconds()} s`)
-  print('jangada rack ls | exec HOST -- COMMAND | power-off HOST | down')
+  const name = args.name === undefined ? '' : ` --name ${args.name}`
+  print(`jangada rack${name} ls | exec HOST -- COMMAND | power-off HOST | down`)
 }
 
 /** The hosts run what builds the rack, where that is the product and not its sources. */
