@@ -180,9 +180,15 @@ export class Forwarder {
         if (typeof item === 'string') yield utf8(item)
       }
     } catch (error) {
-      if (!isJangadaError(error, 'JGD_UNREACHABLE')) throw error
+      // Nothing was asked that could have happened or not: the machine is simply away.
+      const isAway =
+        isJangadaError(error, 'JGD_UNREACHABLE') || isJangadaError(error, 'JGD_OUTCOME_UNKNOWN')
+      if (!isAway) throw error
       const message = `${record.value.name} (${record.value.address}) does not answer`
-      throw new JangadaError('JGD_MACHINE_UNREACHABLE', message, { cause: error })
+      throw new JangadaError('JGD_MACHINE_UNREACHABLE', message, {
+        hint: '"jangada units" says where the unit runs now',
+        cause: error,
+      })
     }
   }
 }

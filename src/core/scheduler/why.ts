@@ -36,7 +36,7 @@ export function whyUnit(snapshot: Snapshot, unit: SchedulerUnit): MachineReason[
     }
     const victims = victimsOf(unit, each, state).map(({ victim }) => victim.name)
     const replacing = victims.length === 0 ? '' : `, replacing ${victims.join(' and ')}`
-    const rank = each === best ? 'the first choice' : 'possible'
+    const rank = each === best ? 'the first choice' : 'it may run here'
     return {
       machine,
       verdict: 'possible',

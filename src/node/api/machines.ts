@@ -23,6 +23,8 @@ import { viewOrCutOff } from './status.ts'
 const labelsMax = 64
 const labelNameMax = 256
 const labelValueMax = 1024
+/** What a rule can name: no spaces, no equals sign, nothing that a unit file would split. */
+const labelNamePattern = '^[A-Za-z0-9][A-Za-z0-9_./-]*$'
 /** An id may be shortened to this many digits where it stays clear. */
 const idDigitsMin = 4
 
@@ -35,7 +37,7 @@ const readAdmit = bodyReader(
 const readMetadata = bodyReader(
   Type.Object({
     metadata: Type.Record(
-      Type.String({ minLength: 1, maxLength: labelNameMax }),
+      Type.String({ maxLength: labelNameMax, pattern: labelNamePattern }),
       Type.Union([Type.String({ maxLength: labelValueMax }), Type.Null()]),
     ),
   }),

@@ -146,13 +146,13 @@ function toDecision(
     unchanged(keyspace.admissions.key(machineId), admission),
     unchanged(keyspace.machines.key(machineId), machine),
   ]
-  const write = (record: AdmissionRecord, kind: string): Operation[] => [
+  const write = (record: AdmissionRecord, kind: keyof typeof words): Operation[] => [
     ...checked.spend(machineId),
     keyspace.admissions.put(record, machineId),
     putEvent(context, {
       kind,
       severity: 'info',
-      message: `${applicant.name} (${applicant.address}), by ${checked.kind}`,
+      message: `${applicant.name} (${applicant.address}) ${words[kind]}, with a ${checked.kind}`,
       machine: machineId,
     }),
   ]
@@ -180,6 +180,12 @@ function toDecision(
       return assertNever(verdict)
   }
 }
+
+/** What the events of an enrolment say of the machine. */
+const words = {
+  'machine.pending': 'asks to be let in',
+  'machine.admitted': 'was let in',
+} as const
 
 const isWaitingWith = (admission: AdmissionRecord | undefined, keyHash: string): boolean =>
   (admission?.state === 'pending' && admission.keyHash === keyHash) ||
