@@ -1,6 +1,6 @@
 /** What `jangada up`, `init` and `join` are told; the CLI reads it from the command line. */
 
-/** The doors of DESIGN 9. Tests move them; a cluster's machines all use the same peer port. */
+/** The doors of ARCHITECTURE 9. Tests move them; a cluster's machines all use the same peer port. */
 export interface Ports {
   readonly plain: number
   readonly api: number

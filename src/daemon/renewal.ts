@@ -1,6 +1,6 @@
 /**
  * Renews this machine's certificate well before it ends. A certificate that ended all the same
- * locks nobody out, because the key is the identity; it is only told as a warning (DESIGN 8).
+ * locks nobody out, because the key is the identity; it is only told as a warning (ARCHITECTURE 8).
  */
 import { describeError } from '../base/errors.ts'
 import { isOutOfDate, isRenewalDue } from '../core/trust/certificate.ts'

@@ -38,7 +38,7 @@ import { checker } from './member/wire-schemas.ts'
 import type { CallMethods } from './wire/calls.ts'
 import { Door } from './wire/door.ts'
 
-/** Raised with each release that adds commands to the log; see DESIGN 3, formats. */
+/** Raised with each release that adds commands to the log; see ARCHITECTURE 3, formats. */
 export const featureLevel = 1
 /** A member that heard its leader this lately has records that are at most moments old. */
 const upToDateMs = 1000

@@ -1,5 +1,5 @@
 /**
- * The arithmetic of life and death (DESIGN 7). All times are milliseconds.
+ * The arithmetic of life and death (ARCHITECTURE 7). All times are milliseconds.
  *
  * Why a `Fencing=stop` unit never runs twice: its agent's fencer stops it by F + K after the
  * agent *sent* its last acknowledged pulse, on the agent's clock; its replacement starts R after

@@ -45,7 +45,7 @@ export interface LogPosition {
   readonly index: Index
 }
 
-/** The commands of the log, and there are no others (DESIGN 5). */
+/** The commands of the log, and there are no others (ARCHITECTURE 5). */
 export type Command = TransactionCommand | LeaseGrantCommand | LeaseRevokeCommand | CompactCommand
 
 export interface TransactionCommand {

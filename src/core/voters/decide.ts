@@ -1,6 +1,6 @@
 /**
  * Who should be voter: the next single step from what is to what should be, or none. Pure; the
- * leader asks again after each step and whenever something changes (DESIGN 4).
+ * leader asks again after each step and whenever something changes (ARCHITECTURE 4).
  */
 import { assert } from '../../base/assert.ts'
 import type { MachineId, MemberId } from '../../base/ids.ts'

@@ -34,7 +34,7 @@ import { Works } from './works.ts'
 const retryMs = 250
 /** Of the record's texts. */
 const textMax = 1024
-/** Planned silences are at most this long (DESIGN 7). */
+/** Planned silences are at most this long (ARCHITECTURE 7). */
 const silentForMsMax = 60_000
 
 /** What the composition root knows of this machine; the rest is asked of host and engine. */

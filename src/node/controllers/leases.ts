@@ -1,6 +1,6 @@
 /**
  * The leader's part in leases: hears keep-alives, and revokes what ran out. A new leader gives
- * every lease its full time again, because nobody told it of earlier keep-alives (DESIGN 5).
+ * every lease its full time again, because nobody told it of earlier keep-alives (ARCHITECTURE 5).
  */
 import { describeError } from '../../base/errors.ts'
 import { LeaseDeadlines } from '../../core/store/lease-deadlines.ts'

@@ -18,7 +18,7 @@ import { sleep } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
 
-/** A decision costs at most three operations; DESIGN 5 allows 512 a chunk. */
+/** A decision costs at most three operations; ARCHITECTURE 5 allows 512 a chunk. */
 const decisionsPerChunk = 160
 /** After a plan that could not be committed, and while nothing else changes. */
 const retryMs = 100

@@ -13,7 +13,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { Committed } from './proposals.ts'
 import type { WatchHub } from './watch-hub.ts'
 
-/** A slice ends when this time is used up (DESIGN 3: nothing holds the loop for 5 ms). */
+/** A slice ends when this time is used up (ARCHITECTURE 3: nothing holds the loop for 5 ms). */
 const sliceMs = 3
 /** The time is looked at after this many entries. */
 const entriesBetweenLooks = 32

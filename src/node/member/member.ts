@@ -196,7 +196,7 @@ export class Member {
     return committed
   }
 
-  /** Whether this process is slow just now: then it takes silence for less (DESIGN 4). */
+  /** Whether this process is slow just now: then it takes silence for less (ARCHITECTURE 4). */
   setPace(isSlow: boolean): void {
     this.#step({ kind: 'setTimers', ...timers(isSlow) })
   }

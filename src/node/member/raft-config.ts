@@ -1,4 +1,4 @@
-/** The core's settings in the product (DESIGN 4). */
+/** The core's settings in the product (ARCHITECTURE 4). */
 import type { MemberId } from '../../base/ids.ts'
 import type { RaftConfig } from '../../core/raft/types.ts'
 

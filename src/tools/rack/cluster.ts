@@ -9,7 +9,7 @@ export const clusterStateDir = '/var/lib/jangada'
 /** Where every host has the product. */
 export const program = '/usr/local/bin/jangada'
 const socket = '/run/jangada/jangada.sock'
-/** The API's port: what `jangada join` is given (DESIGN section 9). */
+/** The API's port: what `jangada join` is given (ARCHITECTURE 9). */
 const apiPort = 7381
 const agentTimeoutMs = 30_000
 const tokenPattern = /J1\.\S+/
