@@ -91,8 +91,11 @@ const problemsOf = (unit: PlannedUnit, reasons: readonly string[]): UnitProblem[
     code: 'JGD_UNIT_UNSUPPORTED',
   }))
 
-/** Stand-ins at submit, when no machine is chosen: of the right form, so that checks hold. */
-const anyMachineId = '0'.repeat(32)
+/**
+ * Stand-ins at submit, when no machine is chosen. An id may be all digits or all letters: what
+ * one of them fits and the other does not would start on some machines only.
+ */
+const anyMachineIds = ['0'.repeat(32), 'f'.repeat(32)] as const
 const anyHostname = 'machine'
 
 export interface SubmitCheck {
@@ -103,6 +106,12 @@ export interface SubmitCheck {
 
 /** Checks the `docker run` line as far as it is known before a machine is chosen. */
 export function checkAtSubmit(unit: Omit<PlannedUnit, 'steps'>): SubmitCheck {
+  const [digits, letters] = anyMachineIds
+  const check = checkFor(unit, digits)
+  return check.result.ok ? checkFor(unit, letters) : check
+}
+
+function checkFor(unit: Omit<PlannedUnit, 'steps'>, anyMachineId: string): SubmitCheck {
   const specifier: Specifiers = (letter) =>
     letter === 'm' ? anyMachineId : letter === 'H' ? anyHostname : undefined
   const fromUnit = new Map<string, string>()

@@ -91,6 +91,13 @@ t.test('and the container that it becomes on a machine', async (t) => {
   t.match(bad, { kind: 'problem', problems: [{ line: 14, file: 'app@7.service' }] })
 })
 
+t.test('a line that fits some machines’ ids and not others’ is refused at submit', async (t) => {
+  for (const flag of ['--gpus %m', '--shm-size %m', '--cpus=%m']) {
+    const result = parseUnit('web.service', `[Service]\nExecStart=docker run ${flag} busybox`)
+    t.equal(result.ok, false, flag)
+  }
+})
+
 t.test('files that the machine must read are asked for, round by round', async (t) => {
   const spec = specOf(`[Service]
 EnvironmentFile=/etc/%H.env
