@@ -1,7 +1,6 @@
 /** A file of a disk as a stream of bounded pieces, whole or in part. */
 import { assert } from '../../base/assert.ts'
 import { JangadaError } from '../../base/errors.ts'
-import type { NewSha256 } from '../../ports/digest.ts'
 import type { Disk, DiskFile } from '../../ports/disk.ts'
 
 /** A slow reader costs this much memory, and one piece is hashed or copied well within 5 ms. */
@@ -48,18 +47,6 @@ export async function streamFile(disk: Disk, path: string, range: ByteRange): Pr
     await file.close()
     throw error
   }
-}
-
-/** The size and SHA-256 of a file. */
-export async function digestFile(
-  disk: Disk,
-  path: string,
-  newSha256: NewSha256,
-): Promise<{ sha256: string; size: number }> {
-  const digest = newSha256()
-  const stream = await streamFile(disk, path, {})
-  for await (const bytes of stream.chunks) digest.update(bytes)
-  return { sha256: digest.digestHex(), size: stream.size }
 }
 
 async function* readChunks(

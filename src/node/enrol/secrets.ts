@@ -103,13 +103,6 @@ async function sealOne(
 /** The CA's key as it is sealed: its PEM. */
 export const authorityKeyBytes = (key: KeyPair): Uint8Array => utf8(key.privateKeyPem)
 
-/** Taken from a machine that no longer holds anything. */
-export const unsealOperations = (machineId: MachineId): Operation[] =>
-  (['authority-key', 'boot-key'] as const).map((name) => ({
-    kind: 'delete',
-    key: sealed.key(name, machineId),
-  }))
-
 /**
  * Both secrets for a machine that becomes a voter, from this holder's copies. The operations
  * belong into the transaction that makes it one. Rejects with JGD_NOT_LEADER when this machine
