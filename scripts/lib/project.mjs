@@ -13,6 +13,12 @@ export const pinnedNode = inRoot(`node_modules/node-linux-${process.arch}/bin/no
 
 export const say = (text) => process.stdout.write(`${text}\n`)
 
+/** With the directories of what only root runs: `su` without a dash leaves them out of PATH. */
+const searchPath = () =>
+  [process.env.PATH ?? '', '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin']
+    .filter((part) => part !== '')
+    .join(':')
+
 /** A mistake or a lack that the person at the keyboard can do something about. */
 export class Refusal extends Error {}
 
@@ -36,7 +42,7 @@ export function run(command, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd,
-      env: { ...process.env, ...env },
+      env: { ...process.env, PATH: searchPath(), ...env },
       stdio: onLine === undefined ? 'inherit' : ['ignore', 'pipe', ownErrors ? 'inherit' : 'pipe'],
     })
     const stop = signals ? forwardSignals(child) : () => undefined

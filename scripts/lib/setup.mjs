@@ -29,14 +29,21 @@ function refuseElsewhere(machine) {
   if (machine && process.getuid() !== 0) {
     throw new Refusal(
       'This makes network namespaces, mounts and virtual machines, so it needs root.\n' +
-        `Run it again as root, for example: sudo ${npmCommand()}`,
+        `Run it again as root, for example: ${commandForRoot()}`,
     )
   }
 }
 
-const npmCommand = () => {
-  const script = process.env.npm_lifecycle_event
-  return script === undefined ? process.argv.join(' ') : `npm run ${script}`
+/** npm before 9 runs a script as the owner of the directory, also when root asks. */
+const firstNpmThatStaysRoot = 9
+
+function commandForRoot() {
+  const { npm_lifecycle_event: script, npm_config_user_agent: agent = '' } = process.env
+  const npm = Number(/^npm\/(\d+)\./.exec(agent)?.[1] ?? 0)
+  if (script === undefined || npm < firstNpmThatStaysRoot) {
+    return `sudo node ${process.argv.slice(1).join(' ')}`
+  }
+  return ['start', 'test'].includes(script) ? `sudo npm ${script}` : `sudo npm run ${script}`
 }
 
 /** `npm ci` empties node_modules, so the stamp in there says which lock file it was made from. */
@@ -47,7 +54,10 @@ async function installNpmPackages() {
   if (found === wanted && existsSync(pinnedNode)) return
   const startMs = Date.now()
   say('set-up: installing npm packages, the pinned Node among them')
-  const code = await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'])
+  // Errors only: the npm of Node 18 warns, five lines each, of ninety packages that want a newer
+  // Node. They have one: they run on the pinned Node alone.
+  const quietly = ['--loglevel=error', '--no-audit', '--no-fund']
+  const code = await run('npm', ['ci', '--ignore-scripts', ...quietly])
   if (code !== 0) throw new Refusal('set-up: npm ci failed; its reason is above')
   if (!existsSync(pinnedNode)) throw new Refusal(`set-up: npm did not install ${pinnedNode}`)
   writeFileSync(stamp, wanted)

@@ -1,4 +1,4 @@
-import { mkdtempSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -23,8 +23,11 @@ import {
   unitFile,
 } from '../node/api/fixture.ts'
 
-const socketPath = (): string =>
-  path.join(mkdtempSync(path.join(tmpdir(), 'jangada-api-')), 's.sock')
+function socketPath(t: Test): string {
+  const directory = mkdtempSync(path.join(tmpdir(), 'jangada-api-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  return path.join(directory, 's.sock')
+}
 
 async function serve(
   t: Test,
@@ -112,7 +115,7 @@ t.test('a certificate of the cluster is known, another one is refused by its cod
 })
 
 t.test('the socket is for root, and a stale one is no obstacle', async (t) => {
-  const at = socketPath()
+  const at = socketPath(t)
   writeFileSync(at, 'left behind')
   const { node } = await serve(t, () => ({ kind: 'socket', path: at }))
   t.equal(statSync(at).mode & 0o777, 0o600)
@@ -128,7 +131,7 @@ t.test('the socket is for root, and a stale one is no obstacle', async (t) => {
 })
 
 t.test('bodies are bounded, and what is no JSON is said to be none', async (t) => {
-  const at = socketPath()
+  const at = socketPath(t)
   await serve(t, () => ({ kind: 'socket', path: at }))
   const client = openHttpClient({ kind: 'socket', path: at })
   const big = { kind: 'json', value: { file: 'x'.repeat(1_100_000) } } as const
@@ -146,7 +149,7 @@ t.test('bodies are bounded, and what is no JSON is said to be none', async (t) =
 })
 
 t.test('an upload that is refused at once still gets its answer', async (t) => {
-  const at = socketPath()
+  const at = socketPath(t)
   await serve(t, () => ({ kind: 'socket', path: at }))
   async function* endless(): AsyncGenerator<Uint8Array> {
     for (let n = 0; n < 200; n += 1) yield new Uint8Array(65_536)
@@ -185,7 +188,7 @@ const withUnit = async ({ ask, store }: Node): Promise<void> => {
 }
 
 t.test('a stream ends when its reader leaves', async (t) => {
-  const at = socketPath()
+  const at = socketPath(t)
   const { logs, ended } = endlessLogs()
   const { node } = await serve(t, () => ({ kind: 'socket', path: at }), { unitLogs: logs })
   await withUnit(node)
@@ -202,7 +205,7 @@ t.test('a stream ends when its reader leaves', async (t) => {
 })
 
 t.test('a reader that does not read makes the source wait', async (t) => {
-  const at = socketPath()
+  const at = socketPath(t)
   const { logs, ended, sent } = endlessLogs()
   const { node } = await serve(t, () => ({ kind: 'socket', path: at }), { unitLogs: logs })
   await withUnit(node)
@@ -222,7 +225,7 @@ t.test('a reader that does not read makes the source wait', async (t) => {
 })
 
 t.test('closing ends streams and waits for no idle connection', async (t) => {
-  const at = socketPath()
+  const at = socketPath(t)
   const { logs, ended } = endlessLogs()
   const { node, door } = await serve(t, () => ({ kind: 'socket', path: at }), { unitLogs: logs })
   await withUnit(node)

@@ -1,5 +1,5 @@
 /** Commands as typed, against a real node's API over its real unix socket. */
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Test } from 'tap'
@@ -44,7 +44,9 @@ export interface Desk {
 export async function makeDesk(t: Test, changes: Partial<ApiContext> = {}): Promise<Desk> {
   const node = await makeNode(changes)
   node.store.put(machine(ids.n1, 'n1'), machine(ids.n2, 'n2', { metadata: { disk: 'ssd' } }))
-  const socket = path.join(mkdtempSync(path.join(tmpdir(), 'jangada-cli-')), 's.sock')
+  const directory = mkdtempSync(path.join(tmpdir(), 'jangada-cli-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  const socket = path.join(directory, 's.sock')
   const door = await openDoor(node.api, { kind: 'socket', path: socket }, silent)
   t.teardown(() => door.close())
   const files = new Map<string, string>()
