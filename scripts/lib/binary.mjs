@@ -16,6 +16,9 @@ const loaders = ['undionly.kpxe', 'ipxe.efi', 'snponly.efi']
 /** Node's own mark in the executable, by which it finds that a program was put into it. */
 const sentinelFuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 
+/** What a start makes is soon garbage: a small nursery gives its memory back (docs/bench/footprint.md). */
+const engineFlags = ['--max-semi-space-size=1']
+
 const output = inRoot('dist/jangada')
 const stamp = inRoot('dist/.jangada-inputs')
 const work = inRoot('.cache/build')
@@ -68,6 +71,7 @@ async function makeBlob(assets) {
     output: path.join(work, 'jangada.blob'),
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
+    execArgv: engineFlags,
     assets,
   }
   const file = path.join(work, 'sea.json')
@@ -75,9 +79,14 @@ async function makeBlob(assets) {
   await must(pinnedNode, ['--experimental-sea-config', file])
 }
 
-/** Put together beside the old binary and renamed over it, which may be running. */
+/**
+ * Put together beside the old binary and renamed over it, which may be running. What postject
+ * writes in one piece some kernels keep in pages of up to 2 MB, and count whole ones to every
+ * process that touches a byte of them; a copy, as every machine gets it, is kept in small ones.
+ */
 async function joinWithNode() {
-  const draft = `${output}.new`
+  const draft = `${output}.draft`
+  const copy = `${output}.new`
   copyFileSync(pinnedNode, draft)
   chmodSync(draft, 0o755)
   await must('strip', [draft])
@@ -86,9 +95,11 @@ async function joinWithNode() {
   const fuse = ['--sentinel-fuse', sentinelFuse]
   try {
     await must(pinnedNode, [postject, draft, 'NODE_SEA_BLOB', blob, ...fuse])
-    renameSync(draft, output)
+    copyFileSync(draft, copy)
+    renameSync(copy, output)
   } finally {
     rmSync(draft, { force: true })
+    rmSync(copy, { force: true })
   }
 }
 

@@ -2,14 +2,26 @@
  * TypeScript to the two CommonJS files of the binary. CommonJS, because Node 24 cannot start a
  * single executable from an ES module with a code cache.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { inRoot } from './project.mjs'
 
 /**
  * Packages that others load and this product never calls: dockerode's ssh transport and BuildKit
  * sessions are more than half of everything else together. Whoever calls one is told.
  */
-const leftOut = ['ssh2', '@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs']
+const leftOut = [
+  'ssh2',
+  '@grpc/grpc-js',
+  '@grpc/proto-loader',
+  'protobufjs',
+  '@fastify/ajv-compiler',
+  '@fastify/fast-json-stringify-compiler',
+  '@opentelemetry/api',
+  'light-my-request',
+]
+
+/** Packages of which only what is imported is taken: no module of theirs does anything on its own. */
+const pure = ['typebox']
 
 /** An optional native part that msgpackr does without when loading it fails. */
 const absent = ['msgpackr-extract']
@@ -28,6 +40,7 @@ const leaveOut = {
   setup(build) {
     const exactly = (names) => new RegExp(`^(${names.join('|')})$`)
     build.onResolve({ filter: exactly(leftOut) }, ({ path }) => ({ path, namespace: 'left-out' }))
+    build.onResolve({ filter: /.*/ }, onlyWhatIsUsed(build))
     build.onResolve({ filter: exactly(absent) }, ({ path }) => ({ path, namespace: 'absent' }))
     build.onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => {
       return { contents: leftOutSource(path), loader: 'js' }
@@ -38,11 +51,23 @@ const leaveOut = {
   },
 }
 
+const inPure = new RegExp(`/node_modules/(${pure.join('|')})/`)
+const resolving = Symbol('resolving')
+
+/** Tells esbuild of the packages in `pure` what they themselves do not say (`sideEffects`). */
+const onlyWhatIsUsed = (build) => async (request) => {
+  const { path, pluginData, ...from } = request
+  if (pluginData === resolving) return undefined
+  if (!inPure.test(from.importer) && !pure.includes(path.split('/', 1)[0])) return undefined
+  const found = await build.resolve(path, { ...from, pluginData: resolving })
+  return { ...found, sideEffects: false }
+}
+
 /** Writes `entry`, with everything it imports, to `outfile`. */
 export async function bundle(entry, outfile) {
   const esbuild = await import('esbuild')
   const { version } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'))
-  return esbuild.build({
+  const built = await esbuild.build({
     entryPoints: [inRoot(entry)],
     outfile,
     bundle: true,
@@ -52,8 +77,10 @@ export async function bundle(entry, outfile) {
     // A dynamic import becomes a deferred require of a module inside the bundle, whose body runs
     // then and not before. A single executable has no other way to import.
     supported: { 'dynamic-import': false },
-    // Not minified: a stack trace from a machine must be readable, and an uncaught error prints
-    // its whole source line. Compressed, the difference is a quarter of a megabyte.
+    // V8 keeps the source in memory, so white space is left out; names stay and lines are short,
+    // for a stack trace from a machine must be readable, and an uncaught error prints its line.
+    minifyWhitespace: true,
+    lineLimit: 160,
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
@@ -65,4 +92,14 @@ export async function bundle(entry, outfile) {
     banner: { js: "const __fileUrl=require('node:url').pathToFileURL(process.execPath).href;" },
     plugins: [leaveOut],
   })
+  const text = readFileSync(outfile, 'utf8')
+  writeFileSync(outfile, text.replace(/[\u0080-\uffff]/g, escaped))
+  return built
 }
+
+/**
+ * One character beyond Latin-1 and V8 keeps two bytes of each character of the source, 5 MB in
+ * every process. esbuild escapes strings; what it leaves is in regular expressions and comments,
+ * where an escape means the same.
+ */
+const escaped = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`

@@ -88,7 +88,13 @@ async function serve(
   const { log } = logging
   const address = await awaitAddress(config, systemClock(), log, signal)
   const machine = new RunningMachine(config, files, address, logging)
-  await machine.start()
+  try {
+    await machine.start()
+  } catch (error) {
+    // Half a node votes and starts containers, and nobody can ask it anything.
+    await machine.stop()
+    throw error
+  }
   log.info('up', { machine: files.machineId, address, version: version() })
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve()

@@ -3,7 +3,7 @@
  * one, the store from here, its part in liveness and, while it leads, the leader's loops. Main
  * and simulation both put it together here, so that what is simulated is what runs.
  */
-import Type from 'typebox'
+import * as Type from 'typebox'
 import { describeError, JangadaError } from '../base/errors.ts'
 import { type ClusterId, type MachineId, machineId, type MemberId, memberId } from '../base/ids.ts'
 import { machines, members } from '../core/records/keyspace.ts'

@@ -88,9 +88,20 @@ export async function openDoor(api: ApiHandler, address: DoorAddress, log: Log):
 const identityWithChain = (files: IdentityFiles): TlsIdentity =>
   new TlsIdentity({ ...files, certificatePem: `${files.certificatePem}\n${files.authorityPem}` })
 
+/** No route has a schema of fastify's, and its compilers would weigh ten megabytes on every machine. */
+const noCompiler = () => () => {
+  throw new JangadaError('JGD_INTERNAL', 'a route has a schema of fastify')
+}
+const noCompilers = { buildValidator: noCompiler, buildSerializer: noCompiler }
+
 async function makeApp(identity: TlsIdentity | undefined): Promise<FastifyInstance> {
   const { fastify } = await import('fastify')
-  const common = { logger: false, forceCloseConnections: false, exposeHeadRoutes: false } as const
+  const common = {
+    logger: false,
+    forceCloseConnections: false,
+    exposeHeadRoutes: false,
+    schemaController: { compilersFactory: noCompilers },
+  } as const
   const app =
     identity === undefined
       ? fastify(common)

@@ -1,5 +1,5 @@
 /** The shape of every record. A field is added, never given another meaning. */
-import Type, { type Static } from 'typebox'
+import * as Type from 'typebox'
 
 const version = Type.Literal(1)
 const text = Type.String({ maxLength: 1024 })
@@ -41,7 +41,7 @@ export const machineSchema = Type.Object({
   version: text,
   liveRestore: Type.Boolean(),
 })
-export type MachineRecord = Static<typeof machineSchema>
+export type MachineRecord = Type.Static<typeof machineSchema>
 
 /** A machine's own labels with those of people over them. */
 export function withOverrides(
@@ -67,7 +67,7 @@ export const unitSchema = Type.Object({
   desired: Type.Union([Type.Literal('inactive'), Type.Literal('loaded'), Type.Literal('launched')]),
   submittedMs: timeMs,
 })
-export type UnitRecord = Static<typeof unitSchema>
+export type UnitRecord = Type.Static<typeof unitSchema>
 export type DesiredState = UnitRecord['desired']
 
 /**
@@ -84,7 +84,7 @@ export const placementSchema = Type.Object({
   hash: text,
   placedMs: timeMs,
 })
-export type PlacementRecord = Static<typeof placementSchema>
+export type PlacementRecord = Type.Static<typeof placementSchema>
 
 /** `/jangada/states/MACHINE/UNIT`: what the machine's agent last saw of the unit. */
 export const unitStateSchema = Type.Object({
@@ -112,7 +112,7 @@ export const unitStateSchema = Type.Object({
   /** Why it is not running, for people; empty when there is nothing to say. */
   message: text,
 })
-export type UnitStateRecord = Static<typeof unitStateSchema>
+export type UnitStateRecord = Type.Static<typeof unitStateSchema>
 
 /** `/jangada/bindings/by-machine/MAC` and `/jangada/bindings/by-address/ADDRESS`: one pair. */
 export const bindingSchema = Type.Object({
@@ -124,7 +124,7 @@ export const bindingSchema = Type.Object({
   link: text,
   boundMs: timeMs,
 })
-export type BindingRecord = Static<typeof bindingSchema>
+export type BindingRecord = Type.Static<typeof bindingSchema>
 
 /** `/jangada/admissions/MACHINE`: how a machine came, or waits, to be trusted. */
 export const admissionSchema = Type.Object({
@@ -161,7 +161,7 @@ export const admissionSchema = Type.Object({
   askedMs: timeMs,
   decidedMs: timeMs,
 })
-export type AdmissionRecord = Static<typeof admissionSchema>
+export type AdmissionRecord = Type.Static<typeof admissionSchema>
 
 /** `/jangada/tokens/ID`. The secret itself is never stored. */
 export const tokenSchema = Type.Object({
@@ -180,7 +180,7 @@ export const tokenSchema = Type.Object({
   expiresMs: timeMs,
   createdMs: timeMs,
 })
-export type TokenRecord = Static<typeof tokenSchema>
+export type TokenRecord = Type.Static<typeof tokenSchema>
 
 /** `/jangada/nonces/HASH`: a boot nonce that was redeemed, and by which key. */
 export const nonceSchema = Type.Object({
@@ -190,7 +190,7 @@ export const nonceSchema = Type.Object({
   redeemedMs: timeMs,
   expiresMs: timeMs,
 })
-export type NonceRecord = Static<typeof nonceSchema>
+export type NonceRecord = Type.Static<typeof nonceSchema>
 
 /** `/jangada/members/MEMBER`: the machine and data directory behind a Raft member id. */
 export const memberSchema = Type.Object({
@@ -203,7 +203,7 @@ export const memberSchema = Type.Object({
   incarnation: text,
   addedMs: timeMs,
 })
-export type MemberRecord = Static<typeof memberSchema>
+export type MemberRecord = Type.Static<typeof memberSchema>
 
 /** `/jangada/trust/authority`. */
 export const authoritySchema = Type.Object({
@@ -211,7 +211,7 @@ export const authoritySchema = Type.Object({
   certificatePem: Type.String({ maxLength: 16_384 }),
   createdMs: timeMs,
 })
-export type AuthorityRecord = Static<typeof authoritySchema>
+export type AuthorityRecord = Type.Static<typeof authoritySchema>
 
 /** `/jangada/trust/sealed/NAME/MACHINE`: a cluster secret sealed to one voter's key, base64. */
 export const sealedSchema = Type.Object({
@@ -221,7 +221,7 @@ export const sealedSchema = Type.Object({
   keyHash,
   sealed: Type.String({ maxLength: 16_384 }),
 })
-export type SealedRecord = Static<typeof sealedSchema>
+export type SealedRecord = Type.Static<typeof sealedSchema>
 
 /** `/jangada/events/TIME-RANDOM`: what happened, for people. Trimmed by range. */
 export const eventSchema = Type.Object({
@@ -234,7 +234,7 @@ export const eventSchema = Type.Object({
   machine: text,
   unit: text,
 })
-export type EventRecord = Static<typeof eventSchema>
+export type EventRecord = Type.Static<typeof eventSchema>
 
 /** `/jangada/settings/cluster`. */
 export const clusterSettingsSchema = Type.Object({
@@ -249,7 +249,7 @@ export const clusterSettingsSchema = Type.Object({
   /** What `/status` tells without a credential. */
   status: Type.Union([Type.Literal('full'), Type.Literal('counts'), Type.Literal('off')]),
 })
-export type ClusterSettingsRecord = Static<typeof clusterSettingsSchema>
+export type ClusterSettingsRecord = Type.Static<typeof clusterSettingsSchema>
 
 /** `/jangada/images/NAME`: a system image that machines can boot. */
 export const imageSchema = Type.Object({
@@ -261,4 +261,4 @@ export const imageSchema = Type.Object({
   /** Machines that have all its files. */
   holders: Type.Array(hexId, { maxItems: 64 }),
 })
-export type ImageRecord = Static<typeof imageSchema>
+export type ImageRecord = Type.Static<typeof imageSchema>

@@ -1,5 +1,5 @@
 /** The output of a unit's container on this machine, for other machines and the API. */
-import Type from 'typebox'
+import * as Type from 'typebox'
 import { JangadaError } from '../../base/errors.ts'
 import { readLabels } from '../../core/reconcile/labels.ts'
 import type { ContainerFacts, Containers } from '../../ports/containers.ts'

@@ -1,5 +1,5 @@
 /** Machines: who is there, who waits, and what they are labelled with. */
-import Type from 'typebox'
+import * as Type from 'typebox'
 import { JangadaError } from '../../base/errors.ts'
 import { isMachineId, machineId, type MachineId } from '../../base/ids.ts'
 import { machines } from '../../core/records/keyspace.ts'

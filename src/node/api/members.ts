@@ -1,5 +1,5 @@
 /** Members of the consensus group, and handing over the lead. */
-import Type from 'typebox'
+import * as Type from 'typebox'
 import { JangadaError } from '../../base/errors.ts'
 import { machineId } from '../../base/ids.ts'
 import type { MembersAnswer } from './answers.ts'

@@ -1,5 +1,5 @@
 /** Tokens: made, listed without their secrets, taken back. */
-import Type from 'typebox'
+import * as Type from 'typebox'
 import type { TokenRecord } from '../../core/records/schemas.ts'
 import { createToken, deleteToken, listTokens } from '../enrol/tokens.ts'
 import type { TokenCreated, TokenRow } from './answers.ts'

@@ -1,5 +1,5 @@
 /** Units as they are wanted: submitted, started, stopped, destroyed. One transaction each. */
-import Type from 'typebox'
+import * as Type from 'typebox'
 import { JangadaError } from '../../base/errors.ts'
 import { units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'

@@ -11,7 +11,7 @@ import {
   type ClusterId,
   type MachineId,
 } from '../../base/ids.ts'
-import Type from 'typebox'
+import * as Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Crypto, KeyPair } from '../../ports/crypto.ts'
 import { replaceFile, type Disk } from '../../ports/disk.ts'

@@ -1,5 +1,5 @@
 /** What a joining machine and the cluster say to each other, as JSON over TLS. */
-import Type, { type Static } from 'typebox'
+import * as Type from 'typebox'
 import { Compile } from 'typebox/compile'
 
 export const enrolPath = '/v1/enrol'
@@ -21,7 +21,7 @@ export const machineFactsSchema = Type.Object({
   /** IPv4 address on which the other machines will reach it. */
   address: Type.String({ maxLength: 64 }),
 })
-export type MachineFacts = Static<typeof machineFactsSchema>
+export type MachineFacts = Type.Static<typeof machineFactsSchema>
 
 export const enrolRequestSchema = Type.Object({
   proof: Type.Union([
@@ -36,14 +36,14 @@ export const enrolRequestSchema = Type.Object({
   request: pem,
   facts: machineFactsSchema,
 })
-export type EnrolRequest = Static<typeof enrolRequestSchema>
+export type EnrolRequest = Type.Static<typeof enrolRequestSchema>
 
 export const peerSchema = Type.Object({
   machineId: hexId,
   /** Host and port of its peer door. */
   address: shortText,
 })
-export type Peer = Static<typeof peerSchema>
+export type Peer = Type.Static<typeof peerSchema>
 
 const admittedSchema = Type.Object({
   state: Type.Literal('admitted'),
@@ -56,7 +56,7 @@ const admittedSchema = Type.Object({
   /** The cluster's time, for a machine whose own clock is wrong. */
   wallMs: Type.Number({ minimum: 0 }),
 })
-export type Admitted = Static<typeof admittedSchema>
+export type Admitted = Type.Static<typeof admittedSchema>
 
 const pendingSchema = Type.Object({
   state: Type.Literal('pending'),
@@ -68,13 +68,13 @@ const pendingSchema = Type.Object({
 
 export const enrolAnswerSchema = Type.Union([admittedSchema, pendingSchema])
 /** `admitted` goes out with status 200, `pending` with 202. */
-export type EnrolAnswer = Static<typeof enrolAnswerSchema>
+export type EnrolAnswer = Type.Static<typeof enrolAnswerSchema>
 
 export const renewRequestSchema = Type.Object({
   request: pem,
   addresses: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 16 }),
 })
-export type RenewRequest = Static<typeof renewRequestSchema>
+export type RenewRequest = Type.Static<typeof renewRequestSchema>
 
 const errorBodySchema = Type.Object({
   error: Type.Object({
@@ -83,7 +83,7 @@ const errorBodySchema = Type.Object({
     hint: Type.Optional(Type.String()),
   }),
 })
-export type RemoteError = Static<typeof errorBodySchema>
+export type RemoteError = Type.Static<typeof errorBodySchema>
 
 type Checker<T> = (value: unknown) => value is T
 

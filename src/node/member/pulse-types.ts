@@ -1,5 +1,5 @@
 /** What pulses carry, between agents, voters and the leader. */
-import Type, { type Static } from 'typebox'
+import * as Type from 'typebox'
 import { unitStateSchema } from '../../core/records/schemas.ts'
 import { checker } from './wire-schemas.ts'
 
@@ -12,7 +12,7 @@ const unitReportSchema = Type.Union([
   /** The unit is neither placed here nor has it a container here any more. */
   Type.Object({ kind: Type.Literal('gone'), unit: Type.String({ maxLength: 1024 }) }),
 ])
-export type UnitReport = Static<typeof unitReportSchema>
+export type UnitReport = Type.Static<typeof unitReportSchema>
 
 const pulseSchema = Type.Object({
   bootId: Type.String({ maxLength: 128 }),
@@ -22,7 +22,7 @@ const pulseSchema = Type.Object({
   silentForMs: Type.Number({ minimum: 0, maximum: 60_000 }),
   reports: Type.Array(unitReportSchema, { maxItems: maxStatesPerPulse }),
 })
-export type Pulse = Static<typeof pulseSchema>
+export type Pulse = Type.Static<typeof pulseSchema>
 export const checkPulse = checker(pulseSchema)
 
 /** A pulse as a voter passes it on. */
@@ -32,7 +32,7 @@ const relayedSchema = Type.Object({
   ageMs: Type.Number({ minimum: 0 }),
   pulse: pulseSchema,
 })
-export type RelayedPulse = Static<typeof relayedSchema>
+export type RelayedPulse = Type.Static<typeof relayedSchema>
 export const checkRelay = checker(
   Type.Object({ pulses: Type.Array(relayedSchema, { maxItems: maxPulsesPerRelay }) }),
 )

@@ -6,7 +6,7 @@
  * machine comes back as a new member, because an old one that has forgotten something could
  * break a promise it made.
  */
-import Type from 'typebox'
+import * as Type from 'typebox'
 import { toHex } from '../../base/bytes.ts'
 import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
 import { type ClusterId, index, type MemberId, memberId, noMember, term } from '../../base/ids.ts'

@@ -1,5 +1,5 @@
 /** A snapshot from the leader to a member: begin, pieces in order, end; each call is answered. */
-import Type from 'typebox'
+import * as Type from 'typebox'
 import { index, memberId, term } from '../../base/ids.ts'
 import type { ConfState, Session, SnapshotMessage } from '../../core/raft/types.ts'
 import type { CallMethods, CallStream } from '../wire/calls.ts'

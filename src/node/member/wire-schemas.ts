@@ -1,5 +1,5 @@
 /** The shapes of what store calls carry between machines, checked on arrival. */
-import Type, { type Static, type TSchema } from 'typebox'
+import * as Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import { JangadaError } from '../../base/errors.ts'
 import { revision } from '../../base/ids.ts'
@@ -42,14 +42,14 @@ const leaseSchema = Type.Object({
 })
 
 /** A checker that throws JGD_BAD_REQUEST; compiled when it is first used. */
-export function checker<S extends TSchema>(schema: S): (body: unknown) => Static<S> {
+export function checker<S extends Type.TSchema>(schema: S): (body: unknown) => Type.Static<S> {
   let compiled: { Check(value: unknown): boolean } | undefined
   return (body) => {
     compiled ??= Compile(schema)
     if (!compiled.Check(body)) {
       throw new JangadaError('JGD_BAD_REQUEST', 'the call has not the shape of its method')
     }
-    return body as Static<S>
+    return body as Type.Static<S>
   }
 }
 

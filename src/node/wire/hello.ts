@@ -1,5 +1,5 @@
 /** The first frame of every peer stream, in both directions: who, what for, which version. */
-import Type, { type Static } from 'typebox'
+import * as Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Packr } from 'msgpackr'
 
@@ -18,7 +18,7 @@ export const helloSchema = Type.Object({
   toMemberId: Type.Integer({ minimum: 0 }),
   featureLevel: Type.Integer({ minimum: 0 }),
 })
-export type Hello = Static<typeof helloSchema>
+export type Hello = Type.Static<typeof helloSchema>
 
 const packr = new Packr({ useRecords: false })
 const check = Compile(helloSchema)
