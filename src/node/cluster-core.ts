@@ -31,7 +31,7 @@ import { PulseRelay } from './member/pulse-relay.ts'
 import type { PulseAnswer } from './member/pulse-types.ts'
 import { RemoteStore } from './member/remote-store.ts'
 import { leaveWhenRemoved } from './member/removal.ts'
-import { Seat } from './member/seat.ts'
+import { type MemberSizes, Seat } from './member/seat.ts'
 import { storeMethods } from './member/store-service.ts'
 import { SwitchingStore } from './member/switching-store.ts'
 import { checker } from './member/wire-schemas.ts'
@@ -59,6 +59,8 @@ export interface ClusterCoreOptions {
   readonly peers: readonly Peer[]
   /** The state directory. */
   readonly disk: Disk
+  /** Of the member's log and snapshots, where not the usual ones. */
+  readonly memberSizes?: MemberSizes
   readonly streams: Streams & { dropUnlisted(): number }
   readonly clock: Clock
   readonly entropy: Entropy
@@ -97,6 +99,7 @@ export class ClusterCore {
       clock,
       entropy,
       log,
+      ...(options.memberSizes === undefined ? {} : { sizes: options.memberSizes }),
       door,
       keeper: () => this.#office?.keepAlive,
       knownAddress: (id) => this.#knownMembers().find((known) => known.id === id)?.address,

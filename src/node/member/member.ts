@@ -34,7 +34,7 @@ import type { MemberLog } from './member-log.ts'
 import { type Committed, Proposals } from './proposals.ts'
 import { longestElectionMs, raftConfig, tickMs, timers } from './raft-config.ts'
 import { Reads } from './reads.ts'
-import { Snapshots } from './snapshots.ts'
+import { type SnapshotsMeans, Snapshots } from './snapshots.ts'
 import type { WatchRequest } from './store-access.ts'
 import { WatchHub } from './watch-hub.ts'
 
@@ -47,7 +47,7 @@ export interface Leadership {
   readonly leader: MemberId
 }
 
-export interface MemberOptions {
+export interface MemberOptions extends SnapshotsMeans {
   readonly id: MemberId
   readonly restored: RestoredState
   /** Restored from `restored.snapshot`. */
@@ -119,9 +119,7 @@ export class Member {
       onFatal: (reason) => this.#fail(reason, 'state'),
     })
     this.#raft = new Raft(raftConfig(id), restored, entropy, this.#lastTickMs)
-    this.#snapshots = new Snapshots({
-      log: options.log,
-      logger: options.logger,
+    this.#snapshots = new Snapshots(options, {
       store: () => this.#store,
       nameOfState: () => this.#raft.appliedRef(),
       onWritten: (snapshot, keepFrom) =>

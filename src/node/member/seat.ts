@@ -21,7 +21,7 @@ import type { Entropy } from '../../ports/entropy.ts'
 import type { Log } from '../../ports/log.ts'
 import type { StreamAddress } from '../../ports/streams.ts'
 import type { WalIdentity } from '../wal/identity.ts'
-import { identityOf, type OpenedWal, Wal } from '../wal/wal.ts'
+import { identityOf, type OpenedWal, Wal, type WalOptions } from '../wal/wal.ts'
 import type { CallContext, CallMethods } from '../wire/calls.ts'
 import type { Door } from '../wire/door.ts'
 import type { Greeted } from '../wire/handshake.ts'
@@ -37,12 +37,20 @@ const walDirectory = 'wal'
 /** Logs set aside that are kept for whoever wants to look; the oldest go. */
 const asideMax = 2
 
+export interface MemberSizes {
+  /** At least 1. */
+  readonly entriesBetweenSnapshots?: number
+  readonly segmentBytes?: number
+}
+
 export interface SeatOptions {
   readonly clusterId: ClusterId
   readonly disk: Disk
   readonly clock: Clock
   readonly entropy: Entropy
   readonly log: Log
+  /** For the member and its log; what is left out is as `Member` and `Wal` have it. */
+  readonly sizes?: MemberSizes
   readonly door: () => Door
   /** Where a member was last known to be, for the time before the log tells. */
   readonly knownAddress: (id: MemberId) => StreamAddress | undefined
@@ -202,6 +210,7 @@ export class Seat {
       clock,
       entropy,
       logger: log.child({ member: id }),
+      ...this.#options.sizes,
       send: (message) => transport.send(message),
       sendSnapshot: async (message, pieces) => {
         const address = memberStore.addressOf(message.to) ?? knownAddress(message.to)
@@ -234,9 +243,11 @@ export class Seat {
     this.#options.onFatal(reason)
   }
 
-  #walOptions(): { directory: string; onFailure: (error: JangadaError) => void } {
+  #walOptions(): WalOptions {
+    const { segmentBytes } = this.#options.sizes ?? {}
     return {
       directory: walDirectory,
+      ...(segmentBytes === undefined ? {} : { segmentBytes }),
       onFailure: (error) => this.#options.log.error('the log failed', { code: error.code }),
     }
   }

@@ -17,13 +17,21 @@ import type { MemberLog, SnapshotReceiver } from './member-log.ts'
 export const entriesBetweenSnapshots = 10_000
 /** Or after this many bytes of them, whichever comes first: the log is in memory too. */
 const bytesBetweenSnapshots = 64 * 1024 * 1024
-/** Kept in memory behind a snapshot, so that a slow follower needs no snapshot itself. */
-const entriesKeptBehind = 2_000
+/**
+ * Part of the entries between two snapshots that is kept in memory behind the newer one, so that a
+ * slow follower needs no snapshot itself.
+ */
+const partKeptBehind = 0.2
 const bytesKeptBehind = 16 * 1024 * 1024
 
-export interface SnapshotsOptions {
+export interface SnapshotsMeans {
   readonly log: MemberLog
   readonly logger: Log
+  /** Entries applied from one snapshot to the next, 10,000 if not told; at least 1. */
+  readonly entriesBetweenSnapshots?: number
+}
+
+export interface SnapshotsOptions {
   readonly store: () => Store
   /** The name a snapshot taken now would have; undefined while one is being installed. */
   readonly nameOfState: () => SnapshotRef | undefined
@@ -32,7 +40,9 @@ export interface SnapshotsOptions {
 }
 
 export class Snapshots {
+  readonly #means: SnapshotsMeans
   readonly #options: SnapshotsOptions
+  readonly #entriesBetween: number
   #lastIndex: Index
   /** Of the entries applied since the last snapshot was begun. */
   #bytes = 0
@@ -41,8 +51,10 @@ export class Snapshots {
   #turn: Promise<unknown> = Promise.resolve()
   #receiving: { readonly snapshot: SnapshotRef; readonly receiver: SnapshotReceiver } | undefined
 
-  constructor(options: SnapshotsOptions) {
+  constructor(means: SnapshotsMeans, options: SnapshotsOptions) {
+    this.#means = means
     this.#options = options
+    this.#entriesBetween = means.entriesBetweenSnapshots ?? entriesBetweenSnapshots
     this.#lastIndex = options.store().appliedIndex
   }
 
@@ -51,7 +63,7 @@ export class Snapshots {
     this.#bytes += bytes
     if (this.#writing) return
     const entries = this.#options.store().appliedIndex - this.#lastIndex
-    if (entries < entriesBetweenSnapshots && this.#bytes < bytesBetweenSnapshots) return
+    if (entries < this.#entriesBetween && this.#bytes < bytesBetweenSnapshots) return
     const snapshot = this.#options.nameOfState()
     if (snapshot === undefined) return
     assert(snapshot.index === this.#options.store().appliedIndex, 'the name fits the state')
@@ -63,7 +75,7 @@ export class Snapshots {
 
   async restore(snapshot: SnapshotRef): Promise<Store> {
     const restore = new SnapshotRestore()
-    for await (const piece of this.#options.log.readSnapshot(snapshot)) {
+    for await (const piece of this.#means.log.readSnapshot(snapshot)) {
       const fault = restore.push(piece)
       if (fault !== undefined) throw unreadable(snapshot, fault.reason)
     }
@@ -100,7 +112,7 @@ export class Snapshots {
   async #begin(snapshot: SnapshotRef): Promise<void> {
     await this.#receiving?.receiver.abort()
     this.#receiving = undefined
-    const receiver = await this.#options.log.receiveSnapshot(snapshot)
+    const receiver = await this.#means.log.receiveSnapshot(snapshot)
     this.#receiving = { snapshot, receiver }
   }
 
@@ -119,10 +131,10 @@ export class Snapshots {
 
   async #write(snapshot: SnapshotRef, keepByBytes: number): Promise<void> {
     try {
-      await this.#options.log.writeSnapshot(snapshot, this.#options.store().snapshotChunks())
+      await this.#means.log.writeSnapshot(snapshot, this.#options.store().snapshotChunks())
       this.#lastIndex = snapshot.index
-      this.#options.logger.info('snapshot written', { index: snapshot.index })
-      const kept = Math.min(entriesKeptBehind, keepByBytes)
+      this.#means.logger.info('snapshot written', { index: snapshot.index })
+      const kept = Math.min(Math.floor(this.#entriesBetween * partKeptBehind), keepByBytes)
       const upto = index(Math.max(0, snapshot.index - kept))
       this.#options.onWritten(snapshot, upto)
     } catch (error) {
