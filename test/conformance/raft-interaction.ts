@@ -1,7 +1,7 @@
 /** `interaction/`: whole groups, message by message, in etcd's own words. */
 import { present } from '../../src/base/assert.ts'
 import { utf8 } from '../../src/base/bytes.ts'
-import type { Index, MemberId, Term } from '../../src/base/ids.ts'
+import { noMember, type Index, type MemberId, type Term } from '../../src/base/ids.ts'
 import { emptyConfig, isVoter, memberIds } from '../../src/core/raft/config.ts'
 import { describeEntry, describeProgress, describeRole } from '../../src/core/raft/describe.ts'
 import type {
@@ -15,8 +15,8 @@ import type {
 } from '../../src/core/raft/types.ts'
 import { raftOptions } from '../core/raft/options.ts'
 import { stepsOf } from './raft-confchange.ts'
-import { ScriptNode, type Ready } from './raft-node.ts'
-import { describeWork, packetOf, Threads, type Packet, type Work } from './raft-threads.ts'
+import { ScriptNode, type Packet, type Ready } from './raft-node.ts'
+import { describeWork, packetOf, Threads, type Work } from './raft-threads.ts'
 import { argOf, flagOf, UnknownCommand, valueOf, type Command } from './script.ts'
 
 const levels = ['debug', 'info', 'warn', 'error', 'fatal', 'none'] as const
@@ -49,6 +49,8 @@ export class InteractionSuite {
   readonly #firstFormat = new WeakSet<MemberChange>()
   #proposing = ''
   #nextProposal = 1
+  /** The session that each `from>to` last replicated under; scripts know of none. */
+  readonly #sessions = new Map<string, Session>()
 
   run(command: Command): string {
     this.#lines = []
@@ -203,11 +205,11 @@ export class InteractionSuite {
     const to = Number(present(command.args[1], 'an addressee').key) as MemberId
     const { term } = raft.status()
     const { snapshot } = raft
-    const session = 0 as Session
+    const session = this.#sessions.get(`${from}>${to}`) ?? (0 as Session)
     const message = { kind: 'snapshot', from, to, term, session, snapshot } as const
     const packet = packetOf(message, this.#entryText)
     this.#print(packet.text)
-    this.#wire.push(packet)
+    this.#transmit([packet])
   }
 
   // ---- proposals
@@ -218,30 +220,55 @@ export class InteractionSuite {
   }
 
   #propose(command: Command): void {
-    const node = this.#first(command)
-    if (!this.#proposeData(node, command.args[1]?.key ?? '')) this.#print(dropped)
+    this.#proposeData(this.#first(command), command.args[1]?.key ?? '')
   }
 
-  /** Whether it entered the log. */
-  #proposeData(node: ScriptNode, word: string): boolean {
+  #proposeData(node: ScriptNode, word: string): void {
+    const data = utf8(word)
+    const entry = { kind: 'normal', index: 0 as Index, term: 0 as Term, data } as const
+    if (this.#forwarded(node, entry, (to) => this.#proposeData(to, word))) return
+    if (!this.#entersLog(node, data)) this.#print(dropped)
+  }
+
+  #entersLog(node: ScriptNode, data: Uint8Array): boolean {
     const before = node.raft.status().lastIndex
-    const proposals = [{ proposalId: this.#proposalId(), data: utf8(word) }]
-    node.raft.step({ kind: 'propose', proposals })
+    node.raft.step({ kind: 'propose', proposals: [{ proposalId: this.#proposalId(), data }] })
     return node.raft.status().lastIndex > before
   }
 
   #proposeChange(command: Command): void {
-    const node = this.#first(command)
     const first = flagOf(command, 'v1')
     const steps = stepsOf(command.input)
-    const change = changeOf(steps, first, valueOf(command, 'transition') ?? 'auto')
+    const transition = valueOf(command, 'transition') ?? 'auto'
+    const change = changeOf(steps, first, transition)
     if (first) this.#firstFormat.add(change)
-    this.#proposing = `${describeProto(steps, valueOf(command, 'transition') ?? 'auto')} `
+    this.#enterChange(this.#first(command), change, `${describeProto(steps, transition)} `)
+  }
+
+  #enterChange(node: ScriptNode, change: MemberChange, proto: string): void {
+    const entry = { kind: 'config', index: 0 as Index, term: 0 as Term, change } as const
+    if (this.#forwarded(node, entry, (to) => this.#enterChange(to, change, proto))) return
+    this.#proposing = proto
     const before = node.raft.status().lastIndex
     node.raft.step({ kind: 'changeMembers', proposalId: this.#proposalId(), change })
     if (node.raft.status().lastIndex > before) return
     // Where our core refuses a change, etcd's puts an empty entry in its place.
-    if (!this.#proposeData(node, '')) this.#print(dropped)
+    if (!this.#entersLog(node, utf8(''))) this.#print(dropped)
+  }
+
+  /**
+   * In etcd a follower's core sends proposals on to the leader; here that is the driver's
+   * business, and so the harness's. `propose` is what the node that gets it does with it.
+   */
+  #forwarded(node: ScriptNode, entry: Entry, propose: (to: ScriptNode) => void): boolean {
+    const { role, leader } = node.raft.status()
+    if (role !== 'follower' || leader === noMember) return false
+    const text = `${node.id}->${leader} MsgProp Term:0 Log:0/0 Entries:[${this.#entryText(entry)}]`
+    const arrive = (): undefined => {
+      propose(this.#node(leader))
+    }
+    node.forwarded.push({ to: leader, text, message: undefined, isLocal: false, arrive })
+    return true
   }
 
   // ---- batches and messages
@@ -259,7 +286,7 @@ export class InteractionSuite {
   /** False when there was nothing to do. `title` is printed before, when there was. */
   #processOne(node: ScriptNode, title?: string): boolean {
     const ready = node.takeReady()
-    if (ready.empty) return false
+    if (ready.empty && node.forwarded.length === 0) return false
     const process = (): void => {
       const threads = this.#threads.get(node)
       if (threads === undefined) this.#inStep(node, ready)
@@ -271,18 +298,33 @@ export class InteractionSuite {
   }
 
   #inStep(node: ScriptNode, ready: Ready): void {
-    const packets = ready.messages.map((message) => packetOf(message, this.#entryText))
+    const packets = [
+      ...node.forwarded.splice(0),
+      ...ready.messages.map((message) => packetOf(message, this.#entryText)),
+    ]
     const texts = packets.map(({ text }) => text)
     this.#print(ready.describe(node.hardState, this.#entryText, texts))
-    this.#wire.push(...packets)
+    this.#transmit(packets)
     node.carryOut(ready)
   }
 
   #threaded(node: ScriptNode, threads: Threads, ready: Ready): void {
-    const packets = ready.sent.map((message) => packetOf(message, this.#entryText))
+    const packets = [
+      ...node.forwarded.splice(0),
+      ...ready.sent.map((message) => packetOf(message, this.#entryText)),
+    ]
     const texts = [...packets.map(({ text }) => text), ...threads.take(ready).map(describeWork)]
     this.#print(ready.describe(node.handedOut, this.#entryText, texts))
     if (ready.append?.hardState !== undefined) node.handedOut = ready.append.hardState
+    this.#transmit(packets)
+  }
+
+  #transmit(packets: readonly Packet[]): void {
+    for (const { message } of packets) {
+      if (message === undefined || !('session' in message)) continue
+      if (responses.has(message.kind)) continue
+      this.#sessions.set(`${message.from}>${message.to}`, message.session)
+    }
     this.#wire.push(...packets)
   }
 
@@ -314,7 +356,7 @@ export class InteractionSuite {
     work.perform()
     this.#print('Responses:')
     for (const answer of work.answers) this.#print(answer.text)
-    this.#wire.push(...work.answers)
+    this.#transmit(work.answers)
   }
 
   #stabilize(nodes: readonly ScriptNode[]): void {
@@ -333,19 +375,29 @@ export class InteractionSuite {
     }
   }
 
+  /** Recipients in the order they are named, `drop`ped ones among them. */
   #deliverMessages(command: Command): void {
-    const drops = (argOf(command, 'drop') ?? []).map(Number)
-    for (const id of drops) this.#deliver(id as MemberId, true)
-    for (const arg of command.args) {
-      if (/^\d+$/.test(arg.key)) this.#deliver(Number(arg.key) as MemberId, false)
-      else if (arg.key !== 'drop') throw new UnknownCommand(`deliver-msgs ${arg.key}`)
+    const type = valueOf(command, 'type')
+    const recipients = command.args.flatMap(({ key, values }) => {
+      if (key === 'drop') return values.map((id) => ({ id: Number(id), drop: true }))
+      return key === 'type' ? [] : [{ id: Number(key), drop: false }]
+    })
+    let delivered = 0
+    for (const { id, drop } of recipients) {
+      if (!Number.isSafeInteger(id)) throw new UnknownCommand(`deliver-msgs to ${id}`)
+      delivered += this.#deliver(id as MemberId, drop, type)
     }
-    if (this.#lines.length === 0) this.#print('no messages')
+    if (delivered === 0) this.#print('no messages')
   }
 
-  #deliver(to: MemberId, drop: boolean): void {
-    const packets = this.#wire.filter((packet) => packet.to === to)
-    this.#wire = this.#wire.filter((packet) => packet.to !== to)
+  /** How many there were. What a node's own threads answer is never lost. */
+  #deliver(to: MemberId, drop: boolean, type?: string): number {
+    const isMeant = (packet: Packet): boolean =>
+      packet.to === to &&
+      !(drop && packet.isLocal) &&
+      (type === undefined || packet.text.split(' ')[1] === type)
+    const packets = this.#wire.filter(isMeant)
+    this.#wire = this.#wire.filter((packet) => !isMeant(packet))
     for (const { text, message, arrive } of packets) {
       this.#print(drop ? `dropped: ${text}` : text)
       if (drop) continue
@@ -353,6 +405,7 @@ export class InteractionSuite {
       const line = arrive?.()
       if (line !== undefined) this.#trace('info', line)
     }
+    return packets.length
   }
 
   #step(node: ScriptNode, message: Message): void {

@@ -15,6 +15,18 @@ import type {
 
 type EntryText = (entry: Entry) => string
 
+/** A message on its way: to another node, or from a node's own threads back to it. */
+export interface Packet {
+  readonly to: number
+  readonly text: string
+  /** For the core of the node that it is to. */
+  readonly message: Message | undefined
+  /** It never leaves its node. */
+  readonly isLocal: boolean
+  /** What else happens as it arrives; a line to print, if any. */
+  readonly arrive: (() => string | undefined) | undefined
+}
+
 /** Draws what the script sets, else the longest wait, so that only scripts start elections. */
 export class ScriptedTimeout {
   next: number | undefined = undefined
@@ -89,6 +101,8 @@ export class ScriptNode {
   handedOut: HardState
   entries: Entry[]
   firstIndex: Index
+  /** Proposals for the leader, to leave with the next batch. */
+  readonly forwarded: Packet[] = []
   #softState = softStateOf('follower', 0)
 
   constructor(options: RaftConfig, restored: RestoredState) {

@@ -12,18 +12,9 @@ import type {
   HardState,
   Message,
 } from '../../src/core/raft/types.ts'
-import type { Ready, ScriptNode } from './raft-node.ts'
+import type { Packet, Ready, ScriptNode } from './raft-node.ts'
 
 type EntryText = (entry: Entry) => string
-
-/** A message on its way: to another node, or from a node's own threads back to it. */
-export interface Packet {
-  readonly to: number
-  readonly text: string
-  readonly message: Message | undefined
-  /** For a thread's answer: what it tells the node; a line to print, if any. */
-  readonly arrive: (() => string | undefined) | undefined
-}
 
 export interface Work {
   readonly text: string
@@ -35,6 +26,7 @@ export const packetOf = (message: Message, entryText: EntryText): Packet => ({
   to: message.to,
   text: describeMessage(message, entryText),
   message,
+  isLocal: false,
   arrive: undefined,
 })
 
@@ -60,6 +52,8 @@ export class Threads {
   /** The last entry a write was reported for, as the scripts' own log keeps it. */
   #stable: Index
   #last: { readonly index: Index; readonly term: Term }
+  /** Of the entries given out to be written; beyond `#last` they are void. */
+  readonly #terms = new Map<Index, Term>()
 
   constructor(node: ScriptNode, entryText: EntryText) {
     this.#node = node
@@ -77,10 +71,21 @@ export class Threads {
     return work
   }
 
+  #note({ truncateFrom, snapshot, entries }: AppendEffect): void {
+    if (snapshot !== undefined) {
+      this.#stable = snapshot.index
+      this.#last = snapshot
+      this.#terms.clear()
+    }
+    if (truncateFrom !== undefined) this.#stable = Math.min(this.#stable, truncateFrom - 1) as Index
+    for (const { index, term } of entries) this.#terms.set(index, term)
+    const last = entries.at(-1)
+    if (last !== undefined) this.#last = { index: last.index, term: last.term }
+  }
+
   #append(ready: Ready): Work {
     const append = present(ready.append, 'a write')
-    const last = append.entries.at(-1)
-    if (last !== undefined) this.#last = { index: last.index, term: last.term }
+    this.#note(append)
     const waiting = [...append.whenDurable]
     const own = this.#ownAnswers(append)
     const answers: Packet[] = [
@@ -118,6 +123,7 @@ export class Threads {
       to: id,
       text: `${id}->${id} ${text.replace('Term:0', `Term:${term}`)}`,
       message: undefined,
+      isLocal: true,
       arrive: () => this.#report(token),
     }))
   }
@@ -134,20 +140,43 @@ export class Threads {
 
   #storageAnswer(token: AppendToken): Packet {
     const { index, term } = this.#last
-    const current = this.#node.raft.status().term
+    const during = this.#node.raft.status().term
     return {
       to: this.#node.id,
-      text: `AppendThread->${this.#node.id} MsgStorageAppendResp Term:${current} Log:${term}/${index}`,
+      text: `AppendThread->${this.#node.id} MsgStorageAppendResp Term:${during} Log:${term}/${index}`,
       message: undefined,
+      isLocal: true,
       arrive: () => {
         this.#report(token)
-        if (index <= this.#stable) {
-          return `entry at index ${index} missing from unstable log; ignoring`
-        }
-        this.#stable = index
-        return undefined
+        return this.#settle(during, index, term)
       },
     }
+  }
+
+  /**
+   * What the scripts' log makes of being told, in term `during`, that (`index`, `term`) is
+   * written: they have it forget all reports of earlier terms, where our core knows which of its
+   * writes still count. The core is told in any case; this is only what there is to be read.
+   */
+  #settle(during: Term, index: Index, term: Term): string | undefined {
+    const { id, raft } = this.#node
+    const { term: now } = raft.status()
+    if (during < now) {
+      return (
+        `${id} [term: ${now}] ignored entry appends from a MsgStorageAppendResp message ` +
+        `with lower term [term: ${during}]`
+      )
+    }
+    const held = index > this.#stable ? this.#terms.get(index) : undefined
+    if (held === undefined) return `entry at index ${index} missing from unstable log; ignoring`
+    if (held !== term) {
+      return (
+        `entry at (index,term)=(${index},${term}) mismatched with entry at ` +
+        `(${index},${held}) in unstable log; ignoring`
+      )
+    }
+    this.#stable = index
+    return undefined
   }
 
   #report(token: AppendToken): undefined {
@@ -165,6 +194,7 @@ export class Threads {
       to: id,
       text: `ApplyThread->${id} MsgStorageApplyResp ${carried}`,
       message: undefined,
+      isLocal: true,
       arrive: () => {
         raft.step({ kind: 'applied', upto })
         this.#node.keepSnapshot()
