@@ -25,6 +25,7 @@ import { startTransfer } from './transfer.ts'
 import type {
   AppendToken,
   Effect,
+  Entry,
   Input,
   RaftConfig,
   RaftStatus,
@@ -156,6 +157,12 @@ export class Raft {
   /** The newest snapshot that can be sent to others; index 0 when there is none. */
   get snapshot(): SnapshotRef {
     return this.#state.log.snapshot
+  }
+
+  /** The log from `from` to its end, as far as it is in memory: see `RaftStatus.firstIndex`. */
+  entriesFrom(from: Index): readonly Entry[] {
+    const { log } = this.#state
+    return log.slice(Math.max(from, log.firstIndex) as Index, log.lastIndex)
   }
 
   /** Several lines for people: who leads, how far the log is, how far each member is. */

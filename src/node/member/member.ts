@@ -154,6 +154,11 @@ export class Member {
     return this.#raft.status()
   }
 
+  /** For whoever compares logs. */
+  get raft(): Pick<Raft, 'describe' | 'entriesFrom'> {
+    return this.#raft
+  }
+
   receive(message: Message): void {
     const nowMs = this.#options.clock.monotonicMs()
     if (message.from === this.#leadership.leader) this.#leaderHeardAtMs = nowMs
@@ -181,8 +186,7 @@ export class Member {
   proposeEmpty(): Promise<Committed> {
     if (this.#stopped) return Promise.reject(stopping())
     const { id, committed } = this.#proposals.open()
-    const proposals = [{ proposalId: id, data: new Uint8Array(0) }]
-    this.#step({ kind: 'propose', proposals })
+    this.#step({ kind: 'propose', proposals: [{ proposalId: id, data: new Uint8Array(0) }] })
     return committed
   }
 
@@ -334,10 +338,8 @@ export class Member {
   async #append(effect: AppendEffect): Promise<void> {
     const { snapshot } = effect
     const before = this.#appends
-    let reported = (): void => undefined
-    this.#appends = new Promise((resolve) => {
-      reported = resolve
-    })
+    const { promise, resolve: reported } = Promise.withResolvers<void>()
+    this.#appends = promise
     try {
       await this.#options.log.append(effect)
       await before

@@ -290,6 +290,7 @@ export async function createFirstMember(
   cluster: ClusterId,
   incarnation: string,
   operations: readonly Operation[],
+  { segmentBytes }: MemberSizes = {},
 ): Promise<void> {
   const store = new Store()
   const position = { index: index(1), term: term(1) }
@@ -302,6 +303,7 @@ export async function createFirstMember(
   let failure: JangadaError | undefined
   const { wal } = await Wal.create(disk, identity, {
     directory: walDirectory,
+    ...(segmentBytes === undefined ? {} : { segmentBytes }),
     onFailure: (error) => {
       failure = error
     },
