@@ -32,6 +32,7 @@ export const errorCodes = {
   JGD_FUTURE_REVISION: { status: 400, exit: 1 },
   JGD_LEASE_UNKNOWN: { status: 404, exit: 1 },
   JGD_OVERLOADED: { status: 503, exit: 1 },
+  JGD_KEY_RESERVED: { status: 403, exit: 1 },
   JGD_MEMBER_CHANGE_PENDING: { status: 409, exit: 1 },
   JGD_SHUTTING_DOWN: { status: 503, exit: 1 },
   // disk
@@ -39,6 +40,8 @@ export const errorCodes = {
   JGD_WAL_FOREIGN: { status: 500, exit: 1 },
   JGD_WAL_VERSION: { status: 500, exit: 1 },
   JGD_DISK_FAILED: { status: 500, exit: 1 },
+  JGD_DISK_FULL: { status: 507, exit: 1 },
+  JGD_DISK_READ_ONLY: { status: 500, exit: 1 },
   JGD_STATE_DIR: { status: 500, exit: 1 },
   // trust
   JGD_TOKEN_INVALID: { status: 401, exit: 1 },

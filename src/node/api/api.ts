@@ -5,6 +5,8 @@ import type { ApiContext } from './context.ts'
 import { enrolmentRoutes } from './enrolment.ts'
 import { eventRoutes } from './events.ts'
 import { imageRoutes } from './images.ts'
+import { kvRoutes } from './kv.ts'
+import { kvTxnRoutes } from './kv-txn.ts'
 import { logRoutes } from './logs.ts'
 import { machineRoutes } from './machines.ts'
 import { memberRoutes } from './members.ts'
@@ -24,6 +26,9 @@ export class Api implements ApiHandler {
     this.#context = context
     const status = new StatusSource(context)
     this.#router = new Router([
+      // First, because they are asked most often.
+      ...kvRoutes(context),
+      ...kvTxnRoutes(context),
       ...publicRoutes(context, status),
       ...machineRoutes(context),
       ...unitRoutes(context),

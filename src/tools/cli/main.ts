@@ -45,6 +45,15 @@ const groups: Readonly<Record<string, readonly Entry[]>> = {
     entry('why', 'Why a unit is where it is', () => import('./commands/why.ts')),
     entry('logs', "A unit's output", () => import('./commands/logs.ts')),
   ],
+  'Keys and values': [
+    entry('kv', 'What one can do with keys', () => import('./commands/kv.ts')),
+    entry('kv ls', 'List keys', () => import('./commands/kv-ls.ts')),
+    entry('kv get', 'Print a value', () => import('./commands/kv-get.ts')),
+    entry('kv put', 'Write a value', () => import('./commands/kv-put.ts')),
+    entry('kv del', 'Delete keys', () => import('./commands/kv-del.ts')),
+    entry('kv cas', 'Write if nothing changed', () => import('./commands/kv-cas.ts')),
+    entry('kv txn', 'All of this, or else that', () => import('./commands/kv-txn.ts')),
+  ],
   'Blank machines and the lab': [
     entry('image ls', 'List system images', () => import('./commands/image-ls.ts')),
     entry('image import', 'Import a system image', () => import('./commands/image-import.ts')),

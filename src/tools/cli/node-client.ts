@@ -41,10 +41,14 @@ export class NodeClient {
     return this.#read<T>(response)
   }
 
-  async upload<T>(path: string, chunks: AsyncIterable<Uint8Array>): Promise<T> {
+  async upload<T>(
+    path: string,
+    chunks: AsyncIterable<Uint8Array>,
+    method: 'POST' | 'PUT' = 'POST',
+  ): Promise<T> {
     const body = { kind: 'stream', chunks } as const
     const { signal } = this.#environment
-    return this.#read<T>(await this.#http.request({ method: 'POST', path, body, signal }))
+    return this.#read<T>(await this.#http.request({ method, path, body, signal }))
   }
 
   /** The answer's bytes as they come. */

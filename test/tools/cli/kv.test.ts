@@ -1,0 +1,117 @@
+/** `jangada kv`, as a person or a script types it. */
+import t from 'tap'
+import { utf8 } from '../../../src/base/bytes.ts'
+import { makeDesk } from './fixture.ts'
+
+t.test('a value is put, listed, printed byte for byte, and deleted', async (t) => {
+  const { say } = await makeDesk(t)
+  t.match(await say(['kv', 'put', 'app/db', 'two words']), { code: 0, out: /^revision \d+\n$/ })
+  t.same(await say('kv get app/db'), { code: 0, out: 'two words', err: '' })
+  t.same((await say('kv get app/db', { isTty: true })).out, 'two words\n')
+  await say('kv put app/raw //79 --base64')
+  const bytes: Uint8Array[] = []
+  const stdoutBytes = async (some: Uint8Array): Promise<void> => {
+    bytes.push(some)
+  }
+  await say('kv get app/raw', { stdoutBytes })
+  t.same(bytes, [Uint8Array.of(255, 254, 253)])
+  t.same((await say('kv ls app/ --fields=key,version,value')).out.split('\n'), [
+    'KEY      VERSION  VALUE',
+    'app/db   1        two words',
+    'app/raw  1        base64://79',
+    '',
+  ])
+  t.same((await say('kv ls --fields=key --no-legend')).out, 'app/db\napp/raw\n')
+  t.match(JSON.parse((await say('kv get app/db --json')).out), { item: { value: 'two words' } })
+  t.same((await say('kv del --prefix app/')).out, '2 deleted\n')
+  t.match(await say('kv get app/db'), { code: 1, err: /no key app\/db \(JGD_NOT_FOUND\)/ })
+  t.match(await say('kv del app/db'), { code: 0, out: '0 deleted\n' })
+})
+
+t.test('a list of many keys comes whole, as of one revision', async (t) => {
+  const { node, say } = await makeDesk(t)
+  const value = utf8('v')
+  for (let batch = 0; batch < 5; batch += 1) {
+    node.store.put(
+      ...Array.from({ length: 450 }, (_, n) => {
+        const key = `many/${String(batch * 450 + n).padStart(5, '0')}`
+        return { kind: 'put', key, value } as const
+      }),
+    )
+  }
+  const lines = (await say('kv ls many/ --fields=key --no-legend')).out.trim().split('\n')
+  t.equal(lines.length, 2250)
+  t.equal(new Set(lines).size, 2250)
+  t.equal((await say('kv ls many/ --no-legend --limit 1001')).out.trim().split('\n').length, 1001)
+})
+
+t.test('a file is a value, whatever it holds', async (t) => {
+  const { say } = await makeDesk(t)
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    yield Uint8Array.of(0, 255)
+    yield utf8('text')
+  }
+  const openFile = async () => ({ bytes: 6, chunks: chunks() })
+  t.match(await say('kv put logo --file logo.png', { openFile }), { code: 0 })
+  t.match(JSON.parse((await say('kv get logo --json')).out).item, { value: 'AP90ZXh0' })
+  t.match(await say('kv put logo'), { code: 2, err: /give VALUE, or --file/ })
+})
+
+t.test('cas writes only over what was expected, and says what stands there', async (t) => {
+  const { say } = await makeDesk(t)
+  t.match(await say('kv cas lock n1 --absent'), { code: 0, out: /revision/ })
+  t.match(await say('kv cas lock n2 --absent'), { code: 1, err: /lock is n1 \(revision \d+\)/ })
+  t.match(await say('kv cas lock n2 --expect n1'), { code: 0 })
+  t.match(await say('kv cas lock --delete --expect n1'), { code: 1, err: /lock is n2/ })
+  t.match(await say('kv cas lock --delete --expect n2'), { code: 0 })
+  t.match(await say('kv cas lock n3 --revision 1'), { code: 1, err: /lock is not there/ })
+  t.match(await say('kv cas lock n3'), { code: 2, err: /--expect VALUE, --absent or --revision/ })
+  t.match(await say('kv cas lock --absent'), { code: 2, err: /give VALUE, or --delete/ })
+})
+
+t.test('a transaction from a file', async (t) => {
+  const { files, say } = await makeDesk(t)
+  files.set(
+    'move.json',
+    JSON.stringify({
+      compare: [{ key: 'a', target: 'value', to: null }],
+      then: [{ op: 'put', key: 'a', value: '1' }],
+      else: [
+        { op: 'get', key: 'a' },
+        { op: 'delete', prefix: 'tmp/' },
+      ],
+    }),
+  )
+  t.match(await say('kv txn move.json'), {
+    code: 0,
+    out: /every compare held; revision \d+\nput\n/,
+  })
+  t.match(await say('kv txn move.json'), {
+    code: 1,
+    out: /a compare did not hold; revision \d+\na = 1\ndeleted 0\n/,
+  })
+  files.set('bad.json', '{')
+  t.match(await say('kv txn bad.json'), { code: 2, err: /bad\.json is not JSON/ })
+  t.match(await say('kv txn nothing.json'), { code: 2, err: /there is no file/ })
+})
+
+t.test('what is not for users is refused with what to do instead', async (t) => {
+  const { say } = await makeDesk(t)
+  t.match(await say('kv put /jangada/units/a.service x'), {
+    code: 1,
+    err: /JGD_KEY_RESERVED\)\nnext: use a key of any other name/,
+  })
+  t.match(await say('kv set a b'), {
+    code: 2,
+    err: /there is no "kv set".*\nnext: one of: ls, get/,
+  })
+  t.match(await say('kv'), { code: 2, err: /say what to do/ })
+})
+
+t.test('a local read is told as one, with its age', async (t) => {
+  const { node, say } = await makeDesk(t)
+  await say('kv put a 1')
+  node.store.leadership = { ...node.store.leadership, hasQuorum: false, staleForMs: 1500 }
+  t.match(await say('kv get a'), { code: 1, err: /JGD_NO_QUORUM/ })
+  t.match(await say('kv get a --local'), { code: 0, out: '1', err: /1500 ms ago/ })
+})
