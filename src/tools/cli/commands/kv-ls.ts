@@ -46,7 +46,8 @@ async function readPages(node: NodeClient, args: Arguments): Promise<KvListAnswe
   const fields = args.text('fields') ?? ''
   const wantsValues = args.flag('full') || args.flag('json') || fields.includes('value')
   const items: KvItem[] = []
-  let query = { prefix, ...readQuery(args), keysOnly: wantsValues ? undefined : 1 }
+  const asked = { prefix, ...readQuery(args), keysOnly: wantsValues ? undefined : 1 }
+  let query: Record<string, string | number | undefined> = asked
   for (;;) {
     const left = Math.min(1000, limit - items.length)
     const after = items.at(-1)?.key
