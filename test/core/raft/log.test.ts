@@ -138,3 +138,31 @@ t.test('a follower whose whole window was lost is heard again', async (t) => {
   })
   t.match(lone.last('append', 2), { prevIndex: 2 }, 'and it starts over from what is known')
 })
+
+t.test('a throttled follower is sent a snapshot of what left memory meanwhile', async (t) => {
+  const lone = new Lone(founded(1, 2, 3), { maxInflightMessages: 2 })
+  lone.lead(2)
+  for (const follower of [2, 3]) lone.accept(follower, 2)
+  for (let index = 3; index <= 6; index += 1) {
+    const proposals = [{ proposalId: index as never, data: new Uint8Array(3) }]
+    lone.member.step({ kind: 'propose', proposals })
+    lone.member.syncAll()
+    lone.accept(2, index)
+  }
+  const throttled = () => lone.status.progress.find((account) => account.id === 3)
+  t.match(throttled(), { state: 'replicate', match: 2, next: 5, inflightFull: true })
+  lone.member.compact(0)
+  t.equal(lone.status.firstIndex, 7)
+  const { term: during, session } = present(lone.last('append', 3), 'an append')
+  lone.receive({ kind: 'heartbeatResponse', from: id(3), term: during, session, readRound: 0 })
+  t.match(throttled(), { state: 'snapshot', pendingSnapshot: 6 })
+  t.match(
+    lone.effects.find((effect) => effect.kind === 'sendSnapshot'),
+    { message: { to: 3, snapshot: { index: 6 } } },
+  )
+  lone.receive({
+    ...{ kind: 'appendAccepted', from: id(3), term: during, session },
+    match: at(6),
+  })
+  t.match(throttled(), { state: 'replicate', match: 6, next: 7 })
+})

@@ -121,6 +121,20 @@ t.test('a candidate that hears of its rival being removed goes on without it', a
   t.equal(lone.status.role, 'leader')
 })
 
+t.test('nobody stands by a configuration that is out of date', async (t) => {
+  // Founded alone. That 2 votes too is committed, and this slow machine has not applied it yet.
+  const lone = new Lone({
+    ...founded(1),
+    hardState: { term: term(2), vote: id(0), commit: at(2) },
+    entries: [configEntry(2, 2, change('addVoter', 2))],
+  })
+  lone.member.raft.step({ kind: 'campaign' })
+  t.equal(lone.status.role, 'follower', 'by its own account it would be the only voter')
+  lone.member.run()
+  lone.lead()
+  t.match(lone.status, { role: 'candidate', config: { voters: [1, 2] } })
+})
+
 t.test('a learner asked for its vote hears that it is a voter, and may stand', async (t) => {
   const restored = founded(2)
   const config = { ...restored.snapshot.config, learners: [id(1)] }

@@ -1,0 +1,100 @@
+/** What a log must not forget, at the moments at which others' logs did. */
+import t from 'tap'
+import { utf8 } from '../../../src/base/bytes.ts'
+import { index } from '../../../src/base/ids.ts'
+import { Wal } from '../../../src/node/wal/wal.ts'
+import type { Disk, DiskFile } from '../../../src/ports/disk.ts'
+import {
+  codeOf,
+  entries,
+  entry,
+  hard,
+  identity,
+  newDisk,
+  open,
+  options,
+  small,
+  snapshotAt,
+} from './fixture.ts'
+
+const first = 'wal/segments/0000000000000001.log'
+const second = 'wal/segments/0000000000000002.log'
+
+type Before = (call: 'write' | 'sync', path: string, offset: number) => Promise<void> | void
+
+/** Calls `before` as a file is about to be written or synced. */
+function interrupted(disk: Disk, before: Before): Disk {
+  const wrap = (file: DiskFile): DiskFile => ({
+    path: file.path,
+    read: (offset, length) => file.read(offset, length),
+    write: async (offset, bytes) => {
+      await before('write', file.path, offset)
+      await file.write(offset, bytes)
+    },
+    allocate: (length) => file.allocate(length),
+    truncate: (length) => file.truncate(length),
+    size: () => file.size(),
+    sync: async () => {
+      await before('sync', file.path, 0)
+      await file.sync()
+    },
+    close: () => file.close(),
+  })
+  return {
+    open: async (path, how) => wrap(await disk.open(path, how)),
+    readFile: (path) => disk.readFile(path),
+    list: (path) => disk.list(path),
+    exists: (path) => disk.exists(path),
+    makeDirectory: (path) => disk.makeDirectory(path),
+    rename: (from, to) => disk.rename(from, to),
+    remove: (path) => disk.remove(path),
+    syncDirectory: (path) => disk.syncDirectory(path),
+  }
+}
+
+t.test('segments are let go only once the vote is on disk after them', async (t) => {
+  const disk = newDisk()
+  let isTaken = false
+  const powerCut = Promise.withResolvers<void>()
+  const mount = interrupted(disk.mount(), async (call, path, offset) => {
+    // The first frame of the next segment, with vote and snapshot, is about to be written.
+    if (!isTaken || call !== 'write' || path !== second || offset !== 512) return
+    await wal.release(index(200))
+    disk.losePower()
+    powerCut.resolve()
+  })
+  const { wal } = await Wal.create(mount, identity, small())
+  await wal.append({ entries: entries(1, 5), hardState: hard(3, 7, 5) })
+  const stage = await wal.stageSnapshot(snapshotAt(200, 2))
+  await stage.write(utf8('state at 200'))
+  await stage.end()
+  isTaken = true
+  const hardState = hard(4, 0, 200)
+  const big = entries(201, 203, 3, 600)
+  void wal.append({ entries: big, snapshot: snapshotAt(200, 2), hardState })
+  await powerCut.promise
+  const { restored } = await open(disk.mount(), small())
+  t.match(restored.hardState, { term: 3, vote: 7 }, 'its vote in term 3 is not forgotten')
+  t.equal(restored.snapshot.index, 200)
+})
+
+t.test('a sync that failed is not asked again, whatever it would say', async (t) => {
+  const disk = newDisk()
+  let syncs: number | undefined
+  const mount = interrupted(disk.mount(), (call, path) => {
+    if (syncs === undefined || call !== 'sync' || path !== first) return
+    syncs += 1
+    // A second sync would succeed: the kernel has let go of the pages, and has nothing to write.
+    disk.faults.failedSync = syncs === 1 ? 1 : 0
+  })
+  const { wal } = await Wal.create(mount, identity, options())
+  syncs = 0
+  const done = await codeOf(wal.append({ entries: [entry(1)] }))
+  disk.faults.failedSync = 0
+  disk.losePower()
+  const { restored } = await open(disk.mount())
+  const isThere = restored.entries.length === 1
+  t.ok(isThere || done !== undefined, 'nothing acknowledged is lost')
+  t.equal(done, 'JGD_DISK_FAILED')
+  t.equal(syncs, 1)
+})
