@@ -37,6 +37,7 @@ export class LocalStore implements StoreAccess {
     const position = { index: index(this.#index), term: this.leadership.term }
     const { result, batch } = this.store.apply(command, position)
     if (batch !== undefined) this.#hub.publish(batch)
+    else if (result.kind === 'compacted') this.#hub.compacted()
     if (result.kind === 'refused') throw refused(result.reason)
     return result
   }

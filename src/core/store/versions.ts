@@ -52,6 +52,8 @@ const sweptPerChange = 2
 const sweptPerCommit = 64
 /** A watch's catch-up looks at no more than about this many changes at a time. */
 const maxChangesRead = 1024
+/** And it is given about this many bytes. */
+const maxBytesRead = 1_048_576
 
 export class Versions {
   readonly #limits: HistoryLimits
@@ -197,11 +199,14 @@ export class Versions {
     if (from < this.#floor) return { kind: 'compacted', floor: this.#floor }
     const batches: EventBatch[] = []
     let at = Math.max(from, 1)
+    let bytes = 0
     for (let left = maxChangesRead; left > 0 && at <= this.#revision; at += 1) {
       const { changes } = this.#changesOf(toRevision(at)) as RevisionChanges
+      const told = changes.filter((change) => isInRange(change.key, key, end))
+      if (bytes >= maxBytesRead) break
       left -= changes.length
-      const events = changes.filter((change) => isInRange(change.key, key, end)).map(toEvent)
-      if (events.length > 0) batches.push({ revision: toRevision(at), events })
+      bytes += bytesOfChanges(told)
+      if (told.length > 0) batches.push({ revision: toRevision(at), events: told.map(toEvent) })
     }
     return { kind: 'history', batches, next: toRevision(at) }
   }

@@ -111,6 +111,7 @@ export class Applier {
       const outcome = store.apply(decoded.command, position)
       result = outcome.result
       if (outcome.batch !== undefined) this.#options.hub.publish(outcome.batch)
+      else if (result.kind === 'compacted') this.#options.hub.compacted()
     } catch (error) {
       this.#stopped = true
       this.#options.onFatal(`log entry ${entry.index}: ${describeError(error)}`)

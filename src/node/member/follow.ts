@@ -40,7 +40,7 @@ export async function follow(options: FollowOptions): Promise<void> {
       follower.reset(listed.items, listed.revision)
       const fromRevision = revision(listed.revision + 1)
       for await (const batch of store.watch({ ...range, fromRevision }, signal)) {
-        follower.change(batch.events, batch.revision)
+        if (batch.events.length > 0) follower.change(batch.events, batch.revision)
       }
     } catch (error) {
       log.debug('lost sight of a range', { key: range.key, cause: describeError(error) })

@@ -31,9 +31,11 @@ export interface StoreAccess {
   /** Rejects with JGD_NO_QUORUM when linearizable and no quorum answers, or JGD_COMPACTED. */
   range(request: RangeRequest, consistency: Consistency): Promise<RangeResult>
   /**
-   * Every change in the range from `fromRevision` on, in order, without gap or duplicate. Ends
-   * when `signal` aborts; rejects with JGD_COMPACTED, or JGD_OVERLOADED when the reader was too
-   * slow: list again and watch from there. Batches without events tell progress.
+   * Every change in the range from `fromRevision` on, in order, without gap or duplicate; whole
+   * revisions at a time. A batch without events tells only how far the watch has come. A slow
+   * reader costs a bounded queue and nothing more: it then reads on from the history. Ends when
+   * `signal` aborts; rejects with JGD_COMPACTED when that no longer goes back far enough (its
+   * details have `floor`, the oldest revision that is kept): list again and watch from there.
    */
   watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<EventBatch>
   leaseGrant(ttlMs: number): Promise<LeaseId>

@@ -2,24 +2,34 @@
  * Tells watchers what each applied command changed. Most watches are of a prefix that ends in
  * `/` (a machine's placements, all units), so an event finds them by the slashes of its key;
  * the few others are tried one by one.
+ *
+ * A watcher that keeps up has a short queue. One that does not is given nothing more to hold: it
+ * reads on from the store's history at its own pace, as far as that goes back, and joins the
+ * others again once it has caught up. So no reader, however slow, costs more than its queue.
  */
 import { assert } from '../../base/assert.ts'
 import { JangadaError } from '../../base/errors.ts'
-import type { Revision } from '../../base/ids.ts'
+import { type Revision, revision } from '../../base/ids.ts'
 import { prefixEnd } from '../../core/records/record.ts'
 import type { EventBatch, HistoryAnswer, StoreEvent } from '../../core/store/types.ts'
 import type { WatchRequest } from './store-access.ts'
 
-/** A watcher that is this many events behind is told to list again. */
-export const maxEventsBehind = 16_384
+/** Keys and values in one watcher's queue; a single batch may be larger. */
+export const maxBytesQueued = 1_048_576
+/** What a queued event costs beside its key and value, roughly. */
+const eventOverheadBytes = 128
 
 interface Watcher {
   readonly request: WatchRequest
   queue: EventBatch[]
-  /** Events in `queue`. Invariant: <= maxEventsBehind while `failure` is undefined. */
-  queued: number
-  /** The last revision handed to the queue; later ones only are taken. */
-  reached: Revision
+  /** Invariant: at most `maxBytesQueued`, or `queue` has one batch. */
+  bytesQueued: number
+  /**
+   * Everything below it was queued. While `isBehind`, the watcher reads on from here in the
+   * history; otherwise it is told whatever is published from here on.
+   */
+  next: Revision
+  isBehind: boolean
   failure: JangadaError | undefined
   wake: (() => void) | undefined
 }
@@ -27,6 +37,7 @@ interface Watcher {
 /** The past, as `Store` remembers it. */
 export interface Past {
   readonly revision: Revision
+  readonly floor: Revision
   history(from: Revision, key: string, rangeEnd: string | undefined): HistoryAnswer
 }
 
@@ -34,11 +45,17 @@ export class WatchHub {
   readonly #byPrefix = new Map<string, Set<Watcher>>()
   readonly #others = new Set<Watcher>()
   readonly #past: () => Past
+  /** The last revision that was published here. */
+  #published: Revision
+  /** Every watcher that keeps up was told of this revision, or began after it. */
+  #progress: Revision
   #failure: JangadaError | undefined
 
   /** `past` is asked anew each time: a snapshot from the leader replaces the store. */
   constructor(past: () => Past) {
     this.#past = past
+    this.#published = past().revision
+    this.#progress = this.#published
   }
 
   /** To be called after each apply, in the same turn, before anything else reads the store. */
@@ -52,30 +69,36 @@ export class WatchHub {
         else events.push(event)
       }
     }
+    this.#published = batch.revision
     for (const [watcher, events] of touched) this.#give(watcher, { ...batch, events })
+    this.compacted()
   }
 
-  /** See `StoreAccess.watch`. */
-  async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<EventBatch> {
-    let from = request.fromRevision
-    let caughtUp: readonly EventBatch[] | undefined
-    while (caughtUp === undefined) {
-      if (this.#failure !== undefined) throw this.#failure
-      const past = this.#past()
-      const answer = past.history(from, request.key, request.rangeEnd)
-      if (answer.kind === 'compacted') throw compacted(from)
-      from = answer.next
-      // Nothing may come between having caught up and being registered for what follows.
-      if (from > past.revision) caughtUp = answer.batches
-      else yield* answer.batches
-      if (signal.aborted) return
+  /**
+   * The floor may have risen. Watchers of what seldom changes are told how far the store has come
+   * before that is forgotten, so that they can always go on elsewhere from what they were told.
+   */
+  compacted(): void {
+    if (this.#past().floor < this.#progress) return
+    this.#progress = this.#published
+    for (const watcher of this.#all()) {
+      const knows = watcher.queue.length > 0 || watcher.next > this.#published
+      if (!knows) this.#give(watcher, { revision: this.#published, events: [] })
     }
+  }
+
+  /**
+   * See `StoreAccess.watch`. A batch without events says that everything up to its revision was
+   * told: one comes as soon as the watch has caught up, unless it began there.
+   */
+  async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<EventBatch> {
     const watcher: Watcher = {
       request,
-      queue: [...caughtUp],
-      queued: 0,
-      reached: this.#past().revision,
-      failure: undefined,
+      queue: [],
+      bytesQueued: 0,
+      next: request.fromRevision,
+      isBehind: true,
+      failure: this.#failure,
       wake: undefined,
     }
     const group = this.#groupOf(request)
@@ -84,60 +107,85 @@ export class WatchHub {
     signal.addEventListener('abort', stop, { once: true })
     try {
       while (!signal.aborted) {
-        if (watcher.queue.length > 0) {
-          const batches = watcher.queue
-          watcher.queue = []
-          watcher.queued = 0
-          for (const batch of batches) {
-            if (signal.aborted) return
-            yield batch
-          }
-        } else if (watcher.failure !== undefined) throw watcher.failure
-        else {
-          await new Promise<void>((resolve) => {
-            watcher.wake = resolve
-          })
+        const batches = this.#take(watcher)
+        for (const batch of batches) {
+          if (signal.aborted) return
+          yield batch
         }
+        if (batches.length > 0 || watcher.isBehind) continue
+        await new Promise<void>((resolve) => {
+          watcher.wake = resolve
+        })
       }
     } finally {
       signal.removeEventListener('abort', stop)
       group.delete(watcher)
-      if (group.size === 0 && group !== this.#others) this.#byPrefix.delete(request.key)
+      const isLast = group.size === 0 && this.#byPrefix.get(request.key) === group
+      if (isLast) this.#byPrefix.delete(request.key)
     }
   }
 
-  /** After a snapshot replaced the store: nobody can be told without a gap. */
+  /** After a snapshot replaced the store: what was missed stands in its history, or is gone. */
   restart(): void {
-    this.#failAll(new JangadaError('JGD_COMPACTED', 'the store was replaced by a snapshot'))
+    const next = revision(this.#published + 1)
+    for (const watcher of this.#all()) {
+      if (!watcher.isBehind && watcher.next < next) watcher.next = next
+      watcher.isBehind = true
+      watcher.wake?.()
+    }
+    this.#published = this.#past().revision
+    this.#progress = this.#published
   }
 
   close(error: JangadaError): void {
     this.#failure = error
-    this.#failAll(error)
+    for (const watcher of this.#all()) {
+      watcher.failure = error
+      watcher.wake?.()
+    }
   }
 
-  #failAll(error: JangadaError): void {
-    for (const group of [...this.#byPrefix.values(), this.#others]) {
-      for (const watcher of group) {
-        watcher.failure = error
-        watcher.wake?.()
-      }
+  /** What waits for this watcher, or a stretch of the past. Throws what ends the watch. */
+  #take(watcher: Watcher): readonly EventBatch[] {
+    if (watcher.queue.length > 0) {
+      const batches = watcher.queue
+      watcher.queue = []
+      watcher.bytesQueued = 0
+      return batches
     }
+    if (watcher.failure !== undefined) throw watcher.failure
+    if (!watcher.isBehind) return []
+    const past = this.#past()
+    const { key, rangeEnd } = watcher.request
+    const answer = past.history(watcher.next, key, rangeEnd)
+    if (answer.kind === 'compacted') throw compacted(watcher.next, answer.floor)
+    watcher.next = answer.next
+    // In the same turn: nothing is published between the last look at the past and from now on.
+    watcher.isBehind = answer.next <= past.revision
+    const told = answer.batches.at(-1)?.revision ?? 0
+    const isNews = told < past.revision && past.revision >= watcher.request.fromRevision
+    if (watcher.isBehind || !isNews) return answer.batches
+    return [...answer.batches, { revision: past.revision, events: [] }]
   }
 
   #give(watcher: Watcher, batch: EventBatch): void {
-    if (watcher.failure !== undefined || batch.revision < watcher.request.fromRevision) return
-    assert(batch.revision > watcher.reached, 'a watcher is told each revision once, in order')
-    watcher.reached = batch.revision
-    if (watcher.queued + batch.events.length > maxEventsBehind) {
-      watcher.failure = new JangadaError('JGD_OVERLOADED', 'this watch fell too far behind', {
-        hint: 'list the range again and watch from the revision of that list',
-      })
+    if (watcher.isBehind || batch.revision < watcher.request.fromRevision) return
+    assert(batch.revision >= watcher.next, 'a watcher is told each revision once, in order')
+    const bytes = bytesOf(batch)
+    if (watcher.queue.length > 0 && watcher.bytesQueued + bytes > maxBytesQueued) {
+      watcher.next = batch.revision
+      watcher.isBehind = true
     } else {
+      watcher.next = revision(batch.revision + 1)
       watcher.queue.push(batch)
-      watcher.queued += batch.events.length
+      watcher.bytesQueued += bytes
     }
     watcher.wake?.()
+  }
+
+  *#all(): Generator<Watcher> {
+    for (const group of this.#byPrefix.values()) yield* group
+    yield* this.#others
   }
 
   #groupOf(request: WatchRequest): Set<Watcher> {
@@ -163,7 +211,18 @@ export class WatchHub {
   }
 }
 
-const compacted = (from: Revision): JangadaError =>
+function bytesOf({ events }: EventBatch): number {
+  let bytes = 0
+  for (const event of events) {
+    bytes += eventOverheadBytes
+    if (event.kind === 'put') bytes += event.item.key.length + event.item.value.length
+    else bytes += event.key.length
+  }
+  return bytes
+}
+
+const compacted = (from: Revision, floor: Revision): JangadaError =>
   new JangadaError('JGD_COMPACTED', `revision ${from} is no longer remembered`, {
     hint: 'list the range again and watch from the revision of that list',
+    details: { floor },
   })
