@@ -105,11 +105,14 @@ export function filesUnder(directory) {
   })
 }
 
-/** SHA-256 over names and contents of `files` and over `more`; an absent file counts as such. */
+/**
+ * SHA-256 over names and contents of `files` and over `more`; an absent file counts as such. Names
+ * are the project's own: a copy that shares this one's packages finds them as they should be.
+ */
 export function hashOf(files, more = '') {
   const hash = createHash('sha256').update(more)
   for (const file of [...files].sort()) {
-    hash.update(`\0${file}\0`)
+    hash.update(`\0${path.relative(root, file)}\0`)
     hash.update(existsSync(file) ? readFileSync(file) : 'absent')
   }
   return hash.digest('hex')
