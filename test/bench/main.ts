@@ -1,41 +1,83 @@
-/** `npm run bench -- failover|footprint [--json] [--cuts N]`: figures beside their goals. */
+/** `npm run bench -- NAME`: figures beside their goals, or beside a peer's in the same run. */
 import { cpus, loadavg } from 'node:os'
 import path from 'node:path'
+import { parseArgs } from 'node:util'
 import { describeError } from '../../src/base/errors.ts'
 import { must } from '../../src/tools/rack/processes.ts'
+import { benchConsensus, consensusLines } from './consensus/consensus.ts'
 import { benchFailover } from './failover.ts'
 import { benchFootprint } from './footprint.ts'
 import { type Figure, figureLines } from './figures.ts'
 import { buildFirst } from './rack.ts'
 
 const repository = path.join(import.meta.dirname, '../..')
-const usage = 'npm run bench -- failover|footprint [--json] [--cuts N]'
+const usage = `usage: npm run bench -- failover [--cuts N] [--json]
+       npm run bench -- footprint [--json]
+       npm run bench -- consensus [--peer etcd] [--runs N] [--seconds N] [--clients 1,64,…] [--json]`
+
+const options = {
+  json: { type: 'boolean', default: false },
+  cuts: { type: 'string', default: '20' },
+  peer: { type: 'string', default: 'etcd' },
+  runs: { type: 'string', default: '3' },
+  seconds: { type: 'string', default: '10' },
+  clients: { type: 'string', default: '1,64,256,1000' },
+} as const
+
+/** What was measured, for programs and for people. */
+interface Measured {
+  readonly data: object
+  readonly lines: readonly string[]
+}
 
 /** Says what is going on, where it does not get into the figures. */
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
 
-async function figuresOf(words: readonly string[]): Promise<readonly Figure[]> {
-  const [name, ...options] = words.filter((word) => word !== '--json')
-  const cutsAt = options.indexOf('--cuts')
-  const cuts = cutsAt < 0 ? 20 : Number(options[cutsAt + 1])
-  if (name === 'footprint' && options.length === 0) return benchFootprint(say)
-  const isKnown = name === 'failover' && options.length === (cutsAt < 0 ? 0 : 2)
-  if (!isKnown || !Number.isSafeInteger(cuts) || cuts < 1) throw new Error(`usage: ${usage}`)
-  return benchFailover(cuts, say)
+async function measure(words: readonly string[]): Promise<Measured & { readonly json: boolean }> {
+  const { values, positionals } = parseArgs({ args: [...words], options, allowPositionals: true })
+  const [name] = positionals
+  const { json } = values
+  if (positionals.length !== 1) throw new Error(usage)
+  switch (name) {
+    case 'failover':
+      return { json, ...ofFigures(await benchFailover(count(values.cuts), say)) }
+    case 'footprint':
+      return { json, ...ofFigures(await benchFootprint(say)) }
+    case 'consensus': {
+      if (values.peer !== 'etcd') throw new Error(usage)
+      const clients = values.clients.split(',').map(count)
+      const [runs, seconds] = [count(values.runs), count(values.seconds)]
+      const data = await benchConsensus({ runs, seconds, clients }, say)
+      return { json, data, lines: consensusLines(data) }
+    }
+    default:
+      throw new Error(usage)
+  }
+}
+
+const ofFigures = (figures: readonly Figure[]): Measured => ({
+  data: { figures },
+  lines: figureLines(figures),
+})
+
+function count(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1) throw new Error(usage)
+  return value
 }
 
 async function main(words: readonly string[]): Promise<void> {
   await buildFirst()
-  const figures = await figuresOf(words)
+  const { json, data, lines } = await measure(words)
   const commit = (await must(['git', '-C', repository, 'rev-parse', '--short', 'HEAD'])).trim()
   const machine = { cpus: cpus().length, model: cpus()[0]?.model ?? '?', load: loadavg()[0] ?? 0 }
-  if (words.includes('--json')) {
-    process.stdout.write(`${JSON.stringify({ commit, machine, figures }, undefined, 2)}\n`)
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ commit, machine, ...data }, undefined, 2)}\n`)
     return
   }
   const load = machine.load.toFixed(1)
   process.stdout.write(`commit ${commit}; ${machine.cpus} x ${machine.model}, load ${load}\n`)
-  for (const line of figureLines(figures)) process.stdout.write(`${line}\n`)
+  for (const line of lines) process.stdout.write(`${line}\n`)
 }
 
 try {

@@ -15,6 +15,8 @@ const agentTimeoutMs = 30_000
 const tokenPattern = /J1\.\S+/
 
 export interface ClusterOptions {
+  /** The hosts that become machines of the cluster; all when not told. */
+  readonly members?: readonly string[]
   /** The link on which nodes serve blank machines; undefined: they boot none. */
   readonly bootLink?: string
   /** The hosts that serve them; all when not told. */
@@ -33,7 +35,9 @@ export interface ClusterOptions {
  * Throws `JGD_RACK` with the last lines of the agent's log when one does not come up.
  */
 export async function bringUpCluster(rack: Rack, options: ClusterOptions = {}): Promise<void> {
-  const [first, ...others] = rack.spec.hosts
+  const [first, ...others] = rack.spec.hosts.filter(
+    ({ name }) => options.members?.includes(name) ?? true,
+  )
   if (first === undefined) throw rackError('a cluster needs at least one host')
   if (rack.spec.binary === undefined) {
     throw rackError(
