@@ -23,6 +23,7 @@ export const debianPackages = {
   'util-linux': 'unshare, nsenter, mount',
   kmod: 'loads the kernel modules that a namespace cannot load itself',
   e2fsprogs: 'file systems with a size, for full disks',
+  xfsprogs: 'xfs_io, which shuts a file system down as a power cut would, ext4 too',
   cpio: 'packs the initramfs',
   zstd: 'compresses the system image',
   'xz-utils': 'compresses the kernel modules of the initramfs',

@@ -149,7 +149,8 @@ async function attempt<T>(what: string, name: string, work: () => Promise<T>): P
     return await work()
   } catch (error) {
     if (!isSystemError(error)) throw error
-    throw new DiskError(error.code, `cannot ${what} ${name === '' ? '.' : name}`, error)
+    const isOfSync = what.startsWith('sync')
+    throw new DiskError(error.code, `cannot ${what} ${name === '' ? '.' : name}`, error, isOfSync)
   }
 }
 

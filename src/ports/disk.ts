@@ -40,10 +40,13 @@ export class DiskError extends Error {
   override readonly name = 'DiskError'
   /** The system's name: `ENOSPC`, `EIO`, `ENOENT`, `EROFS`, … */
   readonly reason: string
+  /** It came from a sync: what was written before it may be lost though reads still show it. */
+  readonly isOfSync: boolean
 
-  constructor(reason: string, message: string, cause?: unknown) {
+  constructor(reason: string, message: string, cause?: unknown, isOfSync = false) {
     super(message, { cause })
     this.reason = reason
+    this.isOfSync = isOfSync
   }
 }
 

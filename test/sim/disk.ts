@@ -165,7 +165,7 @@ export class SimulatedDisk {
   failSync(file: FileNode): never {
     this.counts.failedSyncs += 1
     file.settleBySeed(this.#random, this.counts, { keepView: true })
-    throw new DiskError('EIO', 'the medium did not take the writes')
+    throw new DiskError('EIO', 'the medium did not take the writes', undefined, true)
   }
 
   /** How much of a write reaches the kernel before it fails. */
@@ -261,7 +261,7 @@ class Mount implements Disk {
     if (node instanceof FileNode) throw new DiskError('ENOTDIR', `${path} is a file`)
     if (this.#disk.happens('failedSync')) {
       this.#disk.counts.failedSyncs += 1
-      throw new DiskError('EIO', 'the medium did not take the names')
+      throw new DiskError('EIO', 'the medium did not take the names', undefined, true)
     }
     this.#disk.journal.sync(node)
   }

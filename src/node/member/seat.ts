@@ -15,17 +15,19 @@ import type { ConfState, RestoredState } from '../../core/raft/types.ts'
 import { Store } from '../../core/store/store.ts'
 import { SnapshotRestore } from '../../core/store/snapshot-restore.ts'
 import type { Command, Operation } from '../../core/store/types.ts'
-import type { Clock } from '../../ports/clock.ts'
+import { type Clock, sleep } from '../../ports/clock.ts'
 import type { Disk } from '../../ports/disk.ts'
 import type { Entropy } from '../../ports/entropy.ts'
 import type { Log } from '../../ports/log.ts'
 import type { StreamAddress } from '../../ports/streams.ts'
+import { passes } from '../wal/errors.ts'
 import type { WalIdentity } from '../wal/identity.ts'
 import { identityOf, type OpenedWal, Wal, type WalOptions } from '../wal/wal.ts'
 import type { CallContext, CallMethods } from '../wire/calls.ts'
 import type { Door } from '../wire/door.ts'
 import type { Greeted } from '../wire/handshake.ts'
 import { RaftTransport } from '../wire/raft-transport.ts'
+import { asideNext, setLogAside, walDirectory } from './log-directory.ts'
 import { type Failed, type Leadership, Member } from './member.ts'
 import { MemberStore, type MemberStoreOptions } from './member-store.ts'
 import type { Committed } from './proposals.ts'
@@ -33,9 +35,10 @@ import { sendSnapshot, snapshotMethods } from './snapshot-transfer.ts'
 import { walLog } from './wal-log.ts'
 import { checker } from './wire-schemas.ts'
 
-const walDirectory = 'wal'
-/** Logs set aside that are kept for whoever wants to look; the oldest go. */
-const asideMax = 2
+/** A log whose disk has no room, or takes no writes, is tried again this often. */
+const reopenMs = 5000
+/** Until then the member counts as one that comes back; then another machine may take its place. */
+const claimMs = 600_000
 
 export interface MemberSizes {
   /** At least 1. */
@@ -68,10 +71,13 @@ const checkPrepare = checker(Type.Object({ memberId: Type.Integer({ minimum: 1 }
 export class Seat {
   readonly #options: SeatOptions
   #current: { readonly store: MemberStore; readonly transport: RaftTransport } | undefined
-  /** The member whose log is being read: already this machine's, though not at work yet. */
+  /** The member whose log is being read, or waits for its disk: this machine's, not yet at work. */
   #opening: MemberId = noMember
   /** Settled once nobody is changing the seat. */
   #turn: Promise<unknown> = Promise.resolve()
+  readonly #closing = new AbortController()
+  /** What ended the log of the member here. */
+  #logFailure: JangadaError | undefined
 
   constructor(options: SeatOptions) {
     this.#options = options
@@ -85,16 +91,39 @@ export class Seat {
     return this.#current?.store.member.id ?? this.#opening
   }
 
-  /** Takes the seat that the disk remembers, if there is one. Never rejects. */
+  /**
+   * Takes the seat that the disk remembers, if there is one. Never rejects. Where the disk has no
+   * room, or takes no writes, it is tried again until it does.
+   */
   open(): Promise<void> {
-    return this.#inTurn(() => this.#open())
+    return this.#inTurn(async () => {
+      if (await this.#open()) void this.#openLater()
+    })
   }
 
-  async #open(): Promise<void> {
+  async #openLater(): Promise<void> {
+    const { clock } = this.#options
+    const { signal } = this.#closing
+    const untilMs = clock.monotonicMs() + claimMs
+    for (let waits = true; waits && !signal.aborted;) {
+      await sleep(clock, reopenMs, signal)
+      waits = await this.#inTurn(async () => {
+        // Meanwhile the leader may have begun another member here.
+        if (signal.aborted || this.#current !== undefined) return false
+        const opens = await this.#open()
+        if (clock.monotonicMs() > untilMs) this.#opening = noMember
+        return opens
+      })
+    }
+  }
+
+  /** True when it is to be tried again. */
+  async #open(): Promise<boolean> {
     const { disk, log, clusterId } = this.#options
+    let waits = false
     try {
       const identity = await identityOf(disk, walDirectory)
-      if (identity === undefined) return
+      if (identity === undefined) return false
       if (identity.clusterId !== clusterId) {
         throw new JangadaError('JGD_WAL_FOREIGN', 'the log here is of another cluster')
       }
@@ -103,16 +132,19 @@ export class Seat {
       for (const repair of opened.repairs) log.warn('the log was repaired', { repair })
       await this.#sit(opened, identity)
     } catch (error) {
+      // A newer binary wrote it and can read it: after a step back all members find the same.
+      waits = passes(error)
+      const isKept = waits || isJangadaError(error, 'JGD_WAL_VERSION')
       log.error('this machine goes on without its member', {
         cause: describeError(error),
         code: isJangadaError(error) ? error.code : undefined,
-        next: 'the log is kept beside; the cluster makes this machine a new member by itself',
+        next: isKept && isJangadaError(error) ? error.hint : asideNext,
       })
-      // A newer binary wrote it and can read it: after a step back all members find the same.
-      if (!isJangadaError(error, 'JGD_WAL_VERSION')) await this.#setAside()
+      if (!isKept) await this.#setAside()
     } finally {
-      this.#opening = noMember
+      if (!waits) this.#opening = noMember
     }
+    return waits
   }
 
   adopt(greeted: Greeted): void {
@@ -138,6 +170,7 @@ export class Seat {
   }
 
   close(): Promise<void> {
+    this.#closing.abort()
     return this.#inTurn(() => this.#close())
   }
 
@@ -229,8 +262,9 @@ export class Seat {
   }
 
   /**
-   * A log is set aside only when it is the log that failed. What this binary cannot apply, no
-   * member can: all of them would put their logs away, and the cluster's state with them.
+   * A log is set aside only when it is the log that failed, and not for lack of room. What this
+   * binary cannot apply, no member can: all of them would put their logs away, and the cluster's
+   * state with them.
    */
   async #fail(reason: string, what: Failed): Promise<void> {
     this.#current?.transport.close()
@@ -239,8 +273,9 @@ export class Seat {
       this.#options.onStopped()
       return
     }
-    await this.#setAside()
-    this.#options.onFatal(reason)
+    const failure = this.#logFailure
+    if (failure === undefined || !passes(failure)) await this.#setAside()
+    this.#options.onFatal(failure?.hint === undefined ? reason : `${reason}; ${failure.hint}`)
   }
 
   #walOptions(): WalOptions {
@@ -248,23 +283,17 @@ export class Seat {
     return {
       directory: walDirectory,
       ...(segmentBytes === undefined ? {} : { segmentBytes }),
-      onFailure: (error) => this.#options.log.error('the log failed', { code: error.code }),
+      onFailure: (error) => {
+        this.#logFailure = error
+        const { code, hint } = error
+        this.#options.log.error('the log failed', { code, cause: describeError(error), next: hint })
+      },
     }
   }
 
-  /** Best effort: on a disk that fails, the next start finds the same and tries again. */
-  async #setAside(): Promise<void> {
+  #setAside(): Promise<void> {
     const { disk, clock, log } = this.#options
-    try {
-      if (!(await disk.exists(walDirectory))) return
-      const name = `${walDirectory}.aside-${Math.floor(clock.wallMs())}`
-      await disk.rename(walDirectory, name)
-      await disk.syncDirectory('')
-      const kept = (await disk.list('')).filter((each) => each.startsWith(`${walDirectory}.aside-`))
-      for (const old of kept.slice(0, -asideMax)) await disk.remove(old)
-    } catch (error) {
-      log.error('the log could not be set aside', { cause: describeError(error) })
-    }
+    return setLogAside(disk, clock.wallMs(), log)
   }
 }
 

@@ -5,12 +5,13 @@
  * Invariant: at most one is written at a time, and at most one is being received.
  */
 import { assert } from '../../base/assert.ts'
-import { describeError, JangadaError } from '../../base/errors.ts'
+import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
 import { type Index, index } from '../../base/ids.ts'
 import type { SnapshotRef } from '../../core/raft/types.ts'
 import { SnapshotRestore } from '../../core/store/snapshot-restore.ts'
 import type { Store } from '../../core/store/store.ts'
 import type { Log } from '../../ports/log.ts'
+import { passes } from '../wal/errors.ts'
 import type { MemberLog, SnapshotReceiver } from './member-log.ts'
 
 /** A snapshot is written after this many entries. */
@@ -92,7 +93,14 @@ export class Snapshots {
 
   /** Rejects with JGD_CONFLICT when `of` is not the snapshot that is being received. */
   receivePiece(of: Index, piece: Uint8Array): Promise<void> {
-    return this.#inTurn(() => this.#expected(of).write(piece))
+    return this.#inTurn(async () => {
+      try {
+        await this.#expected(of).write(piece)
+      } catch (error) {
+        if (passes(error)) await this.#giveUp()
+        throw error
+      }
+    })
   }
 
   receiveEnd(of: Index): Promise<void> {
@@ -109,9 +117,15 @@ export class Snapshots {
     return done
   }
 
-  async #begin(snapshot: SnapshotRef): Promise<void> {
-    await this.#receiving?.receiver.abort()
+  /** Its bytes must not go on taking room that others lack. */
+  async #giveUp(): Promise<void> {
+    const receiving = this.#receiving
     this.#receiving = undefined
+    await receiving?.receiver.abort()
+  }
+
+  async #begin(snapshot: SnapshotRef): Promise<void> {
+    await this.#giveUp()
     const receiver = await this.#means.log.receiveSnapshot(snapshot)
     this.#receiving = { snapshot, receiver }
   }
@@ -119,7 +133,12 @@ export class Snapshots {
   async #end(of: Index): Promise<void> {
     const receiver = this.#expected(of)
     this.#receiving = undefined
-    await receiver.finish()
+    try {
+      await receiver.finish()
+    } catch (error) {
+      if (passes(error)) await receiver.abort()
+      throw error
+    }
   }
 
   #expected(of: Index): SnapshotReceiver {
@@ -130,18 +149,31 @@ export class Snapshots {
   }
 
   async #write(snapshot: SnapshotRef, keepByBytes: number): Promise<void> {
+    const pieces = this.#options.store().snapshotChunks()
     try {
-      await this.#means.log.writeSnapshot(snapshot, this.#options.store().snapshotChunks())
+      await this.#means.log.writeSnapshot(snapshot, pieces)
       this.#lastIndex = snapshot.index
       this.#means.logger.info('snapshot written', { index: snapshot.index })
       const kept = Math.min(Math.floor(this.#entriesBetween * partKeptBehind), keepByBytes)
       const upto = index(Math.max(0, snapshot.index - kept))
       this.#options.onWritten(snapshot, upto)
     } catch (error) {
-      this.#options.onFatal(`a snapshot cannot be written: ${describeError(error)}`)
+      if (passes(error)) this.#postpone(error)
+      else this.#options.onFatal(`a snapshot cannot be written: ${describeError(error)}`)
     } finally {
+      pieces.return()
       this.#writing = false
     }
+  }
+
+  /** The log goes on without it, and is longer for it: the next one is due as if this were there. */
+  #postpone(error: unknown): void {
+    this.#lastIndex = this.#options.store().appliedIndex
+    this.#means.logger.error('no snapshot was written', {
+      cause: describeError(error),
+      code: isJangadaError(error) ? error.code : undefined,
+      next: isJangadaError(error) ? error.hint : undefined,
+    })
   }
 }
 

@@ -40,6 +40,11 @@ export async function readLog(
     const scanned = scanSegment(bytes, path, identity, sequence)
     // Whoever seals a segment has made the next one durable first, header and all.
     if (scanned.kind === 'unused') throw damaged(path, 0, 'its header is missing')
+    // Segments are released from the front only once a later one has begun with where the log
+    // stood: the oldest that is kept says nothing only in a log that has just been made.
+    if (position === 0 && sequence > 1 && scanned.frames.length === 0) {
+      throw damaged(paths.segment(sequence - 1), 0, 'it is missing')
+    }
     const maxIndex = replaySegment(replay, scanned, path)
     if (!scanned.isSealed) {
       const next = sequences[position + 1]

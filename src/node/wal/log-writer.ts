@@ -90,6 +90,12 @@ export class LogWriter {
     this.#spare = this.#prepareSpare()
   }
 
+  /** Resolves when there is room for what comes. Rejects with the failure. */
+  async ready(): Promise<void> {
+    await this.#spare.catch(() => undefined)
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
   get failure(): JangadaError | undefined {
     return this.#failure
   }
@@ -139,8 +145,8 @@ export class LogWriter {
       try {
         await this.#write(batch.map(({ request }) => request))
       } catch (error) {
-        this.#waiting = [...batch, ...this.#waiting]
-        this.fail('writing the log', error)
+        const failure = this.fail('writing the log', error)
+        for (const { reject } of [...batch, ...this.#waiting.splice(0)]) reject(failure)
         break
       }
       for (const { resolve } of batch) resolve()

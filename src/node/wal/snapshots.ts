@@ -28,7 +28,7 @@ export interface SnapshotReading {
   readonly pieces: AsyncGenerator<Uint8Array, void, undefined>
 }
 
-/** A snapshot that comes in from another member. Exactly one of `end` and `abandon` is called. */
+/** A snapshot that comes in from another member. `abandon` may follow an `end` that failed. */
 export interface SnapshotStage {
   write(bytes: Uint8Array): Promise<void>
   /** Whole and durable from here on; it takes effect with an append that names it. */
@@ -103,18 +103,29 @@ export class Snapshots {
     await this.#disk.remove(part)
     const file = await this.#disk.open(part, { create: true })
     const writer = new SnapshotFileWriter(file)
-    await writer.begin(this.#identity, snapshot)
+    let isOpen = true
+    const close = async (): Promise<void> => {
+      if (isOpen) await file.close()
+      isOpen = false
+    }
+    const abandon = async (): Promise<void> => {
+      await close()
+      await this.#disk.remove(part)
+    }
+    try {
+      await writer.begin(this.#identity, snapshot)
+    } catch (error) {
+      await abandon().catch(() => undefined)
+      throw error
+    }
     return {
       write: (bytes) => writer.write(bytes),
       end: async () => {
         await writer.end()
-        await file.close()
+        await close()
         await this.#disk.rename(part, this.#path(snapshot, stagedSuffix))
       },
-      abandon: async () => {
-        await file.close()
-        await this.#disk.remove(part)
-      },
+      abandon,
     }
   }
 

@@ -5,8 +5,10 @@
  *     <directory>/segments/<n>.log       the log
  *     <directory>/snapshots/<i>-<t>…     what the log began as, up to index i of term t
  *
- * `append` resolves only when its request is durable. Any failure of the disk is final: `onFailure`
- * is told once and the process must end; it comes back as a new member.
+ * `append` resolves only when its request is durable. Any failure of the disk while the log is
+ * written is final: `onFailure` is told once and the process must end. What comes of the directory
+ * is told by the code: JGD_DISK_FULL and JGD_DISK_READ_ONLY leave a whole log, to be opened again;
+ * after JGD_DISK_FAILED the member must come back as a new one.
  */
 import { isJangadaError, type JangadaError } from '../../base/errors.ts'
 import { type Index, index as toIndex, noMember, term as toTerm } from '../../base/ids.ts'
@@ -19,7 +21,7 @@ import type {
 } from '../../core/raft/types.ts'
 import type { Disk } from '../../ports/disk.ts'
 import type { AppendRequest } from './append-request.ts'
-import { damaged, diskFailed, foreign } from './errors.ts'
+import { damaged, diskFailed, foreign, passes } from './errors.ts'
 import { isZero } from './frame.ts'
 import { readIdentity, sameIdentity, type WalIdentity, writeIdentity } from './identity.ts'
 import { type LogRead, readLog } from './log-reader.ts'
@@ -112,7 +114,8 @@ export class Wal {
 
   /**
    * Opens the log of `identity`. Rejects with JGD_WAL_FOREIGN when the directory is empty or
-   * another's, JGD_WAL_DAMAGED, JGD_WAL_VERSION or JGD_DISK_FAILED.
+   * another's, JGD_WAL_DAMAGED, JGD_WAL_VERSION, JGD_DISK_FULL (there is no room to write on),
+   * JGD_DISK_READ_ONLY or JGD_DISK_FAILED.
    */
   static async open(disk: Disk, identity: WalIdentity, options: WalOptions): Promise<OpenedWal> {
     const paths = walPaths(options.directory ?? defaultDirectory)
@@ -144,6 +147,7 @@ export class Wal {
         onFailure: options.onFailure,
       })
       const wal = new Wal(identity, writer, snapshots)
+      await writer.ready()
       const { snapshot, hardState, isReset } = joined
       if (isReset) await writer.append({ entries: [], snapshot, hardState })
       const entries = isReset ? [] : recentEntries(replay, snapshot, options)
@@ -158,8 +162,8 @@ export class Wal {
 
   /**
    * Resolves once the request, and every one before it, is durable. Rejects with JGD_DISK_FAILED,
-   * and then it is not known what is durable, or JGD_SHUTTING_DOWN. Entries must not change
-   * afterwards. A `snapshot` must have been staged.
+   * JGD_DISK_FULL or JGD_DISK_READ_ONLY, and then it is not known what is durable, or with
+   * JGD_SHUTTING_DOWN. Entries must not change afterwards. A `snapshot` must have been staged.
    */
   append(request: AppendRequest): Promise<void> {
     return this.#writer.append(request)
@@ -177,8 +181,8 @@ export class Wal {
 
   /**
    * Writes this member's own snapshot; durable when it resolves. `chunks` may take their time:
-   * appends go on meanwhile. Rejects with JGD_DISK_FAILED, or with what `chunks` threw, and then
-   * there is no such snapshot.
+   * appends go on meanwhile. Rejects with JGD_DISK_FAILED, or, and then there is no such snapshot
+   * and the log goes on, with JGD_DISK_FULL or what `chunks` threw.
    */
   async writeSnapshot(
     snapshot: SnapshotRef,
@@ -187,11 +191,11 @@ export class Wal {
     const stage = await this.stageSnapshot(snapshot)
     try {
       for await (const chunk of chunks) await stage.write(chunk)
+      await stage.end()
     } catch (error) {
       if (this.failure === undefined) await stage.abandon()
       throw error
     }
-    await stage.end()
     await this.#writing(() => this.#snapshots.promote(snapshot))
   }
 
@@ -224,13 +228,17 @@ export class Wal {
     return this.#writer.close()
   }
 
-  /** After a failed write nothing is known of the disk: the log fails with it, whichever it was. */
+  /**
+   * After a failed write nothing is known of the disk: the log fails with it, whichever it was. But
+   * a file for which there was no room is one that is not there, and harms nobody.
+   */
   async #writing<T>(work: () => Promise<T>): Promise<T> {
     if (this.failure !== undefined) throw this.failure
     try {
       return await work()
     } catch (error) {
-      throw this.#writer.fail('writing a snapshot', error)
+      const failed = diskFailed('writing a snapshot', error)
+      throw passes(failed) ? failed : this.#writer.fail('writing a snapshot', error)
     }
   }
 }

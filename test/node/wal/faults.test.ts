@@ -195,12 +195,12 @@ t.test('formats of a newer Jangada are named as such', async (t) => {
 })
 
 t.test('a failed write, a failed sync, a full disk: the log ends, once, and says so', async (t) => {
-  const faults: Record<string, (disk: SimulatedDisk) => void> = {
-    'failed write': (disk) => (disk.faults.failedWrite = 1),
-    'failed sync': (disk) => (disk.faults.failedSync = 1),
-    'full disk': (disk) => (disk.capacityBytes = 0),
+  const faults: Record<string, readonly [code: string, break_: (disk: SimulatedDisk) => void]> = {
+    'failed write': ['JGD_DISK_FAILED', (disk) => (disk.faults.failedWrite = 1)],
+    'failed sync': ['JGD_DISK_FAILED', (disk) => (disk.faults.failedSync = 1)],
+    'full disk': ['JGD_DISK_FULL', (disk) => (disk.capacityBytes = 0)],
   }
-  for (const [name, break_] of Object.entries(faults)) {
+  for (const [name, [code, break_]] of Object.entries(faults)) {
     const disk = newDisk()
     const told: JangadaError[] = []
     const onFailure = (error: JangadaError): void => void told.push(error)
@@ -212,17 +212,46 @@ t.test('a failed write, a failed sync, a full disk: the log ends, once, and says
       wal.append({ entries: [entry(2, 1, 5000)] }),
       wal.append({ entries: [entry(3)] }),
     ]
-    for (const one of pending) t.equal(await codeOf(one), 'JGD_DISK_FAILED', name)
+    for (const one of pending) t.equal(await codeOf(one), code, name)
     disk.faults.failedWrite = 0
     disk.faults.failedSync = 0
     disk.capacityBytes = Infinity
-    t.equal(await codeOf(wal.append({ entries: [entry(4)] })), 'JGD_DISK_FAILED', 'for good')
-    t.equal(await codeOf(wal.writeSnapshot(snapshotAt(1), [])), 'JGD_DISK_FAILED')
-    t.equal(await codeOf(wal.release(index(1))), 'JGD_DISK_FAILED')
+    t.equal(await codeOf(wal.append({ entries: [entry(4)] })), code, 'for good')
+    t.equal(await codeOf(wal.writeSnapshot(snapshotAt(1), [])), code)
+    t.equal(await codeOf(wal.release(index(1))), code)
     t.equal(told.length, 1, 'told once')
     t.equal(told[0], wal.failure)
     await wal.close()
   }
+})
+
+t.test('a snapshot for which there is no room is not there, and the log goes on', async (t) => {
+  const disk = newDisk()
+  const { wal } = await Wal.create(disk.mount(), identity, options())
+  await wal.append({ entries: entries(1, 3) })
+  disk.capacityBytes = 0
+  const pieces = [new Uint8Array(300_000)]
+  t.equal(await codeOf(wal.writeSnapshot(snapshotAt(2), pieces)), 'JGD_DISK_FULL')
+  const incoming = await wal.stageSnapshot(snapshotAt(3)).catch(() => undefined)
+  t.equal(incoming, undefined)
+  await wal.append({ entries: [entry(4)] })
+  disk.capacityBytes = Infinity
+  await wal.writeSnapshot(snapshotAt(2), pieces)
+  await wal.close()
+  const again = disk.mount()
+  t.equal((await again.list('wal/snapshots')).length, 1, 'and nothing half-written is left')
+  t.same(indexesOf((await open(again)).restored.entries), [1, 2, 3, 4])
+})
+
+t.test('a log is not opened where it could not go on', async (t) => {
+  const disk = newDisk()
+  const { wal } = await Wal.create(disk.mount(), identity, options())
+  await wal.append({ entries: entries(1, 3) })
+  disk.killProcess()
+  disk.capacityBytes = 0
+  t.equal(await codeOf(open(disk.mount())), 'JGD_DISK_FULL')
+  disk.capacityBytes = Infinity
+  t.same(indexesOf((await open(disk.mount())).restored.entries), [1, 2, 3], 'and later it is')
 })
 
 t.test('a snapshot that cannot be written ends the log too', async (t) => {
