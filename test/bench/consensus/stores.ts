@@ -151,9 +151,9 @@ async function endpointsOf(
 
 /** In the loader's network, with our own files: the sockets are reached through `/proc`. */
 async function generate(rack: Rack, order: Order): Promise<Report> {
-  const program = path.join(import.meta.dirname, 'generator.ts')
+  const generator = path.join(import.meta.dirname, 'generator.ts')
   const inside = ['nsenter', '-t', String(await rack.initPid(loader)), '-n', '--']
-  const argv = [...inside, process.execPath, program, JSON.stringify(order)]
+  const argv = [...inside, process.execPath, generator, JSON.stringify(order)]
   return JSON.parse(await must(argv, { timeoutMs: generatorMs })) as Report
 }
 
