@@ -85,6 +85,8 @@ export class LocalStore implements StoreAccess {
 
   leaseKeepAlive: StoreAccess['leaseKeepAlive'] = async (id) => this.#leases.has(id)
 
+  leaseList: StoreAccess['leaseList'] = async (after) => this.store.leaseRows(after)
+
   compact: StoreAccess['compact'] = async (revision) => {
     this.apply({ kind: 'compact', revision })
   }

@@ -19,6 +19,7 @@ import type {
   HistoryAnswer,
   Lease,
   LeaseId,
+  LeaseListing,
   LogPosition,
   Operation,
   OperationResult,
@@ -139,6 +140,17 @@ export class Store {
   /** Every lease, those whose revocation has only begun too: their revoker goes on with them. */
   leases(): Lease[] {
     return [...this.#leases.values()].map(({ id, ttlMs }) => ({ id, ttlMs }))
+  }
+
+  /** Leases that keys can be put on, with ids after `after`. */
+  leaseRows(after: LeaseId): LeaseListing {
+    const usable = [...this.#leases.values()].filter(({ id, revoking }) => !revoking && id > after)
+    const sorted = usable.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    const told = sorted.slice(0, bounds.maxLeasesListed)
+    return {
+      leases: told.map(({ id, ttlMs, keys }) => ({ id, ttlMs, keys: keys.size })),
+      more: told.length < sorted.length,
+    }
   }
 
   /**

@@ -16,6 +16,8 @@ export const maxLeaseIdLength = 64
 export const maxLeaseTtlMs = 10 * 366 * 86_400_000
 /** Keys and values in the answers of one request; what is beyond is told by `more`. */
 export const maxRangeBytes = 4 * 1_048_576
+/** Leases in one answer; what is beyond is told by `more`. */
+export const maxLeasesListed = 1000
 /** Deleting more keys at once would hold up the loop: a transaction that asks is refused. */
 export const maxKeysDeletedTogether = 5_000
 
@@ -37,6 +39,17 @@ export type LeaseId = string
 export interface Lease {
   readonly id: LeaseId
   readonly ttlMs: number
+}
+
+export interface LeaseRow extends Lease {
+  /** Keys that end with it. */
+  readonly keys: number
+}
+
+export interface LeaseListing {
+  /** In the order of their ids; at most `maxLeasesListed`. */
+  readonly leases: readonly LeaseRow[]
+  readonly more: boolean
 }
 
 /** Where in the log a command stands. Its term is what term guards are compared with. */

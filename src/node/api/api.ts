@@ -6,7 +6,9 @@ import { enrolmentRoutes } from './enrolment.ts'
 import { eventRoutes } from './events.ts'
 import { imageRoutes } from './images.ts'
 import { kvRoutes } from './kv.ts'
+import { kvLeaseRoutes } from './kv-leases.ts'
 import { kvTxnRoutes } from './kv-txn.ts'
+import { kvWatchRoutes } from './kv-watch.ts'
 import { logRoutes } from './logs.ts'
 import { machineRoutes } from './machines.ts'
 import { memberRoutes } from './members.ts'
@@ -29,6 +31,8 @@ export class Api implements ApiHandler {
       // First, because they are asked most often.
       ...kvRoutes(context),
       ...kvTxnRoutes(context),
+      ...kvLeaseRoutes(context),
+      ...kvWatchRoutes(context),
       ...publicRoutes(context, status),
       ...machineRoutes(context),
       ...unitRoutes(context),

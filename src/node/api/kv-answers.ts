@@ -76,3 +76,35 @@ export interface KvCompactAnswer {
   /** The oldest revision that was asked to be kept. */
   readonly revision: number
 }
+
+/** One change in a watch. */
+export type KvEvent =
+  | { readonly kind: 'put'; readonly item: KvItem }
+  | { readonly kind: 'delete'; readonly key: string }
+
+/** `GET /v1/kv/watch`, the data of an event `change`: all of one revision, ordered by key. */
+export interface KvChange {
+  readonly revision: number
+  readonly events: readonly KvEvent[]
+}
+
+/** Of an event `progress`: everything up to this revision was told. */
+export interface KvProgress {
+  readonly revision: number
+}
+
+export interface KvLease {
+  readonly id: string
+  readonly ttlMs: number
+}
+
+/** `GET /v1/kv/leases`. */
+export interface KvLeasesAnswer {
+  /** In the order of their ids. */
+  readonly leases: readonly (KvLease & {
+    /** Keys that end with it. */
+    readonly keys: number
+  })[]
+  /** There are more: ask again with `after` the last id. */
+  readonly more: boolean
+}

@@ -8,6 +8,7 @@ import type {
   Command,
   EventBatch,
   LeaseId,
+  LeaseListing,
   RangeRequest,
   RangeResult,
   Transaction,
@@ -36,6 +37,7 @@ export abstract class CommandStore implements StoreAccess {
   abstract range(request: RangeRequest, consistency: Consistency): Promise<RangeResult>
   abstract watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<EventBatch>
   abstract leaseKeepAlive(id: LeaseId): Promise<boolean>
+  abstract leaseList(after: LeaseId): Promise<LeaseListing>
   abstract view(): Promise<MemberView>
 
   async transact(transaction: Transaction): Promise<TransactionResult> {

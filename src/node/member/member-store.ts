@@ -8,6 +8,7 @@ import type {
   Command,
   EventBatch,
   LeaseId,
+  LeaseListing,
   RangeRequest,
   RangeResult,
 } from '../../core/store/types.ts'
@@ -81,6 +82,11 @@ export class MemberStore extends CommandStore {
     if (address === undefined) throw noQuorum('keep-alive')
     const calls = await this.#door().callsTo(address)
     return readAlive(await calls.call('lease.keepAlive', { id }, forwardTimeoutMs))
+  }
+
+  async leaseList(after: LeaseId): Promise<LeaseListing> {
+    await this.#member.barrier()
+    return this.#member.store.leaseRows(after)
   }
 
   view(): Promise<MemberView> {

@@ -11,6 +11,7 @@ import type {
   Command,
   EventBatch,
   LeaseId,
+  LeaseListing,
   RangeRequest,
   RangeResult,
 } from '../../core/store/types.ts'
@@ -95,6 +96,10 @@ export class RemoteStore extends CommandStore {
 
   async leaseKeepAlive(id: LeaseId): Promise<boolean> {
     return readAlive(await this.#ask('lease.keepAlive', { id }))
+  }
+
+  async leaseList(after: LeaseId): Promise<LeaseListing> {
+    return (await this.#ask('lease.list', { after })) as LeaseListing
   }
 
   async view(): Promise<MemberView> {

@@ -8,6 +8,7 @@ import type {
   ApplyResult,
   EventBatch,
   LeaseId,
+  LeaseListing,
   RangeRequest,
   RangeResult,
   Transaction,
@@ -42,6 +43,8 @@ export interface StoreAccess {
   leaseRevoke(id: LeaseId): Promise<void>
   /** Acknowledged like a pulse; not in the log. False when the lease is gone. */
   leaseKeepAlive(id: LeaseId): Promise<boolean>
+  /** Leases with ids after `after`, which is '' at first. Linearizable. */
+  leaseList(after: LeaseId): Promise<LeaseListing>
   compact(revision: Revision): Promise<void>
   /** Who answers here, and how fresh that is. Rejects with JGD_UNREACHABLE on a cut-off client. */
   view(): Promise<MemberView>

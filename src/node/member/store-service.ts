@@ -3,7 +3,7 @@ import { JangadaError } from '../../base/errors.ts'
 import { type Clock, sleep } from '../../ports/clock.ts'
 import type { CallMethods } from '../wire/calls.ts'
 import type { MemberStore } from './member-store.ts'
-import { checkLease, checkPropose, checkRangeCall, checkWatch } from './wire-schemas.ts'
+import { checkLease, checkLeaseList, checkPropose, checkRangeCall, checkWatch } from './wire-schemas.ts'
 
 /** A member that is behind what the asker has seen waits this long, then declines. */
 const catchUpMs = 500
@@ -53,6 +53,7 @@ export function storeMethods(store: () => MemberStore | undefined, clock: Clock)
           alive: await present().leaseKeepAlive(checkLease(body).id),
         }),
       ],
+      ['lease.list', (body: unknown) => present().leaseList(checkLeaseList(body).after)],
       ['store.view', (): Promise<unknown> => present().view()],
     ]),
     feeds: new Map([

@@ -6,6 +6,7 @@ import { type Revision, revision } from '../../base/ids.ts'
 import type {
   EventBatch,
   LeaseId,
+  LeaseListing,
   RangeRequest,
   RangeResult,
   Transaction,
@@ -106,6 +107,10 @@ export class SwitchingStore implements StoreAccess {
 
   leaseKeepAlive(id: LeaseId): Promise<boolean> {
     return this.#current().leaseKeepAlive(id)
+  }
+
+  leaseList(after: LeaseId): Promise<LeaseListing> {
+    return this.#current().leaseList(after)
   }
 
   compact(below: Revision): Promise<void> {

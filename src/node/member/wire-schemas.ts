@@ -41,6 +41,8 @@ const leaseSchema = Type.Object({
   id: Type.String({ minLength: 1, maxLength: maxLeaseIdLength }),
 })
 
+const leaseListSchema = Type.Object({ after: Type.String({ maxLength: maxLeaseIdLength }) })
+
 /** A checker that throws JGD_BAD_REQUEST; compiled when it is first used. */
 export function checker<S extends Type.TSchema>(schema: S): (body: unknown) => Type.Static<S> {
   let compiled: { Check(value: unknown): boolean } | undefined
@@ -89,3 +91,4 @@ export const checkWatch = (body: unknown): WatchRequest => {
 }
 
 export const checkLease = checker(leaseSchema)
+export const checkLeaseList = checker(leaseListSchema)

@@ -53,6 +53,8 @@ const groups: Readonly<Record<string, readonly Entry[]>> = {
     entry('kv del', 'Delete keys', () => import('./commands/kv-del.ts')),
     entry('kv cas', 'Write if nothing changed', () => import('./commands/kv-cas.ts')),
     entry('kv txn', 'All of this, or else that', () => import('./commands/kv-txn.ts')),
+    entry('kv watch', 'Changes as they happen', () => import('./commands/kv-watch.ts')),
+    entry('kv lease', 'Keys that end together', () => import('./commands/kv-lease.ts')),
   ],
   'Blank machines and the lab': [
     entry('image ls', 'List system images', () => import('./commands/image-ls.ts')),

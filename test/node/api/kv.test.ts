@@ -266,3 +266,41 @@ t.test('without a quorum: nothing is written, local reads say how old they are',
   const local = await ask('GET', '/v1/kv?key=a&consistency=local')
   t.match(local.value, { consistency: 'local', staleForMs: 4200, item: { value: '1' } })
 })
+
+t.test('leases: keys that end together, kept alive, listed and revoked', async (t) => {
+  const node = await makeNode()
+  const { ask } = node
+  const made = await ask('POST', '/v1/kv/leases', { ttlMs: 5000 })
+  t.match(made, { status: 201, value: { ttlMs: 5000 } })
+  const { id } = made.value
+  for (const key of ['a', 'b']) {
+    t.equal((await ask('PUT', `/v1/kv?key=${key}`, { value: 'x', lease: id })).status, 200)
+  }
+  t.equal((await ask('GET', '/v1/kv?key=a')).value.item.lease, id)
+  t.same((await ask('GET', '/v1/kv/leases')).value, {
+    leases: [{ id, ttlMs: 5000, keys: 2 }],
+    more: false,
+  })
+  t.same((await ask('GET', `/v1/kv/leases?after=${id}`)).value, { leases: [], more: false })
+  t.equal((await ask('POST', `/v1/kv/leases/${id}/keepalive`)).status, 200)
+  await put(node, 'b', 'no longer on a lease')
+  t.same((await ask('DELETE', `/v1/kv/leases/${id}`)).value, { id })
+  t.equal((await ask('GET', '/v1/kv?key=a')).value.item, null)
+  t.match((await ask('GET', '/v1/kv?key=b')).value.item, { lease: null })
+  t.equal(codeOf(await ask('POST', `/v1/kv/leases/${id}/keepalive`)), 'JGD_LEASE_UNKNOWN')
+  t.equal(codeOf(await ask('DELETE', `/v1/kv/leases/${id}`)), 'JGD_LEASE_UNKNOWN')
+  for (const body of [undefined, {}, { ttlMs: 999 }, { ttlMs: 1e15 }, { ttlMs: 1000.5 }]) {
+    t.equal(codeOf(await ask('POST', '/v1/kv/leases', body)), 'JGD_BAD_REQUEST')
+  }
+})
+
+t.test('many leases are listed page by page', async (t) => {
+  const node = await makeNode()
+  for (let n = 0; n < 1001; n += 1) {
+    node.store.apply({ kind: 'leaseGrant', id: `l${String(n).padStart(4, '0')}`, ttlMs: 1000 })
+  }
+  const first = (await node.ask('GET', '/v1/kv/leases')).value
+  t.match([first.leases.length, first.more], [1000, true])
+  const rest = (await node.ask('GET', `/v1/kv/leases?after=${first.leases.at(-1).id}`)).value
+  t.match(rest, { leases: [{ id: 'l1000' }], more: false })
+})

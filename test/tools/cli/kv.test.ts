@@ -1,6 +1,9 @@
 /** `jangada kv`, as a person or a script types it. */
 import t from 'tap'
-import { utf8 } from '../../../src/base/bytes.ts'
+import { fromUtf8, utf8 } from '../../../src/base/bytes.ts'
+import { JangadaError } from '../../../src/base/errors.ts'
+import { openHttpClient } from '../../../src/platform/http-client.ts'
+import type { ClientResponse } from '../../../src/ports/http-client.ts'
 import { makeDesk } from './fixture.ts'
 
 t.test('a value is put, listed, printed byte for byte, and deleted', async (t) => {
@@ -114,4 +117,88 @@ t.test('a local read is told as one, with its age', async (t) => {
   node.store.leadership = { ...node.store.leadership, hasQuorum: false, staleForMs: 1500 }
   t.match(await say('kv get a'), { code: 1, err: /JGD_NO_QUORUM/ })
   t.match(await say('kv get a --local'), { code: 0, out: '1', err: /1500 ms ago/ })
+})
+
+t.test('leases on the keyboard', async (t) => {
+  const { say } = await makeDesk(t)
+  const id = (await say('kv lease grant 30s')).out.trim()
+  t.match(id, /^[0-9a-f]{24}$/)
+  await say(`kv put a 1 --lease ${id}`)
+  t.match((await say('kv lease ls --no-legend')).out, `${id}  30s  1`)
+  t.match(await say(`kv lease keepalive ${id}`), { code: 0, out: `${id} is kept\n` })
+  const stop = new AbortController()
+  let beats = 0
+  const sleep = async (): Promise<void> => {
+    beats += 1
+    if (beats === 3) stop.abort()
+  }
+  const kept = await say(`kv lease keepalive ${id} --every 10s`, { sleep, signal: stop.signal })
+  t.equal(kept.out, `${id} is kept\n`.repeat(3))
+  t.match(await say(`kv lease revoke ${id}`), { code: 0, out: /its keys with it/ })
+  t.match(await say('kv get a'), { code: 1 })
+  t.match(await say(`kv lease keepalive ${id}`), { code: 1, err: /JGD_LEASE_UNKNOWN/ })
+  t.match(await say('kv lease grant soon'), { code: 2, err: /TTL soon: write a time/ })
+  t.match(await say('kv lease renew x'), { code: 2, err: /no "kv lease renew"/ })
+  t.match(await say('kv lease grant'), { code: 2, err: /usage:/ })
+})
+
+t.test('a watch prints changes until Ctrl-C, and survives its node', async (t) => {
+  const { node, say } = await makeDesk(t)
+  const r = node.store.store.revision
+  const stop = new AbortController()
+  const lines: string[] = []
+  const wanted = (count: number): Promise<void> =>
+    new Promise((resolve) => {
+      seen = () => lines.length >= count && resolve()
+      seen()
+    })
+  let seen: () => void = () => undefined
+  let connections = 0
+  const watching = say(`kv watch --prefix app/ --revision ${r + 1}`, {
+    signal: stop.signal,
+    stdout: (text) => {
+      lines.push(...text.trimEnd().split('\n'))
+      seen()
+    },
+    openNode: (target) => {
+      connections += 1
+      const client = openHttpClient(target)
+      if (connections > 1) return client
+      return { request: async (one) => cutAfterFirstChange(await client.request(one)) }
+    },
+  })
+  await say('kv put app/a 1')
+  await wanted(1)
+  await say('kv put app/b two\nlines'.split(' '))
+  await say('kv put other 3')
+  await say('kv del app/a')
+  await wanted(3)
+  stop.abort()
+  t.match(await watching, { code: 0, err: 'jangada: the node does not answer; trying again\n' })
+  t.same(lines, [
+    `${r + 1} put app/a 1`,
+    `${r + 2} put app/b "two\\nlines"`,
+    `${r + 4} delete app/a`,
+  ])
+  t.equal(connections, 2)
+})
+
+/** As when the node is killed while somebody watches. */
+const cutAfterFirstChange = (response: ClientResponse): ClientResponse => {
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of response.chunks) {
+      yield chunk
+      if (fromUtf8(chunk).includes('event: change')) break
+    }
+    throw new JangadaError('JGD_UNREACHABLE', 'the connection broke')
+  }
+  return { ...response, chunks: chunks() }
+}
+
+t.test('a watch that cannot begin says why', async (t) => {
+  const { node, say } = await makeDesk(t)
+  await say('kv put a 1')
+  node.store.apply({ kind: 'compact', revision: node.store.store.revision })
+  t.match(await say('kv watch a --revision 1'), { code: 1, err: /JGD_COMPACTED/ })
+  t.match(await say('kv watch a --revision 9999'), { code: 1, err: /JGD_FUTURE_REVISION/ })
 })

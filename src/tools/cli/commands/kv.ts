@@ -1,6 +1,6 @@
 import { anyNumber, type Command, nodeOptions, usage } from '../command.ts'
 
-const actions = ['ls', 'get', 'put', 'del', 'cas', 'txn']
+const actions = ['ls', 'get', 'put', 'del', 'cas', 'txn', 'watch', 'lease']
 
 export const command: Command = {
   synopsis: 'kv ACTION …',
@@ -11,7 +11,9 @@ export const command: Command = {
     '  kv put KEY VALUE                      writes a value\n' +
     '  kv del KEY                            deletes a key, or with --prefix many\n' +
     '  kv cas KEY VALUE --expect OLD         writes only if the value is OLD\n' +
-    '  kv txn FILE                           a transaction, written as JSON\n\n' +
+    '  kv txn FILE                           a transaction, written as JSON\n' +
+    '  kv watch KEY                          prints changes as they happen\n' +
+    '  kv lease grant|keepalive|revoke|ls    keys that end unless somebody keeps them\n\n' +
     'Values are UTF-8 text; any other bytes are written as base64. Keys under /jangada/ are the\n' +
     "system's own and are not written here. Each action has its own --help; docs/kv.md has the\n" +
     'same for programs.',

@@ -1,22 +1,8 @@
 import type { TokenCreated } from '../../../node/api/answers.ts'
 import { type Command, nodeOptions, usage } from '../command.ts'
+import { durationMs } from '../duration.ts'
 import { openNode } from '../node-client.ts'
 import { printJson } from '../table.ts'
-
-const unitsMs: Readonly<Record<string, number>> = {
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-}
-
-/** `90s`, `30m`, `12h`, `7d`. */
-function lifetimeMs(text: string): number {
-  const match = /^(\d{1,6})([smhd])$/.exec(text)
-  const unit = unitsMs[match?.[2] ?? '']
-  if (unit === undefined) throw usage(`--ttl ${text}: write a time such as 30m, 12h or 7d`)
-  return Number(match?.[1]) * unit
-}
 
 export const command: Command = {
   synopsis: 'token [create]',
@@ -67,7 +53,7 @@ export const command: Command = {
       role,
       roleCeiling,
       uses,
-      ttlMs: lifetimeMs(args.text('ttl') ?? '24h'),
+      ttlMs: durationMs(args.text('ttl') ?? '24h', '--ttl'),
     })
     if (args.flag('json')) printJson(environment, made)
     else {
