@@ -4,7 +4,7 @@ import { fromUtf8, toHex, utf8 } from '../base/bytes.ts'
 import { describeError, JangadaError } from '../base/errors.ts'
 import { members } from '../core/records/keyspace.ts'
 import { machineIdCandidates } from '../core/trust/machine-id.ts'
-import { featureLevel } from '../node/cluster-core.ts'
+import { featureLevel } from '../core/records/features.ts'
 import {
   type IdentityFiles,
   loadOrMakeKey,

@@ -2,6 +2,7 @@
 import { present } from '../base/assert.ts'
 import { utf8 } from '../base/bytes.ts'
 import { describeError, isJangadaError, JangadaError } from '../base/errors.ts'
+import { featureLevel } from '../core/records/features.ts'
 import { parseMac } from '../core/netboot/hardware.ts'
 import { Agent } from '../node/agent/agent.ts'
 import { Api } from '../node/api/api.ts'
@@ -32,8 +33,6 @@ import { bootArguments, isShuttingDown } from './machine.ts'
 import { rememberedName, stateDisk } from './membership.ts'
 import { keepCertificate } from './renewal.ts'
 
-/** Handing leadership on before stopping saves the cluster an election. */
-const handOverMs = 300
 const linkRetryMs = 1000
 /** The loop's delay is judged over this long, at its 99.9th percentile. */
 const paceWindowMs = 5000
@@ -169,7 +168,8 @@ export class RunningMachine {
     // A restart is told beforehand and loses nothing; a machine that goes down is not waited for.
     const silentForMs = (await isShuttingDown()) ? 0 : plannedSilenceMs
     await this.#agent?.stop({ silentForMs })
-    await this.#handOver()
+    // Who leads says so first, so that the others need not find out.
+    await this.#core?.handOver()
     this.#stop.abort()
     await this.#core?.stop()
     this.#metrics?.close()
@@ -194,6 +194,7 @@ export class RunningMachine {
         metadata: { ...this.#config.metadata },
         durable: this.#durable,
         version: version(),
+        featureLevel,
       },
       pulses: core.pulseSender(),
       memberId: () => core.memberId,
@@ -296,21 +297,6 @@ export class RunningMachine {
       if (mac !== undefined && seen.has(mac)) {
         this.#timeline.record(mac, { kind: 'enrolled' }, this.#clock.wallMs())
       }
-    }
-  }
-
-  /** A leader that stops says so first, so that the others need not find out. */
-  async #handOver(): Promise<void> {
-    const core = this.#core
-    if (core?.office === undefined) return
-    const others = core.voters().filter((id) => id !== core.memberId)
-    const [next] = others
-    if (next === undefined) return
-    try {
-      core.transferTo(next)
-      await sleep(this.#clock, handOverMs)
-    } catch (error) {
-      this.#log.debug('leadership was not handed over', { cause: describeError(error) })
     }
   }
 

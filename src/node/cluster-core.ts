@@ -6,6 +6,7 @@
 import * as Type from 'typebox'
 import { describeError, JangadaError } from '../base/errors.ts'
 import { type ClusterId, type MachineId, machineId, type MemberId, memberId } from '../base/ids.ts'
+import { featureLevel } from '../core/records/features.ts'
 import { machines, members } from '../core/records/keyspace.ts'
 import type { MemberRecord } from '../core/records/schemas.ts'
 import { type Clock, sleep } from '../ports/clock.ts'
@@ -16,6 +17,7 @@ import type { Log } from '../ports/log.ts'
 import type { Metrics } from '../ports/metrics.ts'
 import type { PeerIdentity, StreamAddress, Streams } from '../ports/streams.ts'
 import type { PulseSender } from './agent/pulse.ts'
+import type { QuorumReport } from './controllers/followers.ts'
 import { LeaderOffice } from './controllers/office.ts'
 import type { EnrolContext } from './enrol/context.ts'
 import { writePeers } from './enrol/identity-files.ts'
@@ -25,6 +27,7 @@ import { RefusalLog } from './enrol/refusals.ts'
 import { SecretHolder, sealSecretsFor } from './enrol/secrets.ts'
 import { formatAddress, type KnownMember, parseAddress, toKnownMember } from './member/directory.ts'
 import { follow, RecordView } from './member/follow.ts'
+import { handOver } from './member/hand-over.ts'
 import type { Leadership } from './member/member.ts'
 import type { MemberStore } from './member/member-store.ts'
 import { PulseRelay } from './member/pulse-relay.ts'
@@ -32,14 +35,13 @@ import type { PulseAnswer } from './member/pulse-types.ts'
 import { RemoteStore } from './member/remote-store.ts'
 import { leaveWhenRemoved } from './member/removal.ts'
 import { type MemberSizes, Seat } from './member/seat.ts'
+import { tellStoreMetrics } from './member/store-metrics.ts'
 import { storeMethods } from './member/store-service.ts'
 import { SwitchingStore } from './member/switching-store.ts'
 import { checker } from './member/wire-schemas.ts'
 import type { CallMethods } from './wire/calls.ts'
 import { Door } from './wire/door.ts'
 
-/** Raised with each release that adds commands to the log; see ARCHITECTURE 3, formats. */
-export const featureLevel = 1
 /** A member that heard its leader this lately has records that are at most moments old. */
 const upToDateMs = 1000
 /** A voter that takes longer to bring the leader's word counts as silent. */
@@ -55,6 +57,8 @@ export interface ClusterCoreOptions {
   readonly key: KeyPair
   /** Where this machine's peer door is to listen; the port is the cluster's on every machine. */
   readonly listen: StreamAddress
+  /** The highest level that this binary knows; another one only in tests of mixed versions. */
+  readonly featureLevel?: number
   /** From `peers.json`: members as they were when this machine last ran. */
   readonly peers: readonly Peer[]
   /** The state directory. */
@@ -126,8 +130,9 @@ export class ClusterCore {
       log,
       clusterId,
       machineId: own,
-      featureLevel,
+      featureLevel: options.featureLevel ?? featureLevel,
       memberId: () => this.#seat.memberId,
+      machineOf: (id) => this.#knownMembers().find((known) => known.id === id)?.machineId,
       methods: merge([
         storeMethods(() => this.#seat.store, clock),
         this.#seat.methods(),
@@ -163,7 +168,7 @@ export class ClusterCore {
   }
 
   async start(): Promise<void> {
-    const { clock, log, listen } = this.#options
+    const { clock, log, listen, metrics } = this.#options
     const { signal } = this.#stop
     await this.door.listen(listen)
     // A long log must not keep the machine from pulsing: the rest begins without its member.
@@ -172,6 +177,7 @@ export class ClusterCore {
     void follow({ ...shared, range: this.#keys.range, follower: this.#keys })
     void follow({ ...shared, range: members.range, follower: this.#members })
     void follow({ ...shared, range: machines.range, follower: this.#machines })
+    void tellStoreMetrics({ store: () => this.#seat.store, clock, metrics, signal })
     void leaveWhenRemoved({
       own: () => this.#seat.store,
       others: this.#remote,
@@ -230,6 +236,27 @@ export class ClusterCore {
     own.member.transferTo(id)
   }
 
+  /**
+   * A leader that is about to stop lets the best caught-up voter lead, and waits until it does.
+   * Resolves with who leads now; undefined when this machine did not lead, or nobody took over.
+   * Takes at most `handOverMs`. Never rejects.
+   */
+  async handOver(): Promise<MemberId | undefined> {
+    const own = this.#seat.store
+    if (own === undefined || own.member.leadership.role !== 'leader') return undefined
+    const { clock, log } = this.#options
+    return handOver({ member: own.member, clock, log })
+  }
+
+  /** What the leader sees of the members. Rejects with JGD_NOT_LEADER on others. */
+  quorum(): QuorumReport {
+    const report = this.#office?.quorum()
+    if (report === undefined) {
+      throw new JangadaError('JGD_NOT_LEADER', 'this machine does not lead')
+    }
+    return report
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort()
     this.#office?.leave()
@@ -239,7 +266,7 @@ export class ClusterCore {
 
   #methods(): CallMethods {
     return {
-      calls: new Map([
+      calls: new Map<string, (body: unknown) => Promise<unknown>>([
         [
           'leader.transfer',
           async (body: unknown): Promise<unknown> => {
@@ -247,6 +274,7 @@ export class ClusterCore {
             return {}
           },
         ],
+        ['member.quorum', async (): Promise<unknown> => this.quorum()],
       ]),
       feeds: new Map(),
     }
@@ -262,6 +290,7 @@ export class ClusterCore {
       table: this.relay.table,
       door: () => this.door,
       peerPort: listen.port,
+      featureLevel: this.#options.featureLevel ?? featureLevel,
       sealFor: (machine) => this.#sealFor(machine),
     })
   }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { utf8 } from '../../src/base/bytes.ts'
-import { clusterSettings } from '../../src/core/records/keyspace.ts'
+import { clusterSettings, voting } from '../../src/core/records/keyspace.ts'
 import { stateMachineSafety } from '../sim/invariants/state-machine-safety.ts'
 import { World } from '../sim/world.ts'
 
@@ -23,7 +23,10 @@ t.test('machines whose members were removed see what happens after that', async 
   const { items } = await leader.member.range({ key: clusterSettings.key('cluster') }, 'local')
   const settings = clusterSettings.read(items[0]!)!.value
   const fewer = clusterSettings.put({ ...settings, voters: 1 }, 'cluster')
-  await done(leader.member.transact({ compare: [], then: [fewer], otherwise: [] }))
+  const notAgain = [away!, here!].map(({ id }) =>
+    voting.put({ v: 1, machineId: id, wish: 'client', setMs: 0 }, id),
+  )
+  await done(leader.member.transact({ compare: [], then: [fewer, ...notAgain], otherwise: [] }))
   const config = () => world.leader?.member.member.status().config
   t.equal(await world.runUntil(() => config()?.voters.length === 1, limitMs), true, 'one votes')
   away!.gainPower()

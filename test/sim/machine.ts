@@ -7,6 +7,7 @@ import { describeError } from '../../src/base/errors.ts'
 import { toHex } from '../../src/base/bytes.ts'
 import type { MachineId } from '../../src/base/ids.ts'
 import type { SeededRandom } from '../../src/base/random.ts'
+import { featureLevel } from '../../src/core/records/features.ts'
 import { joinWithToken } from '../../src/node/enrol/join.ts'
 import {
   type IdentityFiles,
@@ -60,6 +61,8 @@ export class SimulatedMachine {
   readonly spec: MachineSpec
   readonly disk: SimulatedDisk
   readonly engine: SimulatedEngine
+  /** Of the binary that the next process runs. */
+  featureLevel = featureLevel
   readonly #around: MachineSurroundings
   readonly #random: SeededRandom
   #process: SimulatedProcess | undefined
@@ -131,6 +134,7 @@ export class SimulatedMachine {
       }),
       board,
       crypto,
+      featureLevel: this.featureLevel,
       log: this.#around.log(this),
       join: (disk) => this.#join(disk, starting),
       onEnd: (reason) => {
@@ -146,6 +150,13 @@ export class SimulatedMachine {
 
   startIfStopped(): void {
     if (this.#hasPower && this.#process === undefined) this.start()
+  }
+
+  /** As `systemctl stop` does; resolves when the process has ended. */
+  async stop(): Promise<void> {
+    const process = this.#process
+    await process?.stop()
+    if (this.#process === process) this.crash()
   }
 
   /** The process dies; kernel, disk and engine live on. */

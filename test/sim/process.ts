@@ -4,6 +4,7 @@
  */
 import { assert } from '../../src/base/assert.ts'
 import { describeError, JangadaError } from '../../src/base/errors.ts'
+import { firstFeatureLevel } from '../../src/core/records/features.ts'
 import { Forwarder } from '../../src/daemon/forward.ts'
 import { Agent } from '../../src/node/agent/agent.ts'
 import type { PulseSender } from '../../src/node/agent/pulse.ts'
@@ -26,6 +27,8 @@ import { SimulatedStreams, type SimulatedSwitchboard } from './streams.ts'
 export const peerPort = 7382
 const pulseTimeoutMs = 1000
 const version = 'simulated'
+/** How long the cluster waits for an agent that was stopped on purpose to come back. */
+const plannedSilenceMs = 15_000
 
 export interface ProcessOptions {
   readonly machine: MachineSpec
@@ -36,6 +39,8 @@ export interface ProcessOptions {
   readonly containers: Containers
   readonly board: SimulatedSwitchboard
   readonly crypto: Crypto
+  /** Of the binary that runs: an older one knows a lower level. */
+  readonly featureLevel: number
   readonly log: LogSink
   /** Who this machine is; resolves when it belongs to the cluster. */
   readonly join: (disk: Disk) => Promise<IdentityFiles>
@@ -83,6 +88,13 @@ export class SimulatedProcess {
 
   start(): void {
     this.#start().catch((error: unknown) => this.#end(describeError(error)))
+  }
+
+  /** What the daemon does when it is asked to stop; then it has ended. */
+  async stop(): Promise<void> {
+    await this.#agent?.stop({ silentForMs: plannedSilenceMs })
+    await this.#core?.handOver()
+    await this.#core?.stop()
   }
 
   /** The kernel resets its connections. */
@@ -147,6 +159,7 @@ export class SimulatedProcess {
       crypto,
       log: this.#log,
       metrics: noMetrics,
+      featureLevel: this.#options.featureLevel,
       methods: [forwarder.methods()],
       onFatal: (reason) => this.#end(reason),
     })
@@ -166,7 +179,7 @@ export class SimulatedProcess {
   }
 
   #makeAgent(core: ClusterCore, files: IdentityFiles, key: KeyPair): Agent {
-    const { machine, clock, entropy, containers } = this.#options
+    const { machine, clock, entropy, containers, featureLevel } = this.#options
     return new Agent({
       machineId: files.machineId,
       clusterId: files.clusterId,
@@ -184,6 +197,8 @@ export class SimulatedProcess {
         metadata: machine.metadata,
         durable: true,
         version,
+        // The first release said nothing of it.
+        ...(featureLevel > firstFeatureLevel ? { featureLevel } : {}),
       },
       pulses: pulsesThrough(core, files.machineId),
       memberId: () => core.memberId,

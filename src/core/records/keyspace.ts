@@ -44,6 +44,10 @@ export const members = under<typeof schemas.memberSchema, [memberId: string]>(
   'members',
   schemas.memberSchema,
 )
+export const voting = under<typeof schemas.votingSchema, [machineId: string]>(
+  'voting',
+  schemas.votingSchema,
+)
 export const authority = under<typeof schemas.authoritySchema, [name: 'authority']>(
   'trust',
   schemas.authoritySchema,
@@ -59,6 +63,14 @@ export const events = under<typeof schemas.eventSchema, [timeAndRandom: string]>
 export const clusterSettings = under<typeof schemas.clusterSettingsSchema, [name: 'cluster']>(
   'settings',
   schemas.clusterSettingsSchema,
+)
+export const quotaLimit = under<typeof schemas.quotaLimitSchema, [name: 'limit']>(
+  'quota',
+  schemas.quotaLimitSchema,
+)
+export const quotaAlarm = under<typeof schemas.quotaAlarmSchema, [name: 'alarm']>(
+  'quota',
+  schemas.quotaAlarmSchema,
 )
 export const images = under<typeof schemas.imageSchema, [name: string]>(
   'images',

@@ -39,6 +39,8 @@ export const machineSchema = Type.Object({
   /** Its state directory survives a restart. */
   durable: Type.Boolean(),
   version: text,
+  /** The highest feature level that its binary knows; absent is the first. */
+  featureLevel: Type.Optional(count),
   liveRestore: Type.Boolean(),
 })
 export type MachineRecord = Type.Static<typeof machineSchema>
@@ -205,6 +207,15 @@ export const memberSchema = Type.Object({
 })
 export type MemberRecord = Type.Static<typeof memberSchema>
 
+/** `/jangada/voting/MACHINE`: what people want of its vote. Without one the cluster chooses. */
+export const votingSchema = Type.Object({
+  v: version,
+  machineId: hexId,
+  wish: Type.Union([Type.Literal('voter'), Type.Literal('client')]),
+  setMs: timeMs,
+})
+export type VotingRecord = Type.Static<typeof votingSchema>
+
 /** `/jangada/trust/authority`. */
 export const authoritySchema = Type.Object({
   v: version,
@@ -250,6 +261,20 @@ export const clusterSettingsSchema = Type.Object({
   status: Type.Union([Type.Literal('full'), Type.Literal('counts'), Type.Literal('off')]),
 })
 export type ClusterSettingsRecord = Type.Static<typeof clusterSettingsSchema>
+
+/** `/jangada/quota/limit`: how much the store's live keys may take. Without one: the default. */
+export const quotaLimitSchema = Type.Object({ v: version, bytes: count, setMs: timeMs })
+export type QuotaLimitRecord = Type.Static<typeof quotaLimitSchema>
+
+/** `/jangada/quota/alarm`: there while the store is full, with what was used when it began. */
+export const quotaAlarmSchema = Type.Object({
+  v: version,
+  sinceMs: timeMs,
+  usedBytes: count,
+  quotaBytes: count,
+  reserveBytes: count,
+})
+export type QuotaAlarmRecord = Type.Static<typeof quotaAlarmSchema>
 
 /** `/jangada/images/NAME`: a system image that machines can boot. */
 export const imageSchema = Type.Object({

@@ -40,7 +40,7 @@ const silentForMsMax = 60_000
 /** What the composition root knows of this machine; the rest is asked of host and engine. */
 export type OwnFacts = Pick<
   MachineFacts,
-  'name' | 'address' | 'keyHash' | 'metadata' | 'durable' | 'version'
+  'name' | 'address' | 'keyHash' | 'metadata' | 'durable' | 'version' | 'featureLevel'
 >
 
 export interface AgentOptions {

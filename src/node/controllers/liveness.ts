@@ -117,14 +117,14 @@ export class LivenessController {
     }
   }
 
-  /** What the other voters have heard: without it, an election would make many look dead. */
+  /** What the others have heard, standbys too: without it, an election would make many look dead. */
   async #collectTables(): Promise<void> {
     const { context, office, table, door } = this.#options
-    const { voters, outgoing } = context.store.member.status().config
+    const { voters, outgoing, learners } = context.store.member.status().config
     const others = context.store
       .knownMembers()
       .filter(({ id }) => id !== context.store.member.id)
-      .filter(({ id }) => voters.includes(id) || outgoing.includes(id))
+      .filter(({ id }) => [...voters, ...outgoing, ...learners].includes(id))
     const asking = others.map(async ({ address }) => {
       try {
         const calls = await door().callsTo(address)

@@ -10,10 +10,12 @@ import { sleep } from '../../ports/clock.ts'
 import type { LeaderJudge } from '../member/pulse-relay.ts'
 import type { Door } from '../wire/door.ts'
 import type { ControllerContext, Office } from './context.ts'
+import type { QuorumReport } from './followers.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { LeaseKeeper } from './leases.ts'
 import { LivenessController } from './liveness.ts'
 import { PlacementController } from './placement.ts'
+import { QuotaAlarm } from './quota.ts'
 import { UnitStates } from './unit-states.ts'
 import { VotersController } from './voters.ts'
 
@@ -25,6 +27,7 @@ export interface OfficeOptions {
   readonly table: PulseTable
   readonly door: () => Door
   readonly peerPort: number
+  readonly featureLevel: number
   readonly sealFor: (machine: MachineId) => Promise<void>
 }
 
@@ -33,6 +36,7 @@ export class LeaderOffice {
   readonly #options: OfficeOptions
   #liveness: LivenessController | undefined
   #leases: LeaseKeeper | undefined
+  #voters: VotersController | undefined
 
   constructor(options: OfficeOptions) {
     this.#options = options
@@ -54,6 +58,11 @@ export class LeaderOffice {
     return leases === undefined ? undefined : (id) => leases.keepAlive(id)
   }
 
+  /** Undefined until the loops run. */
+  quorum(): QuorumReport | undefined {
+    return this.#voters?.quorum()
+  }
+
   applied(command: Command): void {
     this.#leases?.applied(command)
   }
@@ -62,10 +71,11 @@ export class LeaderOffice {
     this.#abort.abort()
     this.#liveness = undefined
     this.#leases = undefined
+    this.#voters = undefined
   }
 
   async #takeOffice(): Promise<void> {
-    const { context, term, table, door, peerPort, sealFor } = this.#options
+    const { context, term, table, door, peerPort, featureLevel, sealFor } = this.#options
     const { signal } = this.#abort
     const tookOfficeMs = context.clock.monotonicMs()
     while (!signal.aborted) {
@@ -95,12 +105,15 @@ export class LeaderOffice {
       office,
       door,
       peerPort,
+      featureLevel,
       runs: (machine) => liveness.runs(machine),
       forgetRuns: (machine) => liveness.forgetRuns(machine),
       sealFor,
     })
+    this.#voters = voters
     voters.start()
     new Housekeeping(context, office).start()
+    new QuotaAlarm(context, office).start()
     context.log.info('in office', { term })
   }
 }

@@ -2,42 +2,44 @@
  * Holds the number of voters, by itself: asks `core/voters` for the next step and takes it. A
  * step that fails is asked for again; every step leaves the cluster able to decide.
  */
+import { assertNever } from '../../base/assert.ts'
 import { describeError } from '../../base/errors.ts'
-import { machineId, type MachineId, type MemberId, memberId } from '../../base/ids.ts'
-import { decideVoters, type VoterMember, type VotersStep } from '../../core/voters/decide.ts'
-import { clusterSettings, machines, members } from '../../core/records/keyspace.ts'
-import type { MachineRecord, MemberRecord } from '../../core/records/schemas.ts'
-import type { MemberStep } from '../../core/raft/types.ts'
+import { machineId, type MachineId, memberId } from '../../base/ids.ts'
+import { features, firstFeatureLevel, levelOfMembers } from '../../core/records/features.ts'
+import { clusterSettings, machines, members, voting } from '../../core/records/keyspace.ts'
+import type { Stored } from '../../core/records/record.ts'
+import type {
+  ClusterSettingsRecord,
+  MachineRecord,
+  MemberRecord,
+  VotingRecord,
+} from '../../core/records/schemas.ts'
+import { decideVoters } from '../../core/voters/decide.ts'
+import { failureDomain } from '../../core/voters/domain.ts'
+import type { VoterMachine, VoterMember, VotersStep, VotersView } from '../../core/voters/view.ts'
 import { sleep } from '../../ports/clock.ts'
-import { formatAddress } from '../member/directory.ts'
 import type { RecordView } from '../member/follow.ts'
-import type { Door } from '../wire/door.ts'
-import { assertInOffice, type ControllerContext, type Office, putEvent, viewOf } from './context.ts'
+import { assertInOffice, putEvent, viewOf } from './context.ts'
+import { Followers, type QuorumReport } from './followers.ts'
+import { type VotersOptions, VotersSteps } from './voters-steps.ts'
 
 const lookEveryMs = 100
-const prepareTimeoutMs = 5000
-/** A learner this many entries behind the leader may vote. */
-const caughtUpEntries = 64
 const defaultTarget = 3
 /** A machine on which a member could not begin is left alone for this long. */
 const avoidMs = 10_000
-
-export interface VotersOptions {
-  readonly context: ControllerContext
-  readonly office: Office
-  readonly door: () => Door
-  readonly peerPort: number
-  /** The member a machine says it runs, once that is sure; see `LivenessController.runs`. */
-  readonly runs: (machine: MachineId) => number | undefined
-  readonly forgetRuns: (machine: MachineId) => void
-  /** The cluster's secrets, sealed to a machine that is about to vote. */
-  readonly sealFor: (machine: MachineId) => Promise<void>
-}
+/** And one whose member took nothing, for longer. */
+const avoidStalledMs = 120_000
+/** What stands in the way for so long is worth an event; a catch-up is over before. */
+const tellWaitingAfterMs = 30_000
 
 export class VotersController {
   readonly #options: VotersOptions
   readonly #machines: RecordView<MachineRecord, [string]>
   readonly #members: RecordView<MemberRecord, [string]>
+  readonly #voting: RecordView<VotingRecord, [string]>
+  readonly #settings: RecordView<ClusterSettingsRecord, ['cluster']>
+  readonly #followers: Followers
+  readonly #steps: VotersSteps
   /**
    * Since when this office has seen each machine's status, on the monotonic clock: records tell
    * it on the wall clock of whoever wrote them, which may be an hour from this one.
@@ -45,26 +47,37 @@ export class VotersController {
   readonly #statusSeen = new Map<string, { readonly status: string; readonly sinceMs: number }>()
   /** Each machine is asked once, and again only after a while. */
   readonly #avoidedUntilMs = new Map<MachineId, number>()
+  #waiting = { why: '', sinceMs: 0, isTold: false }
 
   constructor(options: VotersOptions) {
     this.#options = options
     const { context, office } = options
     this.#machines = viewOf(context, machines, office, () => undefined)
     this.#members = viewOf(context, members, office, () => undefined)
+    this.#voting = viewOf(context, voting, office, () => undefined)
+    this.#settings = viewOf(context, clusterSettings, office, () => undefined)
+    this.#followers = new Followers(context, office)
+    this.#steps = new VotersSteps(options, this.#machines, this.#members)
   }
 
   start(): void {
     void this.#run()
   }
 
+  quorum(): QuorumReport {
+    return this.#followers.report(this.#waiting.why)
+  }
+
   async #run(): Promise<void> {
     const { context, office } = this.#options
+    const views = [this.#machines, this.#members, this.#voting, this.#settings]
     while (!office.signal.aborted) {
       await sleep(context.clock, lookEveryMs, office.signal)
       if (office.signal.aborted) return
-      if (this.#machines.at === undefined || this.#members.at === undefined) continue
+      if (views.some(({ at }) => at === undefined)) continue
       try {
-        await this.#take(decideVoters(await this.#view()))
+        // In one loop with the steps: no member of a lower level can come in between.
+        if (!(await this.#raiseLevel())) await this.#take(decideVoters(this.#view()))
       } catch (error) {
         if (!office.signal.aborted) {
           context.log.info('the voters stay as they are for now', { cause: describeError(error) })
@@ -73,37 +86,55 @@ export class VotersController {
     }
   }
 
-  async #view(): Promise<Parameters<typeof decideVoters>[0]> {
-    const { context, runs } = this.#options
+  #view(): VotersView {
+    const { context } = this.#options
     const status = context.store.member.status()
-    const match = new Map(status.progress.map((progress) => [progress.id, progress.match]))
-    const toMember = (record: MemberRecord): VoterMember => ({
-      id: memberId(record.memberId),
-      machine: machineId(record.machineId),
-      caughtUp: (match.get(memberId(record.memberId)) ?? 0) + caughtUpEntries >= status.commit,
-    })
     return {
       nowMs: context.clock.monotonicMs(),
       self: context.store.member.id,
-      target: await this.#target(),
+      target: this.#setting?.value.voters ?? defaultTarget,
       voters: status.config.voters,
       outgoing: status.config.outgoing,
       learners: status.config.learners,
-      members: this.#members.values.map(toMember),
-      machines: this.#machines.values.map((machine) => ({
-        id: machineId(machine.id),
-        status: machine.status,
-        sinceMs: this.#seenSinceMs(machine),
-        eligible: this.#isEligible(machine),
-        runs: runs(machineId(machine.id)),
-      })),
+      members: this.#members.values.map((record) => this.#toMember(record)),
+      machines: this.#machines.values.map((record) => this.#toMachine(record)),
     }
   }
 
-  #isEligible({ id, roleCeiling, durable }: MachineRecord): boolean {
-    const avoidedUntilMs = this.#avoidedUntilMs.get(machineId(id)) ?? 0
-    const nowMs = this.#options.context.clock.monotonicMs()
-    return roleCeiling === 'voter' && durable && nowMs >= avoidedUntilMs
+  #toMember(record: MemberRecord): VoterMember {
+    const { progress } = this.#options.context.store.member.status()
+    const id = memberId(record.memberId)
+    return {
+      id,
+      machine: machineId(record.machineId),
+      caughtUp: this.#followers.isCaughtUp(id),
+      stalled: this.#followers.isStalled(id),
+      match: progress.find((each) => each.id === id)?.match ?? 0,
+    }
+  }
+
+  #toMachine(record: MachineRecord): VoterMachine {
+    const { context } = this.#options
+    const id = machineId(record.id)
+    const { status, name, durable } = record
+    const knowsWishes = this.#level >= features.votingWishes
+    return {
+      id,
+      name,
+      status,
+      durable,
+      sinceMs: this.#seenSinceMs(record),
+      eligible: this.#isEligible(record),
+      avoided: context.clock.monotonicMs() < (this.#avoidedUntilMs.get(id) ?? 0),
+      domain: failureDomain(record),
+      wish: knowsWishes ? (this.#voting.get(id)?.value.wish ?? 'auto') : 'auto',
+      runs: this.#options.runs(id),
+    }
+  }
+
+  #isEligible({ roleCeiling, durable, featureLevel }: MachineRecord): boolean {
+    const isNewEnough = (featureLevel ?? firstFeatureLevel) >= this.#level
+    return roleCeiling === 'voter' && durable && isNewEnough
   }
 
   #seenSinceMs({ id, status }: MachineRecord): number {
@@ -114,108 +145,85 @@ export class VotersController {
     return sinceMs
   }
 
-  async #target(): Promise<number> {
-    const { store } = this.#options.context
-    const { items } = await store.range({ key: clusterSettings.key('cluster') }, 'local')
-    const item = items[0]
-    return (
-      (item === undefined ? undefined : clusterSettings.read(item)?.value.voters) ?? defaultTarget
-    )
+  get #setting(): Stored<ClusterSettingsRecord> | undefined {
+    return this.#settings.get('cluster')
+  }
+
+  get #level(): number {
+    return this.#setting?.value.featureLevel ?? firstFeatureLevel
   }
 
   async #take(step: VotersStep): Promise<void> {
+    if (step.kind !== 'none') this.#waiting = { why: '', sinceMs: 0, isTold: false }
     switch (step.kind) {
       case 'none':
+        await this.#noteWaiting(step.why)
         return
       case 'addLearner':
-        this.#avoidedUntilMs.set(step.machine, this.#options.context.clock.monotonicMs() + avoidMs)
-        await this.#addLearner(step.machine)
+        this.#avoid(step.machine, avoidMs)
+        await this.#steps.addLearner(step)
         return
       case 'change':
-        await this.#change(step.add, step.remove)
+        for (const id of step.remove) {
+          const machine = this.#members.get(String(id))?.value.machineId
+          const isStalled = machine !== undefined && this.#followers.isStalled(id)
+          if (isStalled) this.#avoid(machineId(machine), avoidStalledMs)
+        }
+        await this.#steps.change(step)
+        return
+      case 'transfer':
+        await this.#steps.transfer(step)
         return
       case 'forget':
-        await this.#forget(step.member)
+        await this.#steps.forget(step.member)
         return
+      default:
+        assertNever(step)
     }
   }
 
-  /** The machine makes its log first: a member in the configuration always has one. */
-  async #addLearner(machine: MachineId): Promise<void> {
-    const { context, door, peerPort, office } = this.#options
-    const record = this.#machines.get(machine)
-    if (record === undefined) return
-    const address = { host: record.value.address, port: peerPort }
-    const { index } = await context.store.member.proposeEmpty()
-    const id = memberId(index)
-    const calls = await door().callsTo(address)
-    assertInOffice(office)
-    const answer = await calls.call('member.prepare', { memberId: id }, prepareTimeoutMs)
-    this.#options.forgetRuns(machine)
-    const incarnation = (answer as { incarnation?: unknown }).incarnation
-    if (typeof incarnation !== 'string') throw new Error('the machine named no incarnation')
-    const member: MemberRecord = {
-      v: 1,
-      memberId: id,
-      machineId: machine,
-      address: formatAddress(address),
-      incarnation,
-      addedMs: context.clock.wallMs(),
-    }
-    const message = `${record.value.name} becomes member ${id}`
-    await context.store.transact({
-      compare: [],
-      then: [
-        members.put(member, String(id)),
-        putEvent(context, { kind: 'member.added', severity: 'info', message, machine }),
-      ],
-      otherwise: [],
-      term: office.term,
-    })
-    await context.store.member.changeMembers({
-      kind: 'simple',
-      steps: [{ kind: 'addLearner', id }],
-    })
+  #avoid(machine: MachineId, forMs: number): void {
+    this.#avoidedUntilMs.set(machine, this.#options.context.clock.monotonicMs() + forMs)
   }
 
-  async #change(add: readonly MemberId[], remove: readonly MemberId[]): Promise<void> {
-    const { context, sealFor } = this.#options
-    for (const id of add) {
+  /** What is not as it should be is told once, when it has stayed so. */
+  async #noteWaiting(why: string): Promise<void> {
+    const nowMs = this.#options.context.clock.monotonicMs()
+    if (this.#waiting.why !== why) this.#waiting = { why, sinceMs: nowMs, isTold: false }
+    const { isTold, sinceMs } = this.#waiting
+    if (why === '' || isTold || nowMs - sinceMs < tellWaitingAfterMs) return
+    this.#waiting = { why, sinceMs, isTold: true }
+    await this.#steps.tell('voters.waiting', why, undefined)
+  }
+
+  /** True when the level was raised: what is decided next is decided under the new one. */
+  async #raiseLevel(): Promise<boolean> {
+    const { context, office, featureLevel } = this.#options
+    const stored = this.#setting
+    if (stored === undefined) return false
+    const { voters, outgoing, learners, learnersNext } = context.store.member.status().config
+    const ids = new Set([...voters, ...outgoing, ...learners, ...learnersNext])
+    const levels = [...ids].map((id) => {
       const machine = this.#members.get(String(id))?.value.machineId
-      if (machine !== undefined) await sealFor(machineId(machine))
-    }
-    const steps: MemberStep[] = [
-      ...add.map((id) => ({ kind: 'addVoter', id }) as const),
-      ...remove.map((id) => ({ kind: 'remove', id }) as const),
-    ]
-    // Unlike a transaction, a change of members carries no term: one decided in an earlier term
-    // of this same machine must not be taken in a later one.
-    assertInOffice(this.#options.office)
-    const isSimple = steps.length === 1
-    await context.store.member.changeMembers(
-      isSimple ? { kind: 'simple', steps } : { kind: 'enterJoint', steps, autoLeave: true },
-    )
-    const names = (ids: readonly MemberId[]): string => ids.join(', ')
-    context.log.info('voters change', { add: names(add), remove: names(remove) })
-  }
-
-  async #forget(id: MemberId): Promise<void> {
-    const { context, office } = this.#options
-    const stored = this.#members.get(String(id))
-    if (stored === undefined) return
-    await context.store.transact({
+      return machine === undefined ? undefined : this.#machines.get(machine)?.value.featureLevel
+    })
+    const level = Math.min(featureLevel, levelOfMembers(levels))
+    if (level <= stored.value.featureLevel) return false
+    assertInOffice(office)
+    const message = `every member knows feature level ${level}: from now on it is the cluster's`
+    const { succeeded, revision } = await context.store.transact({
       compare: [{ target: 'modRevision', key: stored.key, is: '=', to: stored.modRevision }],
       then: [
-        { kind: 'delete', key: stored.key },
-        putEvent(context, {
-          kind: 'member.removed',
-          severity: 'info',
-          message: `member ${id} is gone`,
-          machine: stored.value.machineId,
-        }),
+        clusterSettings.put({ ...stored.value, featureLevel: level }, 'cluster'),
+        putEvent(context, { kind: 'cluster.featureLevel', severity: 'info', message }),
       ],
       otherwise: [],
       term: office.term,
     })
+    if (!succeeded) return true
+    while ((this.#settings.at ?? 0) < revision && !office.signal.aborted) {
+      await sleep(context.clock, 1, office.signal)
+    }
+    return true
   }
 }

@@ -25,6 +25,8 @@ export interface DoorOptions {
   readonly featureLevel: number
   /** 0 while this machine is no member. */
   readonly memberId: () => MemberId
+  /** The machine that a member belongs to, for good; undefined when nobody has told yet. */
+  readonly machineOf: (id: MemberId) => string | undefined
   readonly methods: CallMethods
   /** Takes a consensus stream, or says why not. */
   readonly onRaftStream: (greeted: Greeted) => void
@@ -122,6 +124,13 @@ export class Door {
     if (theirs.clusterId !== this.#options.clusterId) return 'the peer is of another cluster'
     if (theirs.purpose !== 'calls' && theirs.toMemberId !== own) {
       return `the peer looks for member ${theirs.toMemberId}; this one is ${own}`
+    }
+    // A listed machine speaks for its own member only. Of a member that is not known here yet
+    // nobody can tell: its record may be in what it is about to send.
+    const speaker = theirs.purpose === 'calls' ? 0 : theirs.memberId
+    const machine = speaker === 0 ? undefined : this.#options.machineOf(speaker as MemberId)
+    if (machine !== undefined && machine !== theirs.machineId) {
+      return `member ${speaker} is of machine ${machine}, not of ${theirs.machineId}`
     }
     if (this.#accepted.size >= maxAcceptedStreams) return 'too many streams'
     return undefined

@@ -28,11 +28,24 @@ const redialMaxMs = 500
 
 type Purpose = 'control' | 'bulk'
 
+/** What is said once, and not again by itself. */
+const electing: ReadonlySet<FramedMessage['kind']> = new Set([
+  'preVoteRequest',
+  'voteRequest',
+  'timeoutNow',
+])
+
 interface Way {
   stream: Stream | undefined
   /** When the oldest message left that nothing was heard after; undefined when none is. */
   unansweredSinceMs: number | undefined
   dialing: boolean
+  /**
+   * The newest request for a vote, or to stand for election, that came while the way was not
+   * there. Members that only follow have no way to each other, and whoever stands asks once: were
+   * that lost, every election would take two.
+   */
+  held: FramedMessage | undefined
   /** No dial before this time. Grows with each failure, from redialMinMs to redialMaxMs. */
   notBeforeMs: number
   backoffMs: number
@@ -68,6 +81,7 @@ export class RaftTransport {
       const other = purpose === 'bulk' ? this.#way(message.to, 'control').stream : undefined
       if (other === undefined) {
         if (message.kind === 'append') this.#options.onUnreachable(message.to)
+        if (electing.has(message.kind)) way.held = message
         return
       }
       this.#write(this.#way(message.to, 'control'), other, message)
@@ -117,6 +131,7 @@ export class RaftTransport {
         stream: undefined,
         unansweredSinceMs: undefined,
         dialing: false,
+        held: undefined,
         notBeforeMs: 0,
         backoffMs: redialMinMs,
       }
@@ -132,6 +147,7 @@ export class RaftTransport {
     way.dialing = true
     const failed = (error: unknown): void => {
       way.dialing = false
+      way.held = undefined
       way.notBeforeMs = clock.monotonicMs() + way.backoffMs
       way.backoffMs = Math.min(redialMaxMs, way.backoffMs * 2)
       log.debug('no consensus stream', { to: id, purpose, cause: describeError(error) })
@@ -179,6 +195,9 @@ export class RaftTransport {
         this.#options.onUnreachable(id)
       },
     })
+    const { held } = way
+    way.held = undefined
+    if (held !== undefined && way.stream === stream) this.#write(way, stream, held)
   }
 }
 

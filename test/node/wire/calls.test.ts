@@ -67,6 +67,7 @@ async function twoDoors(methods: CallMethods) {
       machineId,
       featureLevel: 1,
       memberId: () => memberId(0),
+      machineOf: () => undefined,
       methods: own,
       onRaftStream: (greeted) => greeted.stream.close(),
     })

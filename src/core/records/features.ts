@@ -1,0 +1,34 @@
+/**
+ * What a release may write, so that the one before it can still run beside it. The cluster's
+ * level is the lowest of its members': the leader raises the setting `featureLevel` once every
+ * member's binary knows the next level, and it never falls. Commands and records of a higher
+ * level are not written before.
+ */
+import type { Command } from '../store/types.ts'
+
+/** The highest level that this binary knows. Raised by a release that adds to the lists below. */
+export const featureLevel = 2
+
+/** Of a member or a machine that has not said: the first release did not say. */
+export const firstFeatureLevel = 1
+
+/** The level that each feature came with. A feature's level never changes. */
+export const features = {
+  /** `/jangada/voting/MACHINE`: what people want of a machine's vote. */
+  votingWishes: 2,
+} as const
+export type Feature = keyof typeof features
+
+/** The level from which on each command may enter the log. */
+export const commandLevels: Readonly<Record<Command['kind'], number>> = {
+  transaction: 1,
+  leaseGrant: 1,
+  leaseRevoke: 1,
+  compact: 1,
+}
+
+/** The level that a cluster with these members may have; no members say nothing. */
+export const levelOfMembers = (levels: readonly (number | undefined)[]): number =>
+  levels.length === 0
+    ? firstFeatureLevel
+    : Math.min(...levels.map((level) => level ?? firstFeatureLevel))

@@ -1,0 +1,70 @@
+/** Giving up the lead in good order: before a stop, and before the leader itself is replaced. */
+import { type MemberId, noMember } from '../../base/ids.ts'
+import type { RaftStatus } from '../../core/raft/types.ts'
+import { type Clock, sleep } from '../../ports/clock.ts'
+import type { Log } from '../../ports/log.ts'
+import type { Member } from './member.ts'
+
+/** Longer than a voter that takes it needs; then another is asked. */
+const attemptMs = 400
+/** All attempts together: whoever stops does not wait longer than this. */
+export const handOverMs = 1500
+const lookMs = 5
+
+/**
+ * Whom to hand over to: of the voters that answer, the one that lacks least. Who was asked
+ * already and did not take it comes last.
+ */
+export function successorOf(
+  { id, config, progress }: Pick<RaftStatus, 'id' | 'config' | 'progress'>,
+  asked: ReadonlySet<MemberId> = new Set(),
+): MemberId | undefined {
+  const able = progress.filter(
+    (each) => each.id !== id && config.voters.includes(each.id) && each.recentlyActive,
+  )
+  return able.toSorted(
+    (a, b) => Number(asked.has(a.id)) - Number(asked.has(b.id)) || b.match - a.match || a.id - b.id,
+  )[0]?.id
+}
+
+export interface HandOverOptions {
+  readonly member: Pick<Member, 'id' | 'leadership' | 'status' | 'transferTo'>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/**
+ * Resolves with the member that leads now, or undefined when nobody took over within
+ * `handOverMs`. Writes that come meanwhile are refused and tried again elsewhere.
+ */
+export async function handOver(options: HandOverOptions): Promise<MemberId | undefined> {
+  const { member, clock, log } = options
+  const endMs = clock.monotonicMs() + handOverMs
+  const asked = new Set<MemberId>()
+  while (clock.monotonicMs() < endMs) {
+    if (member.leadership.role === 'leader') {
+      const to = successorOf(member.status(), asked)
+      if (to === undefined) return undefined
+      asked.add(to)
+      member.transferTo(to)
+    }
+    const next = await newLeader(options, Math.min(endMs, clock.monotonicMs() + attemptMs))
+    if (next === undefined) continue
+    log.info('the lead is handed over', { to: next })
+    return next
+  }
+  log.warn('nobody took the lead over in time')
+  return undefined
+}
+
+async function newLeader(
+  { member, clock }: HandOverOptions,
+  untilMs: number,
+): Promise<MemberId | undefined> {
+  for (;;) {
+    const { role, leader } = member.leadership
+    if (role !== 'leader' && leader !== noMember && leader !== member.id) return leader
+    if (clock.monotonicMs() >= untilMs) return undefined
+    await sleep(clock, lookMs)
+  }
+}
