@@ -65,6 +65,17 @@ t.test('with pre-vote, who comes back disturbs nobody', async (t) => {
   t.match(cluster.leader?.raft.status(), { id: leader.id, term: before })
 })
 
+t.test('who is heard but hears nobody deposes nobody', async (t) => {
+  const cluster = new Cluster(new SeededRandom(5), 3, { preVote: false })
+  const leader = cluster.elect()
+  const { term: before } = leader.raft.status()
+  const deaf = cluster.ids.find((each) => each !== leader.id) as number
+  for (const each of cluster.ids) if (each !== deaf) cluster.cut.add(`${each}>${deaf}`)
+  cluster.runFor(3_000)
+  t.ok(cluster.member(deaf).raft.status().term > before + 3, 'it asked again and again')
+  t.match(leader.raft.status(), { role: 'leader', term: before }, 'and was not listened to')
+})
+
 t.test('a leader cut off from its quorum steps down', async (t) => {
   const cluster = new Cluster(new SeededRandom(3), 3)
   const leader = cluster.elect()

@@ -153,16 +153,14 @@ t.test('a throttled follower is sent a snapshot of what left memory meanwhile', 
   t.match(throttled(), { state: 'replicate', match: 2, next: 5, inflightFull: true })
   lone.member.compact(0)
   t.equal(lone.status.firstIndex, 7)
-  const { term: during, session } = present(lone.last('append', 3), 'an append')
-  lone.receive({ kind: 'heartbeatResponse', from: id(3), term: during, session, readRound: 0 })
+  const sent = present(lone.last('append', 3), 'an append')
+  const told = { from: id(3), term: sent.term, session: sent.session }
+  lone.receive({ kind: 'heartbeatResponse', ...told, readRound: 0 })
   t.match(throttled(), { state: 'snapshot', pendingSnapshot: 6 })
   t.match(
     lone.effects.find((effect) => effect.kind === 'sendSnapshot'),
     { message: { to: 3, snapshot: { index: 6 } } },
   )
-  lone.receive({
-    ...{ kind: 'appendAccepted', from: id(3), term: during, session },
-    match: at(6),
-  })
+  lone.receive({ kind: 'appendAccepted', ...told, match: at(6) })
   t.match(throttled(), { state: 'replicate', match: 6, next: 7 })
 })

@@ -6,10 +6,12 @@ import { Wal } from '../../../src/node/wal/wal.ts'
 import type { Disk, DiskFile } from '../../../src/ports/disk.ts'
 import {
   codeOf,
+  cutFrom,
   entries,
   entry,
   hard,
   identity,
+  indexesOf,
   newDisk,
   open,
   options,
@@ -76,6 +78,25 @@ t.test('segments are let go only once the vote is on disk after them', async (t)
   const { restored } = await open(disk.mount(), small())
   t.match(restored.hardState, { term: 3, vote: 7 }, 'its vote in term 3 is not forgotten')
   t.equal(restored.snapshot.index, 200)
+})
+
+t.test('what a torn write left is gone before anything is written over it', async (t) => {
+  const disk = newDisk()
+  const { wal } = await Wal.create(disk.mount(), identity, options())
+  await wal.append({ entries: [entry(1)] })
+  const used = async (): Promise<number> =>
+    (await disk.mount().readFile(first)).findLastIndex((byte) => byte !== 0) + 1
+  const before = await used()
+  const { wal: again } = await open(disk.mount())
+  await again.append({ entries: [entry(2, 1, 3000)] })
+  const after = await used()
+  await cutFrom(disk.mount(), first, after - 600)
+  t.ok((await used()) > before + 2000, 'most of the second write is there')
+  const { restored } = await open(disk.mount())
+  t.same(indexesOf(restored.entries), [1])
+  // A short frame here would leave the rest of the long one after it, to be read as damage, or
+  // worse: as frames of an entry's own making.
+  t.equal(await used(), before, 'nothing is left of it')
 })
 
 t.test('a sync that failed is not asked again, whatever it would say', async (t) => {

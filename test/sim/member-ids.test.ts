@@ -1,0 +1,34 @@
+import t from 'tap'
+import { stateMachineSafety } from './invariants/state-machine-safety.ts'
+import { World } from './world.ts'
+
+const limitMs = 60_000
+
+/**
+ * A member begins with an empty log, and reads in it how the members changed before its time. Were
+ * its id one that was used and given up, it would find itself voting there, perhaps alone.
+ */
+t.test('a machine whose disk is lost again and again is a new member each time', async (t) => {
+  let world = new World({ seed: 1, invariants: [stateMachineSafety] })
+  for (let seed = 2; world.machines.length !== 3; seed += 1) {
+    world = new World({ seed, invariants: [stateMachineSafety] })
+  }
+  t.ok(await world.begin(), 'the cluster is up')
+  const voters = (): readonly number[] => world.leader?.member.member.status().config.voters ?? []
+  t.ok(await world.runUntil(() => voters().length === 3, limitMs), 'all three vote')
+  const machine = world.machines.find((each) => each !== world.leader?.machine)
+  if (machine === undefined) throw new Error('somebody follows')
+  const id = (): number => machine.process?.core?.memberId ?? 0
+  const given = new Set(voters())
+  for (const time of ['first', 'second', 'third']) {
+    const lost = id()
+    machine.losePower()
+    machine.replaceDisk()
+    machine.gainPower()
+    const votesAgain = (): boolean =>
+      !voters().includes(lost) && voters().length === 3 && voters().includes(id())
+    t.ok(await world.runUntil(votesAgain, limitMs), `after the ${time} loss it votes again`)
+    t.notOk(given.has(id()), `after the ${time} loss, under an id that nobody had`)
+    given.add(id())
+  }
+})
