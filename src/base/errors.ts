@@ -33,6 +33,7 @@ export const errorCodes = {
   JGD_LEASE_UNKNOWN: { status: 404, exit: 1 },
   JGD_OVERLOADED: { status: 503, exit: 1 },
   JGD_KEY_RESERVED: { status: 403, exit: 1 },
+  JGD_STORE_FULL: { status: 507, exit: 1 },
   JGD_MEMBER_CHANGE_PENDING: { status: 409, exit: 1 },
   JGD_SHUTTING_DOWN: { status: 503, exit: 1 },
   // disk

@@ -17,6 +17,7 @@ import type {
   Command,
   EventBatch,
   HistoryAnswer,
+  KeyValue,
   Lease,
   LeaseId,
   LeaseListing,
@@ -86,6 +87,17 @@ export class Store {
   stats(): StoreStats {
     const { revision, floor, liveKeys, liveBytes, historyBytes } = this.#versions
     return { revision, floor, liveKeys, liveBytes, historyBytes, leases: this.#leases.size }
+  }
+
+  /** What the quota counts; cheap, unlike `stats`. */
+  get size(): { readonly liveKeys: number; readonly liveBytes: number; readonly leases: number } {
+    const { liveKeys, liveBytes } = this.#versions
+    return { liveKeys, liveBytes, leases: this.#leases.size }
+  }
+
+  /** As it is now. */
+  get(key: string): KeyValue | undefined {
+    return this.#versions.get(key)
   }
 
   /** Several commands may share a position, as when one log entry carries a batch. */

@@ -103,7 +103,17 @@ export interface StatusHead {
   readonly stale: Staleness
 }
 
+export interface StoreStatus {
+  /** Null when no member says. */
+  readonly usedBytes: number | null
+  /** Without what is kept free for the system. */
+  readonly usersBytes: number | null
+  /** Since when writes are refused because it is full, or nearly; null when they are not. */
+  readonly fullSinceMs: number | null
+}
+
 export interface StatusReport<Unit = UnitRow> extends StatusHead {
+  readonly store: StoreStatus
   readonly members: readonly MemberRow[]
   readonly machines: readonly MachineRow[]
   readonly units: readonly Unit[]

@@ -7,6 +7,7 @@ import { eventRoutes } from './events.ts'
 import { imageRoutes } from './images.ts'
 import { kvRoutes } from './kv.ts'
 import { kvLeaseRoutes } from './kv-leases.ts'
+import { kvQuotaRoutes } from './kv-quota.ts'
 import { kvTxnRoutes } from './kv-txn.ts'
 import { kvWatchRoutes } from './kv-watch.ts'
 import { logRoutes } from './logs.ts'
@@ -34,6 +35,7 @@ export class Api implements ApiHandler {
       ...kvLeaseRoutes(context),
       ...kvWatchRoutes(context),
       ...publicRoutes(context, status),
+      ...kvQuotaRoutes(context),
       ...machineRoutes(context),
       ...unitRoutes(context),
       ...unitWriteRoutes(context),

@@ -108,3 +108,14 @@ export interface KvLeasesAnswer {
   /** There are more: ask again with `after` the last id. */
   readonly more: boolean
 }
+
+/** `GET /v1/kv/quota`, and of `PUT`. */
+export interface KvQuotaAnswer {
+  /** Live keys and values, and about 256 bytes for each key. History comes on top. */
+  readonly usedBytes: number
+  readonly quotaBytes: number
+  /** Of the quota: only the system's own keys may use it. */
+  readonly reserveBytes: number
+  /** Since when the alarm stands; null when it does not. */
+  readonly fullSinceMs: number | null
+}

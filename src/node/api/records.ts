@@ -9,6 +9,7 @@ import type {
   MachineRecord,
   MemberRecord,
   PlacementRecord,
+  QuotaAlarmRecord,
   UnitRecord,
   UnitStateRecord,
 } from '../../core/records/schemas.ts'
@@ -24,6 +25,8 @@ export interface ClusterRecords {
   /** By name, in the order of names. */
   readonly units: ReadonlyMap<string, UnitRecord>
   readonly placements: readonly Stored<PlacementRecord>[]
+  /** While the store is full. */
+  readonly storeFull: QuotaAlarmRecord | undefined
   /** By `machine/unit`. */
   readonly states: ReadonlyMap<string, UnitStateRecord>
 }
@@ -96,6 +99,7 @@ async function readOnce(store: Reader, consistency: Consistency): Promise<Cluste
   const units = await read<UnitRecord>(keyspace.units)
   const placements = await read<PlacementRecord>(keyspace.placements)
   const states = await read<UnitStateRecord>(keyspace.states)
+  const [alarm] = await read<QuotaAlarmRecord>(keyspace.quotaAlarm)
   const [settings] = first.items
   return {
     revision: at,
@@ -104,6 +108,7 @@ async function readOnce(store: Reader, consistency: Consistency): Promise<Cluste
     members: members.map(({ value }) => value),
     units: new Map(units.map(({ value }) => [value.name, value])),
     placements,
+    storeFull: alarm?.value,
     states: new Map(states.map(({ value }) => [`${value.machine}/${value.unit}`, value])),
   }
 }

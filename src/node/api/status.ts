@@ -4,7 +4,7 @@
  */
 import { isJangadaError } from '../../base/errors.ts'
 import type { MemberView } from '../member/store-access.ts'
-import type { PublicEvent, StatusCounts, StatusHead, StatusReport } from './answers.ts'
+import type { PublicEvent, StatusCounts, StatusHead, StatusReport, StoreStatus } from './answers.ts'
 import type { ApiContext } from './context.ts'
 import { type ClusterRecords, cutOff, readCluster, readEvents } from './records.ts'
 import { bootRow, eventRow, machineRows, memberRows, stalenessOf, unitRows } from './rows.ts'
@@ -106,6 +106,7 @@ export function statusReport(context: ApiContext, seen: Seen): StatusReport {
   const { records, view, events } = seen
   return {
     ...head(context, seen),
+    store: storeStatus(seen),
     members: memberRows(records, view),
     machines: machineRows(records),
     units: unitRows(records),
@@ -113,6 +114,12 @@ export function statusReport(context: ApiContext, seen: Seen): StatusReport {
     boots: context.bootTimeline().map(bootRow),
   }
 }
+
+const storeStatus = ({ records, view: { room } }: Seen): StoreStatus => ({
+  usedBytes: room?.usedBytes ?? null,
+  usersBytes: room === undefined ? null : room.quotaBytes - room.reserveBytes,
+  fullSinceMs: records.storeFull?.sinceMs ?? null,
+})
 
 export function statusCounts(context: ApiContext, seen: Seen): StatusCounts {
   const { records } = seen

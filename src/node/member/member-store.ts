@@ -20,6 +20,8 @@ import { CommandStore } from './command-store.ts'
 import { type KnownMember, readMembers } from './directory.ts'
 import { noQuorum, refused } from './errors.ts'
 import type { Member } from './member.ts'
+import type { Committed } from './proposals.ts'
+import { QuotaGate } from './quota-gate.ts'
 import type { Consistency, MemberView, WatchRequest } from './store-access.ts'
 
 /** A write waits this long for somebody to lead. */
@@ -44,6 +46,7 @@ export const readAlive = (answer: unknown): boolean =>
   (answer as { alive?: unknown } | null)?.alive === true
 
 export class MemberStore extends CommandStore {
+  readonly gate: QuotaGate
   readonly #member: Member
   readonly #door: () => Door
   readonly #clock: Clock
@@ -55,6 +58,7 @@ export class MemberStore extends CommandStore {
     this.#door = options.door
     this.#clock = options.clock
     this.#keeper = options.keeper
+    this.gate = new QuotaGate(() => this.#member.store, options.clock)
   }
 
   get member(): Member {
@@ -104,6 +108,7 @@ export class MemberStore extends CommandStore {
       revision: store.revision,
       voters: [...new Set([...voters, ...outgoing])],
       leaderMachine: this.knownMembers().find((known) => known.id === leader)?.machineId,
+      room: this.gate.room(),
     })
   }
 
@@ -115,6 +120,16 @@ export class MemberStore extends CommandStore {
 
   addressOf(id: MemberId): StreamAddress | undefined {
     return this.knownMembers().find((known) => known.id === id)?.address
+  }
+
+  /**
+   * Into this member's own log, if it leads and there is room. Rejects as `Member.propose`, or
+   * with JGD_STORE_FULL.
+   */
+  async proposeHere(command: Command): Promise<Committed> {
+    // Who does not lead refuses anyway, and may be too far behind to say why.
+    if (this.#member.leadership.role === 'leader') this.gate.check(command)
+    return this.#member.propose(command)
   }
 
   /** Waits for a leader; a guarded command goes nowhere else than this member's own log. */
@@ -138,7 +153,7 @@ export class MemberStore extends CommandStore {
   async #proposeOnce(command: Command, guarded: boolean): Promise<ApplyResult> {
     const { leader, role } = this.#member.leadership
     if (role === 'leader' || guarded) {
-      const { result } = await this.#member.propose(command)
+      const { result } = await this.proposeHere(command)
       if (result === undefined) throw new JangadaError('JGD_INTERNAL', 'a command has a result')
       return result
     }

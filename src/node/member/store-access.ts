@@ -26,7 +26,8 @@ export interface StoreAccess {
   /**
    * Commits and applies, forwarding to the leader when need be; a transaction with a `term` is
    * never forwarded. Rejects with JGD_NO_QUORUM or JGD_NOT_LEADER (nothing happened),
-   * JGD_STALE_TERM, JGD_OVERLOADED, JGD_TOO_LARGE, or JGD_OUTCOME_UNKNOWN (it may yet happen).
+   * JGD_STALE_TERM, JGD_OVERLOADED, JGD_TOO_LARGE, JGD_STORE_FULL, or JGD_OUTCOME_UNKNOWN (it
+   * may yet happen).
    */
   transact(transaction: Transaction): Promise<TransactionResult>
   /** Rejects with JGD_NO_QUORUM when linearizable and no quorum answers, or JGD_COMPACTED. */
@@ -56,6 +57,13 @@ export interface WatchRequest {
   readonly fromRevision: Revision
 }
 
+/** How full the store is. Users may use the quota without the reserve, the system all of it. */
+export interface StoreRoom {
+  readonly usedBytes: number
+  readonly quotaBytes: number
+  readonly reserveBytes: number
+}
+
 /** What a member knows of its own place. Clients learn the same from the member they ask. */
 export interface MemberView {
   readonly memberId: MemberId | undefined
@@ -70,4 +78,6 @@ export interface MemberView {
   readonly voters: readonly MemberId[]
   /** The leader's machine; undefined when no leader is known. */
   readonly leaderMachine: string | undefined
+  /** Undefined from a member of an earlier version, or when no member answers. */
+  readonly room?: StoreRoom
 }

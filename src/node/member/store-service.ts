@@ -3,7 +3,13 @@ import { JangadaError } from '../../base/errors.ts'
 import { type Clock, sleep } from '../../ports/clock.ts'
 import type { CallMethods } from '../wire/calls.ts'
 import type { MemberStore } from './member-store.ts'
-import { checkLease, checkLeaseList, checkPropose, checkRangeCall, checkWatch } from './wire-schemas.ts'
+import {
+  checkLease,
+  checkLeaseList,
+  checkPropose,
+  checkRangeCall,
+  checkWatch,
+} from './wire-schemas.ts'
 
 /** A member that is behind what the asker has seen waits this long, then declines. */
 const catchUpMs = 500
@@ -34,7 +40,7 @@ export function storeMethods(store: () => MemberStore | undefined, clock: Clock)
         'store.propose',
         async (body: unknown): Promise<unknown> => {
           // Only the leader's own log: a member that forwarded again could go in a circle.
-          const { result } = await present().member.propose(checkPropose(body))
+          const { result } = await present().proposeHere(checkPropose(body))
           return result
         },
       ],

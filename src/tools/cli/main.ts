@@ -59,6 +59,7 @@ const groups: Readonly<Record<string, readonly Entry[]>> = {
   'Blank machines and the lab': [
     entry('image ls', 'List system images', () => import('./commands/image-ls.ts')),
     entry('image import', 'Import a system image', () => import('./commands/image-import.ts')),
+    entry('kv quota', 'How full the store is', () => import('./commands/kv-quota.ts')),
     entry('image build', 'Build a system image', () => import('./commands/image-build.ts')),
     entry('image rm', 'Remove a system image', () => import('./commands/image-rm.ts')),
     entry('rack', 'A cluster on one computer', () => import('./commands/rack.ts')),

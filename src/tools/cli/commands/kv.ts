@@ -1,6 +1,6 @@
 import { anyNumber, type Command, nodeOptions, usage } from '../command.ts'
 
-const actions = ['ls', 'get', 'put', 'del', 'cas', 'txn', 'watch', 'lease']
+const actions = ['ls', 'get', 'put', 'del', 'cas', 'txn', 'watch', 'lease', 'quota']
 
 export const command: Command = {
   synopsis: 'kv ACTION …',
@@ -13,7 +13,8 @@ export const command: Command = {
     '  kv cas KEY VALUE --expect OLD         writes only if the value is OLD\n' +
     '  kv txn FILE                           a transaction, written as JSON\n' +
     '  kv watch KEY                          prints changes as they happen\n' +
-    '  kv lease grant|keepalive|revoke|ls    keys that end unless somebody keeps them\n\n' +
+    '  kv lease grant|keepalive|revoke|ls    keys that end unless somebody keeps them\n' +
+    '  kv quota [SIZE]                       how full the store is, and may get\n\n' +
     'Values are UTF-8 text; any other bytes are written as base64. Keys under /jangada/ are the\n' +
     "system's own and are not written here. Each action has its own --help; docs/kv.md has the\n" +
     'same for programs.',

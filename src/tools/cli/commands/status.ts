@@ -1,7 +1,7 @@
 import type { StatusReport } from '../../../node/api/answers.ts'
 import { type Command, nodeOptions } from '../command.ts'
 import { openNode } from '../node-client.ts'
-import { agoText, formatColumns, printJson } from '../table.ts'
+import { agoText, formatColumns, printJson, sizeText } from '../table.ts'
 
 const eventsShown = 5
 
@@ -21,6 +21,15 @@ export const command: Command = {
   },
 }
 
+const fullText =
+  'the store is full, or nearly: writes that need more are refused; jangada kv quota says more'
+
+function storeText({ store: { usedBytes, usersBytes, fullSinceMs } }: StatusReport): string {
+  const full = fullSinceMs === null ? '' : ', FULL'
+  if (usedBytes === null || usersBytes === null) return `no member says${full}`
+  return `${sizeText(usedBytes)} of ${sizeText(usersBytes)}${full}`
+}
+
 function summary(status: StatusReport, nowMs: number): string {
   const { node, leader, members, machines, units, events } = status
   const voters = members.filter(({ role }) => role === 'voter')
@@ -35,9 +44,11 @@ function summary(status: StatusReport, nowMs: number): string {
     ['voters', `${voters.map(({ name }) => name).join(', ')} (${quorum}, term ${status.term})`],
     ['machines', `${ready.length} of ${machines.length} ready`],
     ['units', `${running.length} of ${wanted.length} running`],
+    ['store', storeText(status)],
     ['revision', String(status.revision)],
   ]
   const troubles = [
+    ...(status.store.fullSinceMs === null ? [] : [fullText]),
     ...machines.filter(({ status: is }) => is === 'lost').map(({ name }) => `${name} is lost`),
     ...wanted
       .filter(({ active }) => active !== 'active')
