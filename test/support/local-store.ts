@@ -9,12 +9,15 @@ import { Store } from '../../src/core/store/store.ts'
 import type { ApplyResult, Command, Operation } from '../../src/core/store/types.ts'
 import { refused } from '../../src/node/member/errors.ts'
 import type { MemberView, StoreAccess } from '../../src/node/member/store-access.ts'
+import { QuotaGate } from '../../src/node/member/quota-gate.ts'
 import { WatchHub } from '../../src/node/member/watch-hub.ts'
+import { systemClock } from '../../src/platform/clock.ts'
 import { kernelEntropy } from '../../src/platform/entropy.ts'
 
 export class LocalStore implements StoreAccess {
   readonly store = new Store()
   readonly #hub = new WatchHub(() => this.store)
+  readonly #gate = new QuotaGate(() => this.store, systemClock())
   readonly #entropy = kernelEntropy()
   readonly #leases = new Set<string>()
   /** Log position: one command an entry. */
@@ -52,6 +55,7 @@ export class LocalStore implements StoreAccess {
 
   transact: StoreAccess['transact'] = async (transaction) => {
     this.#requireQuorum()
+    this.#gate.check({ kind: 'transaction', transaction })
     const result = this.apply({ kind: 'transaction', transaction })
     if (result.kind !== 'transaction') throw new Error(`a ${result.kind} for a transaction`)
     return result
@@ -93,7 +97,7 @@ export class LocalStore implements StoreAccess {
 
   view: StoreAccess['view'] = async () => {
     this.#requireReachable()
-    return { ...this.leadership, revision: this.store.revision }
+    return { room: this.#gate.room(), ...this.leadership, revision: this.store.revision }
   }
 
   #requireQuorum(): void {

@@ -1,6 +1,7 @@
 /** Keys through the API: what is written, read, refused, and how each is told. */
 import t from 'tap'
 import { utf8 } from '../../../src/base/bytes.ts'
+import { quotaAlarm } from '../../../src/core/records/keyspace.ts'
 import { createToken } from '../../../src/node/enrol/tokens.ts'
 import type { ApiRequest } from '../../../src/node/api/messages.ts'
 import { ids, machine, makeNode, type Answer, type Node } from './fixture.ts'
@@ -303,4 +304,31 @@ t.test('many leases are listed page by page', async (t) => {
   t.match([first.leases.length, first.more], [1000, true])
   const rest = (await node.ask('GET', `/v1/kv/leases?after=${first.leases.at(-1).id}`)).value
   t.match(rest, { leases: [{ id: 'l1000' }], more: false })
+})
+
+t.test('the quota is shown, set by admins, and kept', async (t) => {
+  const node = await makeNode()
+  const { ask } = node
+  const mib = 1_048_576
+  const first = (await ask('GET', '/v1/kv/quota')).value
+  t.match(first, { quotaBytes: 1024 * mib, reserveBytes: 64 * mib, fullSinceMs: null })
+  t.ok(first.usedBytes > 1000 && first.usedBytes < 100_000)
+  const writer = await tokenOf(node, 'deploy')
+  const small = { quotaBytes: mib }
+  t.equal(codeOf(await ask('PUT', '/v1/kv/quota', small, writer)), 'JGD_FORBIDDEN')
+  t.equal(codeOf(await ask('PUT', '/v1/kv/quota', { quotaBytes: 1000 })), 'JGD_BAD_REQUEST')
+  t.match((await ask('PUT', '/v1/kv/quota', small)).value, { quotaBytes: mib })
+  t.equal((await put(node, 'large', 'x'.repeat(800_000))).status, 200)
+  const refused = await put(node, 'more', 'x'.repeat(200_000))
+  t.match(refused, {
+    status: 507,
+    value: { error: { code: 'JGD_STORE_FULL', hint: /kv del/, details: { quotaBytes: mib } } },
+  })
+  t.equal((await ask('DELETE', '/v1/kv?key=large')).value.deleted, 1)
+  t.equal((await put(node, 'more', 'x'.repeat(200_000))).status, 200)
+  const alarm = { v: 1, sinceMs: 7, usedBytes: 1, quotaBytes: mib, reserveBytes: 1 } as const
+  node.store.put(quotaAlarm.put(alarm, 'alarm'))
+  t.equal((await ask('GET', '/v1/kv/quota')).value.fullSinceMs, 7)
+  const usersBytes = mib - mib / 8
+  t.match((await ask('GET', '/v1/status')).value.store, { usersBytes, fullSinceMs: 7 })
 })

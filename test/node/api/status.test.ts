@@ -81,7 +81,7 @@ t.test('everybody is told the same of one revision', async (t) => {
     machineId: ids.n2,
     name: 'n2',
     store: Object.assign(Object.create(node.store), {
-      view: async () => ({ ...follower, revision: node.store.store.revision }),
+      view: async () => ({ ...(await node.store.view()), ...follower }),
     }),
   })
   const answer = await other.handle(request({ ...plain, path: '/status' }), AbortSignal.abort())

@@ -2,6 +2,7 @@
 import t from 'tap'
 import { fromUtf8, utf8 } from '../../../src/base/bytes.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
+import { quotaAlarm } from '../../../src/core/records/keyspace.ts'
 import { openHttpClient } from '../../../src/platform/http-client.ts'
 import type { ClientResponse } from '../../../src/ports/http-client.ts'
 import { makeDesk } from './fixture.ts'
@@ -201,4 +202,18 @@ t.test('a watch that cannot begin says why', async (t) => {
   node.store.apply({ kind: 'compact', revision: node.store.store.revision })
   t.match(await say('kv watch a --revision 1'), { code: 1, err: /JGD_COMPACTED/ })
   t.match(await say('kv watch a --revision 9999'), { code: 1, err: /JGD_FUTURE_REVISION/ })
+})
+
+t.test('the quota, and what status says of a full store', async (t) => {
+  const { node, say } = await makeDesk(t)
+  t.match((await say('kv quota')).out, /quota +1\.0 GiB\n.*system alone +64\.0 MiB\nfull +no\n/)
+  t.match((await say('kv quota 8MiB')).out, /quota +8\.0 MiB/)
+  t.match((await say('status')).out, /store +\d+\.\d KiB of 7\.0 MiB\n/)
+  t.match(await say('kv quota much'), { code: 2, err: /write a size such as 512MiB/ })
+  const room = { usedBytes: 1, quotaBytes: 2, reserveBytes: 1 }
+  node.store.put(quotaAlarm.put({ v: 1, sinceMs: Date.now() - 5000, ...room }, 'alarm'))
+  t.match((await say('kv quota')).out, /full +since 5s ago/)
+  const { out } = await say('status')
+  t.match(out, /of 7\.0 MiB, FULL\n/)
+  t.match(out, /not as it should be:\n  the store is full, or nearly/)
 })
