@@ -35,6 +35,7 @@ export const errorCodes = {
   JGD_KEY_RESERVED: { status: 403, exit: 1 },
   JGD_STORE_FULL: { status: 507, exit: 1 },
   JGD_MEMBER_CHANGE_PENDING: { status: 409, exit: 1 },
+  JGD_FEATURE_LEVEL: { status: 409, exit: 1 },
   JGD_SHUTTING_DOWN: { status: 503, exit: 1 },
   // disk
   JGD_WAL_DAMAGED: { status: 500, exit: 1 },

@@ -225,6 +225,7 @@ export class RunningMachine {
       },
       renew: (peer, request) => forwarder.renew(peer, request),
       transferLeader: (to) => forwarder.transferLeader(to),
+      quorum: () => core.quorum(),
       unitLogs: forwarder.unitLogs,
       bootTimeline: () => this.#timeline.entries(),
       bootRoutes: async (request) => {

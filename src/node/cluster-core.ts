@@ -17,7 +17,7 @@ import type { Log } from '../ports/log.ts'
 import type { Metrics } from '../ports/metrics.ts'
 import type { PeerIdentity, StreamAddress, Streams } from '../ports/streams.ts'
 import type { PulseSender } from './agent/pulse.ts'
-import type { QuorumReport } from './controllers/followers.ts'
+import { type QuorumReport, quorumReportSchema } from './controllers/quorum-report.ts'
 import { LeaderOffice } from './controllers/office.ts'
 import type { EnrolContext } from './enrol/context.ts'
 import { writePeers } from './enrol/identity-files.ts'
@@ -27,6 +27,7 @@ import { RefusalLog } from './enrol/refusals.ts'
 import { SecretHolder, sealSecretsFor } from './enrol/secrets.ts'
 import { formatAddress, type KnownMember, parseAddress, toKnownMember } from './member/directory.ts'
 import { follow, RecordView } from './member/follow.ts'
+import { noQuorum } from './member/errors.ts'
 import { handOver } from './member/hand-over.ts'
 import type { Leadership } from './member/member.ts'
 import type { MemberStore } from './member/member-store.ts'
@@ -46,9 +47,11 @@ import { Door } from './wire/door.ts'
 const upToDateMs = 1000
 /** A voter that takes longer to bring the leader's word counts as silent. */
 const pulseTimeoutMs = 1000
+const quorumTimeoutMs = 2000
 /** A log that takes longer to read is read while everything else already runs. */
 const seatWaitMs = 500
 
+const checkQuorum = checker(quorumReportSchema)
 const checkTransfer = checker(Type.Object({ to: Type.Integer({ minimum: 1 }) }))
 
 export interface ClusterCoreOptions {
@@ -248,13 +251,20 @@ export class ClusterCore {
     return handOver({ member: own.member, clock, log })
   }
 
-  /** What the leader sees of the members. Rejects with JGD_NOT_LEADER on others. */
-  quorum(): QuorumReport {
+  /** What the leader, here or elsewhere, sees of the members. Rejects with JGD_NO_QUORUM. */
+  async quorum(): Promise<QuorumReport> {
+    const { leader, memberId: own } = await this.store.view()
+    if (leader !== undefined && leader === own) return this.#ownQuorum()
+    const address = this.#knownMembers().find(({ id }) => id === leader)?.address
+    if (address === undefined) throw noQuorum('quorum')
+    const calls = await this.door.callsTo(address)
+    return checkQuorum(await calls.call('member.quorum', {}, quorumTimeoutMs))
+  }
+
+  #ownQuorum(): QuorumReport {
     const report = this.#office?.quorum()
-    if (report === undefined) {
-      throw new JangadaError('JGD_NOT_LEADER', 'this machine does not lead')
-    }
-    return report
+    if (report !== undefined) return report
+    throw new JangadaError('JGD_NOT_LEADER', 'this machine is not in office')
   }
 
   async stop(): Promise<void> {
@@ -274,7 +284,7 @@ export class ClusterCore {
             return {}
           },
         ],
-        ['member.quorum', async (): Promise<unknown> => this.quorum()],
+        ['member.quorum', async (): Promise<unknown> => this.#ownQuorum()],
       ]),
       feeds: new Map(),
     }

@@ -223,6 +223,7 @@ export class SimulatedProcess {
       enrol: (request, remoteAddress) => forwarder.enrol(request, remoteAddress),
       renew: (peer, request) => forwarder.renew(peer, request),
       transferLeader: (to) => forwarder.transferLeader(to),
+      quorum: () => core.quorum(),
       unitLogs: noLogs,
       bootTimeline: () => [],
     })

@@ -11,6 +11,7 @@ import { assert } from '../../base/assert.ts'
 import type { MemberId } from '../../base/ids.ts'
 import { compareCosts, type Cost, costOf, Standing } from './standing.ts'
 import {
+  largestOdd,
   majorityOf,
   standbysMax,
   type VoterMachine,
@@ -299,7 +300,5 @@ const without = (ids: readonly MemberId[], ...out: readonly MemberId[]): MemberI
 
 const machinesOf = (standing: Standing, ids: readonly MemberId[]): VoterMachine[] =>
   ids.flatMap((id) => standing.machineOf(id) ?? [])
-
-const largestOdd = (n: number): number => (n % 2 === 1 ? n : Math.max(1, n - 1))
 
 const number = (voters: number): string => (voters === 1 ? '1 voter' : `${voters} voters`)

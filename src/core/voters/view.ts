@@ -79,3 +79,6 @@ export const majorityOf = (voters: number): number => Math.floor(voters / 2) + 1
 
 /** How many voters may be away while the others can still decide. */
 export const mayLose = (voters: number): number => (voters === 0 ? 0 : voters - majorityOf(voters))
+
+/** Of so many machines, so many may vote: an even number can lose no more than one fewer. */
+export const largestOdd = (n: number): number => (n % 2 === 1 ? n : Math.max(1, n - 1))

@@ -237,8 +237,54 @@ export interface EventsAnswer extends Listing {
   readonly events: readonly PublicEvent[]
 }
 
+/** What people want of a machine's vote; `auto` leaves it to the cluster. */
+export type VotingWish = 'auto' | 'voter' | 'client'
+
+export interface MemberDetails extends MemberRow {
+  readonly status: MachineRecord['status']
+  readonly wish: VotingWish
+}
+
 export interface MembersAnswer extends Listing {
-  readonly members: readonly MemberRow[]
+  readonly members: readonly MemberDetails[]
+}
+
+/** `POST /v1/members/MACHINE/wish`. */
+export interface WishAnswer {
+  readonly id: string
+  readonly name: string
+  readonly wish: VotingWish
+  /** What it is now; the leader carries the wish out. */
+  readonly role: 'voter' | 'learner' | 'client'
+}
+
+export interface QuorumRow {
+  readonly id: number
+  readonly name: string
+  readonly role: 'voter' | 'learner'
+  readonly isLeader: boolean
+  /** These are null while no leader tells. */
+  readonly answers: boolean | null
+  readonly silentMs: number | null
+  readonly behindMs: number | null
+  readonly behindEntries: number | null
+}
+
+/** `GET /v1/quorum`. */
+export interface QuorumAnswer extends Listing {
+  /** One line for people. */
+  readonly words: string
+  readonly voters: number
+  /** As many as asked for; the cluster holds them as far as it has machines. */
+  readonly asked: number
+  /** How many must agree. */
+  readonly majority: number
+  /** How many more may be lost; negative while writes wait, null while no leader tells. */
+  readonly canLose: number | null
+  readonly featureLevel: number
+  /** What the leader would do and cannot yet; empty when all is as it should be. */
+  readonly waiting: string
+  readonly members: readonly QuorumRow[]
 }
 
 export type TokenRow = Omit<TokenRecord, 'v' | 'secretHash'>

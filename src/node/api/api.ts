@@ -15,6 +15,7 @@ import { machineRoutes } from './machines.ts'
 import { memberRoutes } from './members.ts'
 import { type ApiHandler, type ApiRequest, type ApiResponse, json } from './messages.ts'
 import { bootRoute, publicRoutes } from './public.ts'
+import { quorumRoutes } from './quorum.ts'
 import { Router } from './router.ts'
 import { StatusSource } from './status.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -34,8 +35,8 @@ export class Api implements ApiHandler {
       ...kvTxnRoutes(context),
       ...kvLeaseRoutes(context),
       ...kvWatchRoutes(context),
-      ...publicRoutes(context, status),
       ...kvQuotaRoutes(context),
+      ...publicRoutes(context, status),
       ...machineRoutes(context),
       ...unitRoutes(context),
       ...unitWriteRoutes(context),
@@ -45,6 +46,7 @@ export class Api implements ApiHandler {
       ...eventRoutes(context),
       ...imageRoutes(context),
       ...memberRoutes(context),
+      ...quorumRoutes(context),
     ])
   }
 

@@ -6,6 +6,7 @@ import type { Entropy } from '../../ports/entropy.ts'
 import type { Log } from '../../ports/log.ts'
 import type { PeerIdentity } from '../../ports/streams.ts'
 import type { StoredImage } from '../assets/assets.ts'
+import type { QuorumReport } from '../controllers/quorum-report.ts'
 import type { BootTimelineEntry } from '../bootd/boot-step.ts'
 import type { BootRoutes } from '../bootd/http.ts'
 import type { EnrolAnswer, EnrolRequest, RenewRequest } from '../enrol/messages.ts'
@@ -36,6 +37,8 @@ export interface ApiContext {
   ) => Promise<{ readonly certificatePem: string }>
   /** Resolves once another member leads. Rejects with JGD_NO_QUORUM or JGD_CONFLICT. */
   readonly transferLeader: (to: MachineId) => Promise<void>
+  /** As the leader sees the members. Rejects with JGD_NO_QUORUM, or when it does not answer. */
+  readonly quorum: () => Promise<QuorumReport>
   readonly unitLogs: UnitLogs
   /** Of the machines that this node has booted. */
   readonly bootTimeline: () => readonly BootTimelineEntry[]

@@ -4,6 +4,7 @@ import type { ProgressStatus } from '../../core/raft/types.ts'
 import { CommitTimes } from '../../core/voters/commit-times.ts'
 import { sleep } from '../../ports/clock.ts'
 import type { ControllerContext, Office } from './context.ts'
+import type { FollowerReport, QuorumReport } from './quorum-report.ts'
 
 const lookEveryMs = 100
 /** Every heartbeat is answered, so that many of them went unanswered by then. */
@@ -13,26 +14,6 @@ const stalledAfterMs = 60_000
 const stalledInSnapshotAfterMs = 600_000
 /** A learner this many entries behind the leader may vote. */
 const caughtUpEntries = 64
-
-export interface FollowerReport {
-  readonly memberId: number
-  readonly votes: boolean
-  readonly answers: boolean
-  readonly silentMs: number
-  readonly behindMs: number
-  readonly isAtLeast: boolean
-  readonly behindEntries: number
-}
-
-/** What `jangada quorum` is made of. */
-export interface QuorumReport {
-  readonly leader: number
-  readonly term: number
-  readonly isJoint: boolean
-  readonly members: readonly FollowerReport[]
-  /** What the leader would do and cannot yet, in words; empty when all is as it should be. */
-  readonly waiting: string
-}
 
 interface Seen {
   readonly match: number

@@ -20,7 +20,8 @@ import type { VoterMachine, VoterMember, VotersStep, VotersView } from '../../co
 import { sleep } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { assertInOffice, putEvent, viewOf } from './context.ts'
-import { Followers, type QuorumReport } from './followers.ts'
+import { Followers } from './followers.ts'
+import type { QuorumReport } from './quorum-report.ts'
 import { type VotersOptions, VotersSteps } from './voters-steps.ts'
 
 const lookEveryMs = 100

@@ -1,5 +1,6 @@
 /** One node's API over a real store with a real cluster's first records, asked without a server. */
 import { fromUtf8, toHex, utf8 } from '../../../src/base/bytes.ts'
+import { JangadaError } from '../../../src/base/errors.ts'
 import { machineId, type MachineId } from '../../../src/base/ids.ts'
 import * as keyspace from '../../../src/core/records/keyspace.ts'
 import type {
@@ -85,6 +86,9 @@ export async function makeNode(changes: Partial<ApiContext> = {}): Promise<Node>
     },
     renew: async (peer) => ({ certificatePem: `for ${peer.machineId}` }),
     transferLeader: async () => undefined,
+    quorum: async () => {
+      throw new JangadaError('JGD_NO_QUORUM', 'nobody leads here')
+    },
     unitLogs: noLogs,
     bootTimeline: () => [],
     ...changes,

@@ -1,0 +1,164 @@
+/** Who votes, as typed: lists, words, wishes, and what is refused. */
+import type { Test } from 'tap'
+import t from 'tap'
+import { memberId } from '../../../src/base/ids.ts'
+import { clusterSettings, members, voting } from '../../../src/core/records/keyspace.ts'
+import type { ClusterSettingsRecord } from '../../../src/core/records/schemas.ts'
+import type { FollowerReport, QuorumReport } from '../../../src/node/controllers/quorum-report.ts'
+import { ids, machine } from '../../node/api/fixture.ts'
+import { type Desk, makeDesk } from './fixture.ts'
+
+const follower = (id: number, extra: Partial<FollowerReport> = {}): FollowerReport => ({
+  memberId: id,
+  votes: true,
+  answers: true,
+  silentMs: 0,
+  behindMs: 0,
+  isAtLeast: false,
+  behindEntries: 0,
+  ...extra,
+})
+
+const reportOf = (...list: FollowerReport[]): QuorumReport => ({
+  leader: 1,
+  term: 2,
+  isJoint: false,
+  members: list,
+  waiting: '',
+})
+
+const settingsAt = (desk: Desk, changes: Partial<ClusterSettingsRecord>) =>
+  clusterSettings.put(
+    {
+      v: 1,
+      clusterId: desk.node.init.clusterId,
+      createdMs: 1,
+      featureLevel: 2,
+      voters: 3,
+      admission: 'sticky',
+      status: 'full',
+      ...changes,
+    },
+    'cluster',
+  )
+
+/** n1, n2 and n3 vote as members 1 to 3, at feature level 2. */
+async function threeVoters(t: Test, report?: QuorumReport): Promise<Desk> {
+  const desk = await makeDesk(
+    t,
+    report === undefined ? {} : { quorum: () => Promise.resolve(report) },
+  )
+  const { store } = desk.node
+  const all = [ids.n1, ids.n2, ids.n3]
+  store.put(
+    settingsAt(desk, {}),
+    ...all.map((id, at) =>
+      machine(id, `n${at + 1}`, { roleCeiling: 'voter', durable: true, featureLevel: 2 }),
+    ),
+    ...all.map((id, at) =>
+      members.put(
+        {
+          v: 1,
+          memberId: at + 1,
+          machineId: id,
+          address: `a${at}:1`,
+          incarnation: 'i',
+          addedMs: 1,
+        },
+        String(at + 1),
+      ),
+    ),
+  )
+  store.leadership = { ...store.leadership, voters: [1, 2, 3].map((id) => memberId(id)) }
+  return desk
+}
+
+const wishOf = async (desk: Desk, id: string): Promise<string | undefined> => {
+  const { items } = await desk.node.store.range({ key: voting.key(id) }, 'local')
+  return items[0] === undefined ? undefined : voting.read(items[0])?.value.wish
+}
+
+t.test('quorum says in words how safe the vote is', async (t) => {
+  const report = reportOf(
+    follower(1),
+    follower(2, { behindMs: 1200, behindEntries: 7 }),
+    follower(3),
+  )
+  const { say } = await threeVoters(t, report)
+  t.match(await say('quorum'), { code: 0, out: '3 voters, can lose 1; n2 is 1.2 s behind\n' })
+  t.match((await say('quorum --full')).out, /2 +n2 +voter +- +- +1\.2s +7/)
+  const { canLose, members: rows } = JSON.parse((await say('quorum --json')).out)
+  t.same([canLose, rows.length], [1, 3])
+})
+
+t.test('quorum ends with 1 while writes wait, with a leader or without', async (t) => {
+  const away = { answers: false, silentMs: 3000 }
+  const { say } = await threeVoters(t, reportOf(follower(1), follower(2, away), follower(3, away)))
+  t.match(await say('quorum'), { code: 1, out: /3 voters, 1 answers, writes wait for 1 more/ })
+  const headless = await threeVoters(t)
+  t.match(await headless.say('quorum'), {
+    code: 1,
+    out: '3 voters; no leader is known here: writes wait until 2 of them reach each other\n',
+  })
+})
+
+t.test('another number of voters is asked for', async (t) => {
+  const desk = await threeVoters(t, reportOf(follower(1), follower(2), follower(3)))
+  t.match(await desk.say('quorum --voters 5'), { code: 0, out: /5 are asked for/ })
+  t.match((await desk.say('events')).out, /5 voters are asked for, instead of 3/)
+  t.match(await desk.say('quorum --voters 4'), { code: 2, err: /1, 3, 5 or 7/ })
+  const { status, value } = await desk.node.ask('PATCH', '/v1/quorum', { voters: 4 })
+  t.match({ status, value }, { status: 400, value: { error: { code: 'JGD_BAD_REQUEST' } } })
+})
+
+t.test('promote, demote and pin are remembered, and can be taken back', async (t) => {
+  const desk = await threeVoters(t)
+  desk.node.store.put(
+    machine('4'.repeat(32) as never, 'n4', { roleCeiling: 'voter', durable: true }),
+  )
+  t.match(await desk.say('members demote n2'), { code: 0, out: /n2 is to leave the members/ })
+  t.equal(await wishOf(desk, ids.n2), 'client')
+  t.match((await desk.say('members')).out, /2 +2{8}\.\.\. +n2 +voter +- +ready +client/)
+  t.match(await desk.say('members promote n2'), { code: 0, out: 'n2 votes, and goes on to\n' })
+  t.equal(await wishOf(desk, ids.n2), 'voter')
+  t.match(await desk.say('members pin n2 --off'), { code: 0, out: /when the cluster needs it/ })
+  t.equal(await wishOf(desk, ids.n2), undefined)
+  t.match(await desk.say('members pin n1'), { code: 0, out: /n1 votes/ })
+  t.match(await desk.say('members pin n4'), {
+    code: 0,
+    out: 'n4 does not vote, and will not be asked\n',
+  })
+  t.match((await desk.say('events')).out, /n2: it is not to vote/)
+})
+
+t.test('a demotion that leaves fewer votes asks for --force', async (t) => {
+  const desk = await threeVoters(t)
+  const refused = await desk.say('members demote n3')
+  t.match(refused, { code: 1, err: /nobody could vote in place of n3: 1 of 3 voters/ })
+  t.match(refused.err, /next: join another machine that may vote first, or say --force/)
+  t.equal(await wishOf(desk, ids.n3), undefined, 'nothing is changed')
+  t.match(await desk.say('members demote n3 --force'), { code: 0 })
+  t.equal(await wishOf(desk, ids.n3), 'client')
+})
+
+t.test('a machine that may not vote is not promoted, and the answer says why', async (t) => {
+  const desk = await threeVoters(t)
+  desk.node.store.put(machine('4'.repeat(32) as never, 'n4', { roleCeiling: 'client' }))
+  t.match(await desk.say('members promote n4'), { code: 1, err: /let in as a client/ })
+  const inMemory = { roleCeiling: 'voter', durable: false } as const
+  desk.node.store.put(machine('4'.repeat(32) as never, 'n4', inMemory))
+  t.match(await desk.say('members promote n4'), { code: 1, err: /state in memory/ })
+  t.match(await desk.say('members promote n9'), { code: 1, err: /no machine n9/ })
+})
+
+t.test('beside a member of the release before, wishes are not written', async (t) => {
+  const desk = await threeVoters(t)
+  desk.node.store.put(
+    settingsAt(desk, { featureLevel: 1 }),
+    machine(ids.n3, 'n3', { roleCeiling: 'voter', durable: true }),
+  )
+  const { code, err } = await desk.say('members promote n2')
+  t.equal(code, 1)
+  t.match(err, /needs feature level 2; the cluster's is 1 \(JGD_FEATURE_LEVEL\)\nnext: upgrade n3;/)
+  t.equal(await wishOf(desk, ids.n2), undefined)
+})
