@@ -1,4 +1,5 @@
 /** What `members promote`, `demote` and `pin` share. */
+import { assertNever } from '../../base/assert.ts'
 import type { WishAnswer } from '../../node/api/answers.ts'
 import type { Arguments } from './command.ts'
 import type { CliEnvironment } from './environment.ts'
@@ -34,5 +35,7 @@ function outcome({ wish, role }: WishAnswer): string {
       return role === 'client'
         ? 'does not vote, and will not be asked'
         : 'is to leave the members; "jangada members" shows when it has'
+    default:
+      return assertNever(wish)
   }
 }
