@@ -161,8 +161,7 @@ export class SimulatedClock implements Clock {
     assert(this.#rate > 0, 'a clock goes forward')
     this.#rateSinceTrueMs = time.nowMs
     this.#timerLatenessMsMax = options.timerLatenessMsMax ?? 0
-    this.#wallOffsetMs =
-      (options.wallMsAtZero ?? wallMsAtZeroDefault) + time.nowMs * this.#rate
+    this.#wallOffsetMs = (options.wallMsAtZero ?? wallMsAtZeroDefault) + time.nowMs * this.#rate
   }
 
   monotonicMs(): number {

@@ -5,10 +5,14 @@ import t from 'tap'
 
 const run = promisify(execFile)
 const main = path.join(import.meta.dirname, 'main.ts')
-const seeds = 3
+const seeds = 20
+/** Long enough for faults of every kind to have begun in some seed. */
+const untilMs = 20_000
+t.setTimeout(600_000)
 
 async function hashes(): Promise<string[]> {
-  const args = [main, '--seed', '1001', '--seeds', String(seeds), '--hashes']
+  const until = ['--until', String(untilMs)]
+  const args = [main, '--seed', '1001', '--seeds', String(seeds), ...until, '--hashes']
   const { stdout } = await run(process.execPath, args)
   return stdout.split('\n').filter((line) => /^\d+ [0-9a-f]{64}$/.test(line))
 }

@@ -63,6 +63,12 @@ export class FileNode {
     this.#durable.flipBit(offset, bit)
   }
 
+  overwrite(offset: number, bytes: Uint8Array): void {
+    const change = { kind: 'write', offset, bytes } as const
+    this.#view.apply(change)
+    this.#durable.apply(change)
+  }
+
   #take(change: Change): void {
     this.#unsynced.push(change)
     this.#view.apply(change)

@@ -110,6 +110,30 @@ export class SimulatedDisk {
     this.counts.corruptions += 1
   }
 
+  /** The medium holds these bytes now, whatever was written there. */
+  overwrite(path: string, offset: number, bytes: Uint8Array): void {
+    this.fileAt(path).overwrite(offset, bytes)
+    this.counts.corruptions += 1
+  }
+
+  /** What a process would read. */
+  peek(path: string): Uint8Array {
+    const file = this.fileAt(path)
+    return file.read(0, file.length)
+  }
+
+  /** Of a directory; none when there is no such directory. */
+  names(path: string): readonly string[] {
+    const node = this.#root.find(path)
+    return node instanceof DirectoryNode ? [...node.entries.keys()].toSorted() : []
+  }
+
+  get usedBytes(): number {
+    let used = 0
+    for (const file of this.#root.files()) used += file.length
+    return used
+  }
+
   /** What follows is for `Mount` and `OpenFile`. */
 
   get root(): DirectoryNode {

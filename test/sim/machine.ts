@@ -17,6 +17,7 @@ import {
   writePeers,
 } from '../../src/node/enrol/identity-files.ts'
 import type { MachineFacts } from '../../src/node/enrol/messages.ts'
+import type { MemberSizes } from '../../src/node/member/seat.ts'
 import type { Crypto } from '../../src/ports/crypto.ts'
 import type { Disk } from '../../src/ports/disk.ts'
 import { SimulatedClock } from './clock.ts'
@@ -38,6 +39,7 @@ export interface MachineSurroundings {
   readonly network: SimulatedNetwork
   readonly board: SimulatedSwitchboard
   readonly crypto: Crypto
+  readonly memberSizes: MemberSizes
   readonly timeline: Timeline
   /** Hears every log line. */
   readonly log: (machine: SimulatedMachine) => LogSink
@@ -67,6 +69,9 @@ export class SimulatedMachine {
   readonly #random: SeededRandom
   #process: SimulatedProcess | undefined
   #hasPower = true
+  #clockRate: number
+  /** Processes there ever were. */
+  starts = 0
   #bootId: string
   #wallStepMs = 0
   #asleep: (() => void)[] = []
@@ -81,6 +86,7 @@ export class SimulatedMachine {
     })
     this.engine = new SimulatedEngine({ time, random: random.fork(), name: spec.name })
     this.#bootId = toHex(random.bytes(8))
+    this.#clockRate = spec.clockRate
   }
 
   get id(): MachineId {
@@ -116,15 +122,15 @@ export class SimulatedMachine {
   /** Starts a process; it goes on until something ends it. */
   start(): void {
     assert(this.#hasPower && this.#process === undefined, 'one process runs at a time')
-    const { network, board, crypto, timeline } = this.#around
-    const clock = new SimulatedClock(network.time, this.#random.fork(), {
-      rate: this.spec.clockRate,
-    })
+    const { network, board, crypto, timeline, memberSizes } = this.#around
+    const clock = new SimulatedClock(network.time, this.#random.fork(), { rate: this.#clockRate })
+    this.starts += 1
     clock.stepWall(this.#wallStepMs)
     const starting: SimulatedProcess = new SimulatedProcess({
       machine: this.spec,
       bootId: this.#bootId,
       disk: this.disk.mount(),
+      memberSizes,
       clock,
       entropy: seededEntropy(this.#random.fork()),
       containers: connectEngine({
@@ -223,6 +229,12 @@ export class SimulatedMachine {
         if (process.isAlive) resolve()
       })
     })
+  }
+
+  /** Of processes that start later too. */
+  setClockRate(rate: number): void {
+    this.#clockRate = rate
+    this.#process?.clock.setRate(rate)
   }
 
   stepWall(byMs: number): void {

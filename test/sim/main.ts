@@ -1,25 +1,33 @@
 /**
- * `npm run sim -- --seeds N [--seed S] [--until MS] [--verbose]`: runs N seeds, those that failed
- * once first, and tells how often each fault happened. A fault that never did fails the run: it
- * proved less than it says. The last line is `N seeds, F failed`.
+ * `npm run sim -- [--seeds N] [--seed S] [--workers W]`: runs N seeds, those that failed once
+ * first, and tells how often each fault happened. One that never did fails the run: it proved less
+ * than it says. The last line is `N seeds, F failed`.
+ *
+ * `--seed S --verbose` shows all of one seed as it happens; `--seed S --until T` stops it at T
+ * simulated milliseconds and shows how every machine stands. `--campaign` notes the range in
+ * `campaign.json`.
  */
 import { parseArgs } from 'node:util'
-import { faultKinds } from './faults.ts'
+import { noteCampaign } from './campaign.ts'
 import { knownSeeds } from './known-seeds.ts'
-import { runSeed, type SeedResult } from './simulation.ts'
+import { runSeeds, serveSeeds } from './run-seeds.ts'
+import type { SeedOptions, SeedResult } from './simulation.ts'
 import { tellFailure, Totals } from './tell.ts'
 
 /** Few seeds may well miss a kind of fault; from here on a missing one is a fault of the run. */
-const seedsForEveryFault = 20
+const seedsForEveryFault = 100
 const defaultSeeds = 50
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string' },
     seed: { type: 'string' },
+    workers: { type: 'string' },
     until: { type: 'string' },
     verbose: { type: 'boolean', default: false },
     hashes: { type: 'boolean', default: false },
+    campaign: { type: 'boolean', default: false },
+    worker: { type: 'boolean', default: false },
   },
 })
 
@@ -33,36 +41,45 @@ function number(text: string | undefined, otherwise: number): number {
   throw new Error(`${text} is not a number`)
 }
 
-/** Random seeds differ from run to run, and are told; given ones follow from `--seed`. */
+const first = number(values.seed, 1)
+
+/** With a first seed those from it on; without, the known ones too. */
 function chooseSeeds(): number[] {
-  const first = number(values.seed, 1)
   const count = number(values.seeds, values.seed === undefined ? defaultSeeds : 1)
   const own = Array.from({ length: count }, (_, at) => first + at)
   return values.seed === undefined ? [...new Set([...knownSeeds(), ...own])] : own
 }
 
-function options(): Parameters<typeof runSeed>[1] {
-  return {
-    ...(values.verbose ? { onLine: say } : {}),
-    ...(values.until === undefined ? {} : { untilMs: number(values.until, 0) }),
-  }
+const options: SeedOptions = {
+  ...(values.verbose ? { onLine: say } : {}),
+  ...(values.until === undefined ? {} : { untilMs: number(values.until, 0) }),
+}
+
+function tell(result: SeedResult): void {
+  if (values.hashes) say(`${result.seed} ${result.hash}`)
+  else if (result.failure !== undefined) tellFailure(result, say)
+  else if (result.isStopped) for (const line of result.timeline) say(line)
 }
 
 async function main(): Promise<number> {
   const totals = new Totals()
   const seeds = chooseSeeds()
-  for (const seed of seeds) {
-    const result: SeedResult = await runSeed(seed, options())
+  const startMs = Date.now()
+  const onResult = (result: SeedResult): void => {
     totals.add(result)
-    if (values.hashes) say(`${seed} ${result.hash}`)
-    if (result.failure !== undefined) tellFailure(result, say)
+    tell(result)
   }
+  await runSeeds(seeds, onResult, { ...options, workers: number(values.workers, 1) })
+  const seconds = (Date.now() - startMs) / 1000
   for (const line of totals.lines()) say(line)
-  const missing = faultKinds.filter((kind) => totals.count(kind) === 0)
-  const isShort = seeds.length < seedsForEveryFault
-  if (missing.length > 0 && !isShort) say(`never happened: ${missing.join(', ')}`)
-  say(`${seeds.length} seeds, ${totals.failed} failed`)
-  return totals.failed > 0 || (missing.length > 0 && !isShort) ? 1 : 0
+  const isShort = seeds.length < seedsForEveryFault || values.until !== undefined
+  const missing = isShort ? [] : totals.missing
+  if (missing.length > 0) say(`never happened: ${missing.join(', ')}`)
+  if (values.campaign) noteCampaign(first, totals, seconds)
+  say(`${seconds.toFixed(0)} s, ${(seconds / seeds.length).toFixed(2)} s a seed`)
+  say(`${seeds.length} seeds, ${totals.failed.length} failed`)
+  return totals.failed.length > 0 || missing.length > 0 ? 1 : 0
 }
 
-process.exitCode = await main()
+if (values.worker) serveSeeds(options)
+else process.exitCode = await main()

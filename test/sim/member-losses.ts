@@ -21,6 +21,8 @@ export class MemberLosses {
     this.#look()
     const leader = this.#world.leader
     if (leader === undefined || !machine.hasPower) return false
+    // Whoever becomes a member there meanwhile would be lost too.
+    if (this.#isDiskFailing) return false
     const { voters, outgoing } = leader.member.member.status().config
     if (outgoing.length > 0 || voters.length < 3) return false
     if (voters.some((id) => this.#lost.has(id))) return false
@@ -43,8 +45,13 @@ export class MemberLosses {
     }
     for (const id of this.#lost) {
       const isBack = this.#world.machines.some(({ process }) => process?.core?.memberId === id)
-      const isPending = this.#world.machines.some(({ disk }) => disk.faults.failedSync > 0)
-      if (isBack && !isPending) this.#lost.delete(id)
+      if (isBack && !this.#isDiskFailing) this.#lost.delete(id)
     }
+  }
+
+  get #isDiskFailing(): boolean {
+    return this.#world.machines.some(
+      ({ disk }) => disk.faults.failedSync > 0 || disk.capacityBytes < Infinity,
+    )
   }
 }

@@ -13,14 +13,33 @@ export interface PathQuality {
   readonly delayMsMax: number
   /** Of each packet, by itself. */
   readonly lossProbability: number
+  /** Of each message of the consensus: that it arrives twice, or that the next ones overtake it. */
+  readonly repeatProbability: number
+  readonly overtakeProbability: number
 }
 
+const qualities = [
+  'delayMsMin',
+  'delayMsMax',
+  'lossProbability',
+  'repeatProbability',
+  'overtakeProbability',
+] as const satisfies readonly (keyof PathQuality)[]
+
 /** Two machines on one switch. */
-const switchQuality: PathQuality = { delayMsMin: 0.05, delayMsMax: 0.3, lossProbability: 0 }
+const switchQuality: PathQuality = {
+  delayMsMin: 0.05,
+  delayMsMax: 0.3,
+  lossProbability: 0,
+  repeatProbability: 0,
+  overtakeProbability: 0,
+}
 
 export class SimulatedNetwork {
   readonly time: SimulatedTime
   readonly random: SeededRandom
+  /** How often each has happened to a packet, or to a message of the consensus. */
+  readonly counts = { lost: 0, repeated: 0, overtaken: 0 }
   readonly #usual: PathQuality
   readonly #quality = new Map<string, PathQuality>()
   readonly #cut = new Set<string>()
@@ -45,6 +64,12 @@ export class SimulatedNetwork {
     if (this.#cut.delete(pathOf(from, to))) this.#changed()
   }
 
+  /** Like `heal` for each; who listens is told once. */
+  healPaths(paths: readonly (readonly [from: string, to: string])[]): void {
+    const healed = paths.filter(([from, to]) => this.#cut.delete(pathOf(from, to)))
+    if (healed.length > 0) this.#changed()
+  }
+
   /** Cuts both ways between every host of one side and every host of the other. */
   partition(side: readonly string[], other: readonly string[]): void {
     for (const a of side) {
@@ -65,10 +90,19 @@ export class SimulatedNetwork {
   setQuality(from: string, to: string, quality: Partial<PathQuality>): void {
     const whole = { ...this.quality(from, to), ...quality }
     assert(whole.delayMsMin <= whole.delayMsMax, 'a delay has its bounds in order')
-    this.#quality.set(pathOf(from, to), whole)
+    const isUsual = qualities.every((name) => whole[name] === this.#usual[name])
+    if (isUsual) this.#quality.delete(pathOf(from, to))
+    else this.#quality.set(pathOf(from, to), whole)
+  }
+
+  /** Those that `names` names are as usual again. */
+  restoreQuality(from: string, to: string, names: readonly string[]): void {
+    const usual = qualities.filter((name) => names.includes(name))
+    this.setQuality(from, to, Object.fromEntries(usual.map((name) => [name, this.#usual[name]])))
   }
 
   quality(from: string, to: string): PathQuality {
+    if (this.#quality.size === 0) return this.#usual
     return this.#quality.get(pathOf(from, to)) ?? this.#usual
   }
 
@@ -99,7 +133,8 @@ export class SimulatedNetwork {
 
   /** Whether a packet that leaves now arrives at the other machine at all, loss aside. */
   isOpen(from: string, to: string): boolean {
-    return this.isUp(from) && this.isUp(to) && !this.#cut.has(pathOf(from, to))
+    const isCut = this.#cut.size > 0 && this.#cut.has(pathOf(from, to))
+    return this.isUp(from) && this.isUp(to) && !isCut
   }
 
   /** One packet's time under way. */
@@ -110,7 +145,23 @@ export class SimulatedNetwork {
 
   isLost(from: string, to: string): boolean {
     const { lossProbability } = this.quality(from, to)
-    return lossProbability > 0 && this.random.chance(lossProbability)
+    const isLost = lossProbability > 0 && this.random.chance(lossProbability)
+    if (isLost) this.counts.lost += 1
+    return isLost
+  }
+
+  /** What becomes of one message of the consensus on its way. */
+  fateOfMessage(from: string, to: string): 'usual' | 'repeated' | 'overtaken' {
+    const { repeatProbability, overtakeProbability } = this.quality(from, to)
+    const happens = (probability: number): boolean =>
+      probability > 0 && this.random.chance(probability)
+    if (happens(repeatProbability)) {
+      this.counts.repeated += 1
+      return 'repeated'
+    }
+    if (!happens(overtakeProbability)) return 'usual'
+    this.counts.overtaken += 1
+    return 'overtaken'
   }
 
   /** Calls `listener` when a path, a host or a process has come back. Returns the way to stop. */

@@ -11,6 +11,7 @@ import type { PulseSender } from '../../src/node/agent/pulse.ts'
 import { Api } from '../../src/node/api/api.ts'
 import { ClusterCore } from '../../src/node/cluster-core.ts'
 import { type IdentityFiles, readPeers } from '../../src/node/enrol/identity-files.ts'
+import type { MemberSizes } from '../../src/node/member/seat.ts'
 import type { PulseAnswer } from '../../src/node/member/pulse-types.ts'
 import type { Containers } from '../../src/ports/containers.ts'
 import type { Crypto, KeyPair } from '../../src/ports/crypto.ts'
@@ -34,6 +35,7 @@ export interface ProcessOptions {
   readonly machine: MachineSpec
   readonly bootId: string
   readonly disk: Disk
+  readonly memberSizes: MemberSizes
   readonly clock: SimulatedClock
   readonly entropy: Entropy
   readonly containers: Containers
@@ -103,6 +105,10 @@ export class SimulatedProcess {
     this.#streams?.kill()
   }
 
+  breakStreamsWith(host: string): void {
+    this.#streams?.breakStreamsWith(host)
+  }
+
   /** With its machine: nobody hears anything. */
   vanish(): void {
     this.#stop()
@@ -139,7 +145,7 @@ export class SimulatedProcess {
     peers: Awaited<ReturnType<typeof readPeers>>,
     forwarder: Forwarder,
   ): ClusterCore {
-    const { machine, disk, clock, entropy, crypto, board } = this.#options
+    const { machine, disk, memberSizes, clock, entropy, crypto, board } = this.#options
     this.#streams = new SimulatedStreams(board, {
       host: machine.host,
       clock,
@@ -153,6 +159,7 @@ export class SimulatedProcess {
       listen: { host: machine.host, port: peerPort },
       peers,
       disk,
+      memberSizes,
       streams: this.#streams,
       clock,
       entropy,

@@ -2,16 +2,21 @@
 import { describeError } from '../../src/base/errors.ts'
 import { missing } from './calm.ts'
 import { Clients } from './clients.ts'
-import { type FaultKind, Faults } from './faults.ts'
+import type { EffectKind } from './effects.ts'
+import { Faults } from './faults.ts'
+import type { FaultKind } from './faults/kinds.ts'
+import { Holders } from './holders.ts'
 import { worldInvariants } from './invariants/all.ts'
 import { Violation } from './invariants/invariant.ts'
 import { linearizable } from './invariants/linearizable.ts'
 import { watches } from './invariants/watches.ts'
+import { leases } from './invariants/leases.ts'
 import { Watchers } from './watchers.ts'
 import { Workload } from './workload.ts'
-import { World } from './world.ts'
+import { Stopped, World } from './world.ts'
 
-const faultyMs = { min: 30_000, max: 45_000 }
+/** With what comes before and after, no seed is shorter than a minute. */
+const faultyMs = { min: 57_000, max: 65_000 }
 /** The longest backoff of a machine that joins is 15 s; units start again after seconds. */
 const calmWithinMs = 60_000
 /** Once calm, it stays so. */
@@ -23,11 +28,16 @@ export interface SeedResult {
   readonly seed: number
   /** Undefined when all was well. */
   readonly failure: string | undefined
-  readonly faults: ReadonlyMap<FaultKind, number>
+  /** `until` was reached: nothing more is known. */
+  readonly isStopped: boolean
+  readonly faults: Readonly<Record<FaultKind, number>>
+  readonly effects: Readonly<Record<EffectKind, number>>
   /** The same in every run of the seed. */
   readonly hash: string
+  /** The last of it, and how every machine stands; empty when all was well. */
   readonly timeline: readonly string[]
   readonly simulatedMs: number
+  readonly machines: number
   readonly events: number
   readonly revisions: number
   readonly operations: Clients['counts']
@@ -37,51 +47,45 @@ export interface SeedResult {
 
 export interface SeedOptions {
   readonly onLine?: (line: string) => void
-  /** Faults end at this simulated time. */
+  /** The seed is stopped at this simulated time, whatever goes on. */
   readonly untilMs?: number
 }
 
 const timelineLines = 250
 
+/** What acts in a world. */
+interface Actors {
+  readonly clients: Clients
+  readonly holders: Holders
+  readonly workload: Workload
+  readonly faults: Faults
+}
+
+interface Verdict {
+  readonly failure: string | undefined
+  readonly healedAfterMs: number
+}
+
 export async function runSeed(seed: number, options: SeedOptions = {}): Promise<SeedResult> {
-  let clients: Clients | undefined
-  let watchers: Watchers | undefined
-  const world = new World({
-    seed,
-    ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
-    invariants: [
-      ...worldInvariants,
-      (of) => linearizable(of, (clients = new Clients(of))),
-      (of) => watches(of, (watchers = new Watchers(of))),
-    ],
-  })
-  if (clients === undefined || watchers === undefined) throw new Error('every part is made')
-  const faults = new Faults(world)
-  const workload = new Workload(world)
-  let failure: string | undefined
-  let healedAfterMs = 0
-  // On a machine a rejection that nobody handles ends the process.
-  const onUnhandled = (reason: unknown): void => world.failWith(reason)
-  process.on('unhandledRejection', onUnhandled)
-  try {
-    healedAfterMs = await live(world, clients, workload, faults, options.untilMs)
-  } catch (error) {
-    failure = error instanceof Violation ? error.message : describeFailure(error)
-    world.timeline.note('VERDICT', failure)
-  } finally {
-    process.off('unhandledRejection', onUnhandled)
-  }
+  const { world, actors } = makeWorld(seed, options)
+  const { clients, holders, faults } = actors
+  const { failure, healedAfterMs } = await judge(world, actors)
   for (const [name, count] of Object.entries(clients.counts)) {
     world.timeline.digest(`${name} ${count}`)
   }
   world.timeline.digest(world.committed.at(world.committed.newest)?.hash ?? '')
+  const isStopped = failure === stopped
+  const timeline = failure === undefined ? [] : world.timeline.tail(timelineLines)
   return {
     seed,
-    failure,
+    failure: isStopped ? undefined : failure,
+    isStopped,
     faults: faults.counts,
+    effects: world.effects.total(world, holders.counts),
     hash: world.timeline.hashHex(),
-    timeline: world.timeline.tail(timelineLines),
+    timeline: failure === undefined ? [] : [...timeline, ...standing(world)],
     simulatedMs: world.time.nowMs,
+    machines: world.machines.length,
     events: world.events,
     revisions: world.committed.newest,
     operations: clients.counts,
@@ -89,23 +93,68 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
   }
 }
 
-async function live(
-  world: World,
-  clients: Clients,
-  workload: Workload,
-  faults: Faults,
-  untilMs: number | undefined,
-): Promise<number> {
+function makeWorld(seed: number, options: SeedOptions): { world: World; actors: Actors } {
+  let clients: Clients | undefined
+  let holders: Holders | undefined
+  const world = new World({
+    ...options,
+    seed,
+    invariants: [
+      ...worldInvariants,
+      (of) => linearizable(of, (clients = new Clients(of))),
+      (of) => leases(of, (holders = new Holders(of))),
+      (of) => watches(of, new Watchers(of)),
+    ],
+  })
+  if (clients === undefined || holders === undefined) throw new Error('every part is made')
+  const faults = new Faults(world)
+  return { world, actors: { clients, holders, workload: new Workload(world), faults } }
+}
+
+const stopped = 'stopped'
+
+async function judge(world: World, actors: Actors): Promise<Verdict> {
+  // On a machine a rejection that nobody handles ends the process.
+  const onUnhandled = (reason: unknown): void => world.failWith(reason)
+  process.on('unhandledRejection', onUnhandled)
+  try {
+    return { failure: undefined, healedAfterMs: await live(world, actors) }
+  } catch (error) {
+    if (error instanceof Stopped) return { failure: stopped, healedAfterMs: 0 }
+    const failure = error instanceof Violation ? error.message : describeFailure(error)
+    world.timeline.note('VERDICT', failure)
+    return { failure, healedAfterMs: 0 }
+  } finally {
+    process.off('unhandledRejection', onUnhandled)
+  }
+}
+
+/** How every machine stands, for whoever looks at a seed. */
+function standing(world: World): string[] {
+  return [
+    `at ${world.time.nowMs.toFixed(3)} ms, revision ${world.committed.newest}, ${world.voters} voters wanted:`,
+    ...world.machines.flatMap(({ name, process, hasPower, isPaused, engine }) => {
+      const state = !hasPower ? 'off' : isPaused ? 'stands still' : process ? 'runs' : 'no process'
+      const running = engine.running.map((container) => container.name).join(' ')
+      const member = process?.core?.member?.member.raft.describe().split('\n') ?? []
+      return [`${name}: ${state}; containers: ${running}`, ...member.map((line) => `  ${line}`)]
+    }),
+  ]
+}
+
+async function live(world: World, actors: Actors): Promise<number> {
+  const { clients, holders, workload, faults } = actors
   if (!(await world.begin())) throw new Violation('beginning', 'the cluster did not come up')
   world.timeline.note('world', `${world.machines.length} machines, ${world.voters} voters`)
   clients.start()
+  holders.start()
   workload.start()
   faults.start()
-  const faultyForMs = world.random.integer(faultyMs.min, faultyMs.max)
-  await world.run(Math.min(faultyForMs, (untilMs ?? Infinity) - world.time.nowMs))
+  await world.run(world.random.integer(faultyMs.min, faultyMs.max))
   faults.healAll()
+  holders.isStopped = true
   const healedMs = world.time.nowMs
-  await becomesCalm(world, clients, workload)
+  await becomesCalm(world, actors)
   const calmAfterMs = world.time.nowMs - healedMs
   clients.isStopped = true
   await world.run(staysCalmMs)
@@ -115,7 +164,8 @@ async function live(
   return calmAfterMs
 }
 
-async function becomesCalm(world: World, clients: Clients, workload: Workload): Promise<void> {
+async function becomesCalm(world: World, actors: Actors): Promise<void> {
+  const { clients, holders, workload } = actors
   let areWanted = false
   void workload.wantAll().then(() => {
     areWanted = true
@@ -127,6 +177,7 @@ async function becomesCalm(world: World, clients: Clients, workload: Workload): 
     await world.run(250)
     lacks = areWanted ? missing(world) : ['the units that people want']
     if (clients.counts.written < written) lacks.push('writes that succeed')
+    if (!holders.areGone) lacks.push('an end of the leases that nobody keeps alive')
     if (lacks.length === 0) return
   }
   const text = `${calmWithinMs / 1000} s after everything was healed: ${lacks.join('; ')}`

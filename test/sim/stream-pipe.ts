@@ -2,7 +2,13 @@
  * One direction of a simulated TCP connection: in order, nothing twice, nothing missing. What a
  * cut holds up waits and goes on after it heals, a little later, as retransmissions do. Streams
  * do not wait for each other.
+ *
+ * One thing no TCP does: where the path's quality says so, a whole frame of the consensus arrives
+ * twice, or after frames that were written later. It stands for what two members see of each
+ * other over the several connections they keep: which of them is read first is the kernel's
+ * choice, and a frame written as one of them breaks may or may not have arrived.
  */
+import { frameKind } from '../../src/node/wire/kinds.ts'
 import type { SimulatedNetwork } from './network.ts'
 
 export type Segment =
@@ -28,6 +34,9 @@ const retransmitMs = 200
 const lossesInARowMax = 5
 const giveUpMs = 924_000
 
+/** A message that others overtake is this late; a heartbeat's interval is 30 ms. */
+const heldMsMax = 80
+
 export class StreamPipe {
   readonly #network: SimulatedNetwork
   readonly #ends: PipeEnds
@@ -35,6 +44,7 @@ export class StreamPipe {
   #queue: Segment[] = []
   #isMoving = false
   #isDead = false
+  #isFinishing = false
   #lossesInARow = 0
   #blockedSinceMs: number | undefined
   /** Written and not yet known to have arrived. */
@@ -54,6 +64,21 @@ export class StreamPipe {
 
   send(segment: Segment): void {
     if (this.#isDead) return
+    const { from, to } = this.#ends
+    const fate = isMessage(segment) ? this.#network.fateOfMessage(from, to) : 'usual'
+    if (fate === 'overtaken') {
+      const heldMs = this.#network.random.fraction() * heldMsMax
+      // After the connection's end nothing follows: what was held back till then is lost with it.
+      this.#network.time.after(heldMs, () => this.#enqueue(segment))
+      return
+    }
+    if (fate === 'repeated') this.#enqueue(segment)
+    this.#enqueue(segment)
+  }
+
+  #enqueue(segment: Segment): void {
+    if (this.#isDead || this.#isFinishing) return
+    this.#isFinishing = segment.kind === 'fin'
     this.#queue.push(segment)
     if (segment.kind === 'data') this.#unacknowledgedBytes += segment.bytes.length
     this.#move(this.#network.delayMs(this.#ends.from, this.#ends.to))
@@ -133,3 +158,7 @@ export class StreamPipe {
     this.#ends.onAcknowledged()
   }
 }
+
+/** Whoever sends messages of the consensus writes each as one frame: length, kind, payload. */
+const isMessage = (segment: Segment): boolean =>
+  segment.kind === 'data' && segment.bytes.length > 4 && segment.bytes[4] === frameKind.raft

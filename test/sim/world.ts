@@ -2,7 +2,7 @@
 import { toHex } from '../../src/base/bytes.ts'
 import { machineId, type MemberId } from '../../src/base/ids.ts'
 import { SeededRandom } from '../../src/base/random.ts'
-import { members } from '../../src/core/records/keyspace.ts'
+import { clusterSettings, members } from '../../src/core/records/keyspace.ts'
 import { writeIdentity, writePeers } from '../../src/node/enrol/identity-files.ts'
 import { createCluster } from '../../src/node/enrol/init.ts'
 import { createToken } from '../../src/node/enrol/tokens.ts'
@@ -12,15 +12,16 @@ import { SimulatedClock, SimulatedTime } from './clock.ts'
 import { Committed } from './committed.ts'
 import { simulatedCrypto } from './crypto.ts'
 import { seededEntropy } from './entropy.ts'
+import { Effects } from './effects.ts'
 import type { Invariant, MakeInvariant } from './invariants/invariant.ts'
 import { describeFields, type MachineSurroundings, SimulatedMachine } from './machine.ts'
+import { RaftLogs } from './raft-logs.ts'
 import { SimulatedNetwork } from './network.ts'
 import { peerPort } from './process.ts'
+import { type Shape, shapeOf, type VoterTarget } from './shape.ts'
 import { SimulatedSwitchboard } from './streams.ts'
 import { Timeline } from './timeline.ts'
 
-const machinesMin = 3
-const machinesMax = 5
 const tokenUses = 1000
 const tokenLifetimeMs = 30 * 86_400_000
 /** Clocks of good machines run apart by less than this; the product allows ten times as much. */
@@ -30,14 +31,24 @@ const settleLimitMs = 20_000
 export interface WorldOptions {
   readonly seed: number
   readonly invariants: readonly MakeInvariant[]
+  /** By the seed, if it is not told. */
+  readonly shape?: Shape
   /** Shows each line of the timeline, and debug lines too. */
   readonly onLine?: (line: string) => void
+  /** `runUntil` throws `Stopped` once it is this time. */
+  readonly untilMs?: number
+}
+
+/** The time that somebody wanted to look at has come. */
+export class Stopped extends Error {
+  override readonly name = 'Stopped'
 }
 
 interface Seen {
   readonly member: MemberStore
   readonly leadership: unknown
   readonly appliedIndex: number
+  readonly store: unknown
 }
 
 export class World {
@@ -47,19 +58,22 @@ export class World {
   readonly network: SimulatedNetwork
   readonly timeline: Timeline
   readonly committed = new Committed()
+  readonly logs = new RaftLogs()
+  readonly effects = new Effects()
   readonly machines: readonly SimulatedMachine[]
-  /** How many voters the cluster is to hold. */
-  readonly voters: 3 | 5
+  readonly shape: Shape
   readonly invariants: readonly Invariant[]
   readonly #crypto: MachineSurroundings['crypto']
   readonly #seen = new Map<SimulatedMachine, Seen>()
   readonly #isVerbose: boolean
+  readonly #untilMs: number
   #token = ''
   #stops: Parameters<MachineSurroundings['onContainerStop']>[0][] = []
   #failure: { readonly reason: unknown } | undefined
   events = 0
 
-  constructor({ seed, invariants, onLine }: WorldOptions) {
+  constructor({ seed, invariants, shape, onLine, untilMs = Infinity }: WorldOptions) {
+    this.#untilMs = untilMs
     this.seed = seed
     this.random = new SeededRandom(seed)
     this.time = new SimulatedTime(this.random.fork())
@@ -67,10 +81,11 @@ export class World {
     this.timeline = new Timeline(() => this.time.nowMs, onLine)
     this.#isVerbose = onLine !== undefined
     this.#crypto = simulatedCrypto(this.random.fork())
-    const count = this.random.integer(machinesMin, machinesMax)
-    this.voters = count === 5 && this.random.chance(0.5) ? 5 : 3
+    this.shape = shape ?? shapeOf(this.random.fork())
     const board = new SimulatedSwitchboard(this.network)
-    this.machines = Array.from({ length: count }, (_, at) => this.#makeMachine(at, board))
+    this.machines = Array.from({ length: this.shape.machines }, (_, at) =>
+      this.#makeMachine(at, board),
+    )
     this.invariants = invariants.map((make) => make(this))
     this.committed.onRevision((batch) => {
       for (const invariant of this.invariants) invariant.revision?.(batch)
@@ -80,6 +95,13 @@ export class World {
   /** Something that nobody handled came out of a machine: the seed ends with it. */
   failWith(reason: unknown): void {
     this.#failure ??= { reason }
+  }
+
+  /** How many voters the cluster is to hold, as the records say. */
+  get voters(): VoterTarget {
+    const item = this.committed.get(clusterSettings.key('cluster'))
+    const target = item === undefined ? undefined : clusterSettings.read(item)?.value.voters
+    return target === undefined || target === 1 ? this.shape.voters : target
   }
 
   machineNamed(name: string): SimulatedMachine | undefined {
@@ -151,6 +173,7 @@ export class World {
 
   #observe(): void {
     this.events += 1
+    if (this.time.nowMs >= this.#untilMs) throw new Stopped()
     for (const machine of this.machines) {
       const member = machine.process?.core?.member
       if (member === undefined) continue
@@ -162,8 +185,14 @@ export class World {
         seen.leadership === leadership &&
         seen.appliedIndex === appliedIndex
       if (isSame) continue
-      this.#seen.set(machine, { member, leadership, appliedIndex })
-      for (const invariant of this.invariants) invariant.member?.(machine, member)
+      if (seen?.member === member && seen.store !== store) this.effects.count('snapshot installed')
+      this.#seen.set(machine, { member, leadership, appliedIndex, store })
+      this.effects.saw(member.member)
+      const look = this.logs.look(member.member)
+      for (const invariant of this.invariants) {
+        invariant.member?.(machine, member)
+        invariant.log?.(look)
+      }
     }
     for (const invariant of this.invariants) {
       for (const stop of this.#stops) invariant.containerStopped?.(stop)
@@ -189,8 +218,10 @@ export class World {
         network: this.network,
         board,
         crypto: this.#crypto,
+        memberSizes: this.shape.memberSizes,
         timeline: this.timeline,
         log: (machine) => (level, message, fields) => {
+          if (message === 'snapshot written') this.effects.count('snapshot written')
           if (level === 'debug' && !this.#isVerbose) return
           this.timeline.note(machine.name, `${level}: ${message} ${describeFields(fields)}`)
         },
@@ -208,7 +239,8 @@ export class World {
   async #initialise(machine: SimulatedMachine): Promise<void> {
     const entropy = seededEntropy(this.random.fork())
     const clock = new SimulatedClock(this.time, this.random.fork())
-    const settings = { voters: this.voters, admission: 'sticky', status: 'full' } as const
+    const { memberSizes } = this.shape
+    const settings = { voters: this.shape.voters, admission: 'sticky', status: 'full' } as const
     const made = await createCluster(
       { crypto: this.#crypto, clock, entropy },
       {
@@ -221,10 +253,11 @@ export class World {
     const address = `${machine.host}:${peerPort}`
     const incarnation = toHex(entropy.bytes(16))
     const record = { v: 1, memberId: 1, machineId: machine.id, address, incarnation } as const
-    await createFirstMember(disk, made.clusterId, incarnation, [
+    const operations = [
       ...made.operations,
       members.put({ ...record, addedMs: clock.wallMs() }, '1'),
-    ])
+    ]
+    await createFirstMember(disk, made.clusterId, incarnation, operations, memberSizes)
     await writePeers(disk, [{ machineId: machine.id, address }])
     await writeIdentity(disk, made.files)
   }

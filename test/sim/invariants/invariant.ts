@@ -3,12 +3,15 @@ import type { MemberStore } from '../../../src/node/member/member-store.ts'
 import type { EventBatch } from '../../../src/core/store/types.ts'
 import type { ContainerStop } from '../engine-connection.ts'
 import type { SimulatedMachine } from '../machine.ts'
+import type { LogLook } from '../raft-logs.ts'
 import type { World } from '../world.ts'
 
 export interface Invariant {
   readonly name: string
   /** After an event by which `member` came, took office, left it, or applied something. */
   member?(machine: SimulatedMachine, member: MemberStore): void
+  /** What is new in a member's log, at the same events. */
+  log?(look: LogLook): void
   /** A revision that some member is the first to apply. */
   revision?(batch: EventBatch): void
   /** An agent told its engine to end this container, which ran. */

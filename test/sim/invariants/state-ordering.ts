@@ -1,0 +1,25 @@
+/** In each member: snapshot ≤ applied ≤ committed ≤ last, and nothing durable that is not there. */
+import { holds, type Invariant } from './invariant.ts'
+
+export function stateOrdering(): Invariant {
+  const name = 'state ordering'
+  return {
+    name,
+    log: ({ member, status }) => {
+      const { firstIndex, applied, commit, durableIndex, lastIndex, role, config } = status
+      const numbers = JSON.stringify({ firstIndex, applied, commit, durableIndex, lastIndex })
+      // A snapshot that is being installed is ahead of what is applied until it is durable.
+      const isInstalling = durableIndex < firstIndex - 1
+      const isOrdered =
+        (firstIndex <= applied + 1 || isInstalling) &&
+        applied <= commit &&
+        commit <= lastIndex &&
+        durableIndex <= lastIndex
+      holds(isOrdered, name, `member ${member.id}: ${numbers}`)
+      const votes = config.voters.includes(member.id) || config.outgoing.includes(member.id)
+      const isLearner = config.learners.includes(member.id)
+      holds(!(votes && isLearner), name, `member ${member.id} is voter and learner`)
+      holds(role !== 'leader' || !isLearner, name, `member ${member.id} leads and may not vote`)
+    },
+  }
+}
