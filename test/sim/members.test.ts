@@ -1,5 +1,6 @@
 /** Stories of membership, on whole simulated nodes with every invariant watching. */
 import t from 'tap'
+import { describeQuorum } from '../../src/core/voters/quorum.ts'
 import { learnerReplaceAfterMs, standbysMax } from '../../src/core/voters/view.ts'
 import {
   clusterOf,
@@ -151,6 +152,33 @@ t.test('a wiped machine comes back as a new member, without help', async (t) => 
   t.ok(idOf(wiped) > before, 'under a number that nobody had')
   await world.run(500)
   t.match(await told(world, 'voters.changed'), [/make it 3/, /has lost its disk; .* votes in its/])
+})
+
+t.test('a voter with a slow disk is told to be behind, and a dead one to be silent', async (t) => {
+  const world = await clusterOf(3)
+  const [slow] = followersOf(world) as [SimulatedMachine]
+  const words = async (): Promise<string> => {
+    const core = leaderOf(world).process?.core
+    const { members } = await world.time.runUntilSettled(core!.quorum(), soonMs)
+    const toName = (id: number): string => world.machineOf(id as never)?.name ?? `${id}`
+    const named = members.map((each) => ({ ...each, name: toName(each.memberId) }))
+    return describeQuorum(named, []).words
+  }
+  t.equal(await words(), '3 voters, can lose 1')
+  slow.disk.faults.stalledSync = 1
+  for (let at = 0; at < 40; at += 1) {
+    await write(world, put('key', `${at}`))
+    await world.run(50)
+  }
+  t.match(await words(), new RegExp(`3 voters, .*${slow.name} is \\d\\.\\d s behind`))
+  const id = idOf(slow)
+  slow.disk.faults.stalledSync = 0
+  slow.losePower()
+  await world.run(2500)
+  t.match(
+    await words(),
+    new RegExp(`3 voters, 2 answer, can lose none; ${id} has not answered for`),
+  )
 })
 
 t.test('one release apart: the new one waits for the old, then takes over', async (t) => {

@@ -19,6 +19,7 @@ import type { Door } from '../wire/door.ts'
 import { CommandStore } from './command-store.ts'
 import { type KnownMember, readMembers } from './directory.ts'
 import { noQuorum, refused } from './errors.ts'
+import { requireLevelOf } from './feature-gate.ts'
 import type { Member } from './member.ts'
 import type { Committed } from './proposals.ts'
 import { QuotaGate } from './quota-gate.ts'
@@ -124,9 +125,10 @@ export class MemberStore extends CommandStore {
 
   /**
    * Into this member's own log, if it leads and there is room. Rejects as `Member.propose`, or
-   * with JGD_STORE_FULL.
+   * with JGD_STORE_FULL or JGD_FEATURE_LEVEL.
    */
   async proposeHere(command: Command): Promise<Committed> {
+    requireLevelOf(command, this.#member.store)
     // Who does not lead refuses anyway, and may be too far behind to say why.
     if (this.#member.leadership.role === 'leader') this.gate.check(command)
     return this.#member.propose(command)
