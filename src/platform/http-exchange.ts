@@ -17,20 +17,49 @@ interface Exchange {
   readonly reply: FastifyReply
 }
 
-/** `closing` ends streams when the server is to stop. */
+/** Made once: a reason of its own for each request would be an error with a stack trace. */
+const hungUp = new JangadaError('JGD_SHUTTING_DOWN', 'nobody waits for this answer any more')
+
+/**
+ * The exchanges that are going on at one door. Each has its own signal: one composed with the
+ * door's (`AbortSignal.any`) would be kept as long as the door is open.
+ */
+export class OpenExchanges {
+  readonly #open = new Set<AbortController>()
+  #closing = false
+
+  /** Aborts when the client hangs up before the answer has gone out, or the door closes. */
+  begin({ reply: { raw } }: Exchange): AbortSignal {
+    const gone = new AbortController()
+    if (this.#closing) gone.abort(hungUp)
+    this.#open.add(gone)
+    raw.once('close', () => {
+      this.#open.delete(gone)
+      if (!raw.writableFinished) gone.abort(hungUp)
+    })
+    return gone.signal
+  }
+
+  /** Ends those that go on and all that come. */
+  close(): void {
+    this.#closing = true
+    for (const gone of this.#open) gone.abort(hungUp)
+  }
+}
+
 export async function answerWith(
   api: ApiHandler,
   door: ApiDoor,
   identity: TlsIdentity | undefined,
-  closing: AbortSignal,
-  { request, reply }: Exchange,
+  open: OpenExchanges,
+  exchange: Exchange,
 ): Promise<unknown> {
-  const gone = new AbortController()
-  reply.raw.once('close', () => gone.abort())
+  const { request, reply } = exchange
+  const signal = open.begin(exchange)
   let answer: ApiResponse
   try {
     const asked = await readRequest(door, identity, request.raw)
-    answer = await api.handle(asked, AbortSignal.any([gone.signal, closing]))
+    answer = await api.handle(asked, signal)
   } catch (error) {
     if (!isJangadaError(error)) throw error
     const value = { error: error.toBody() }
@@ -83,22 +112,27 @@ const plainAddress = (address: string | undefined): string =>
 const bytesOf = (raw: IncomingMessage): AsyncIterable<Uint8Array> =>
   raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>
 
-async function readJson(raw: IncomingMessage): Promise<unknown> {
-  const parts: Uint8Array[] = []
-  let bytes = 0
-  for await (const part of bytesOf(raw)) {
-    bytes += part.length
-    if (bytes > requestBodyBytesMax) {
-      throw new JangadaError('JGD_TOO_LARGE', `a body has at most ${requestBodyBytesMax} bytes`)
+/** By events: an iterator costs more than all the rest of a small request. */
+function readJson(raw: IncomingMessage): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const parts: Uint8Array[] = []
+    let bytes = 0
+    const take = (part: Uint8Array): void => {
+      bytes += part.length
+      if (bytes <= requestBodyBytesMax) return void parts.push(part)
+      raw.off('data', take)
+      reject(new JangadaError('JGD_TOO_LARGE', `a body has at most ${requestBodyBytesMax} bytes`))
     }
-    parts.push(part)
-  }
-  if (bytes === 0) return undefined
-  try {
-    return JSON.parse(fromUtf8(concat(parts))) as unknown
-  } catch {
-    throw new JangadaError('JGD_BAD_REQUEST', 'the body is not JSON')
-  }
+    raw.on('data', take)
+    raw.once('error', reject)
+    raw.once('end', () => {
+      try {
+        resolve(bytes === 0 ? undefined : JSON.parse(fromUtf8(concat(parts))))
+      } catch {
+        reject(new JangadaError('JGD_BAD_REQUEST', 'the body is not JSON'))
+      }
+    })
+  })
 }
 
 /** Nobody must show a certificate, but who shows one must hold one of this cluster. */

@@ -13,7 +13,7 @@ import { describeError, JangadaError } from '../base/errors.ts'
 import type { ApiDoor, ApiHandler } from '../node/api/messages.ts'
 import type { Log } from '../ports/log.ts'
 import { makeDirectories } from './file-tree.ts'
-import { answerWith } from './http-exchange.ts'
+import { answerWith, OpenExchanges } from './http-exchange.ts'
 import { type IdentityFiles, TlsIdentity } from './tls-identity.ts'
 
 export type DoorAddress =
@@ -52,7 +52,7 @@ const graceMs = 2000
  */
 export async function openDoor(api: ApiHandler, address: DoorAddress, log: Log): Promise<OpenDoor> {
   const identity = address.kind === 'tls' ? identityWithChain(address.identity) : undefined
-  const state = { identity, closing: new AbortController() }
+  const state = { identity, exchanges: new OpenExchanges() }
   const app = await makeApp(identity)
   const { server } = app
   server.maxConnections = connectionsMax
@@ -61,7 +61,7 @@ export async function openDoor(api: ApiHandler, address: DoorAddress, log: Log):
   // A whole image may take its time; the headers may not.
   server.requestTimeout = 0
   app.all('/*', (request, reply) =>
-    answerWith(api, address.kind, state.identity, state.closing.signal, { request, reply }),
+    answerWith(api, address.kind, state.identity, state.exchanges, { request, reply }),
   )
   try {
     await listen(app, address)
@@ -80,7 +80,7 @@ export async function openDoor(api: ApiHandler, address: DoorAddress, log: Log):
       state.identity = identityWithChain(files)
       ;(server as HttpsServer).setSecureContext(state.identity.secureContext)
     },
-    close: () => close(app, state.closing),
+    close: () => close(app, state.exchanges),
   }
 }
 
@@ -179,9 +179,9 @@ function portTaken(address: DoorAddress, error: unknown): unknown {
   })
 }
 
-async function close(app: FastifyInstance, closing: AbortController): Promise<void> {
+async function close(app: FastifyInstance, exchanges: OpenExchanges): Promise<void> {
   const { server } = app
-  closing.abort()
+  exchanges.close()
   const cut = setTimeout(() => server.closeAllConnections(), graceMs)
   const idle = setInterval(() => server.closeIdleConnections(), 50)
   try {
