@@ -1,7 +1,7 @@
 /** The harness itself: that it knows what it must, and that its failures are failures. */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { SeededRandom } from '../../src/base/random.ts'
@@ -55,10 +55,9 @@ function run(directory: string): Promise<{ readonly code: number; readonly outpu
   })
 }
 
-/** A suite of one interaction script. */
+/** A suite of one script, in a folder whose name says nothing. */
 async function suiteOf(directory: string, text: string): Promise<string> {
-  await mkdir(join(directory, 'interaction'), { recursive: true })
-  await writeFile(join(directory, 'interaction', 'own.txt'), text)
+  await writeFile(join(directory, 'own.txt'), text)
   return directory
 }
 
@@ -72,7 +71,7 @@ t.test('all twenty-one commands are known, and no other', async (t) => {
   const names = new Set(parseScript(scriptOf(everyCommand)).map(({ name }) => name))
   t.equal(names.size, 21)
   const text = scriptOf(everyCommand)
-  t.same(runFile('interaction/own.txt', text), {
+  t.same(runFile('own.txt', text), {
     passed: text.match(/----/g)?.length,
     failures: [],
   })
@@ -133,7 +132,7 @@ status 1
 1: StateReplicate match=11 next=12
 2: StateReplicate match=11 next=12
 `
-  t.same(runFile('interaction/own.txt', text).failures, [])
+  t.same(runFile('own.txt', text).failures, [])
 })
 
 t.test('proposals of a follower reach the leader', async (t) => {
@@ -177,7 +176,7 @@ raft-log 2
 1/3 EntryNormal ""
 1/4 EntryNormal "word"
 `
-  t.same(runFile('interaction/own.txt', text).failures, [])
+  t.same(runFile('own.txt', text).failures, [])
 })
 
 t.test('one changed character anywhere fails the run', { skip: missing }, async (t) => {

@@ -1,14 +1,14 @@
 /**
- * The data-driven scripts of etcd-io/raft. Which harness a file needs is told by the folder it
- * lies in: `quorum`, `confchange` or `interaction`.
+ * The data-driven scripts of etcd-io/raft. Which harness a file needs is told by its first command:
+ * few are of `quorum` and `confchange`, all others of `interaction`.
  */
 import { readdir, readFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { describeError } from '../../src/base/errors.ts'
 import { ConfchangeSuite } from './raft-confchange.ts'
 import { InteractionSuite } from './raft-interaction.ts'
 import { runQuorumCommand } from './raft-quorum.ts'
-import { parseScript, UnknownCommand, type Command } from './script.ts'
+import { parseScript, type Command } from './script.ts'
 
 export interface SuiteResult {
   readonly files: number
@@ -19,21 +19,13 @@ export interface SuiteResult {
 
 type Runner = (command: Command) => string
 
-function runnerFor(folder: string): Runner {
-  switch (folder) {
-    case 'quorum':
-      return runQuorumCommand
-    case 'confchange': {
-      const suite = new ConfchangeSuite()
-      return (command) => suite.run(command)
-    }
-    case 'interaction': {
-      const suite = new InteractionSuite()
-      return (command) => suite.run(command)
-    }
-    default:
-      throw new UnknownCommand(`no harness for scripts in a folder named ${folder}`)
-  }
+const quorumCommands = new Set(['vote', 'committed'])
+const confchangeCommands = new Set(['simple', 'enter-joint', 'leave-joint'])
+
+function runnerFor(first: Command): Runner {
+  if (quorumCommands.has(first.name)) return runQuorumCommand
+  const suite = confchangeCommands.has(first.name) ? new ConfchangeSuite() : new InteractionSuite()
+  return (command) => suite.run(command)
 }
 
 /** `directory` may be the whole suite, one of its folders, or hold further files of the format. */
@@ -60,7 +52,7 @@ export function runFile(path: string, text: string): Omit<SuiteResult, 'files'> 
   for (const command of parseScript(text)) {
     let actual: string
     try {
-      runner ??= runnerFor(basename(dirname(path)))
+      runner ??= runnerFor(command)
       // What is expected is not for the harness to see.
       actual = runner({ ...command, expected: '' })
     } catch (error) {
