@@ -47,6 +47,8 @@ export interface MachineSurroundings {
   /** Other machines' addresses: where this one may join. */
   readonly doors: (machine: SimulatedMachine) => readonly string[]
   readonly joinToken: () => string
+  /** A process has opened its API's door. */
+  readonly onServing: () => void
   readonly onContainerStop: (stop: ContainerStop & { machine: SimulatedMachine }) => void
 }
 
@@ -143,6 +145,7 @@ export class SimulatedMachine {
       featureLevel: this.featureLevel,
       log: this.#around.log(this),
       join: (disk) => this.#join(disk, starting),
+      onServing: () => this.#around.onServing(),
       onEnd: (reason) => {
         if (this.#process !== starting) return
         timeline.note(this.name, `the process ends: ${reason}`)

@@ -46,6 +46,8 @@ export interface ProcessOptions {
   readonly log: LogSink
   /** Who this machine is; resolves when it belongs to the cluster. */
   readonly join: (disk: Disk) => Promise<IdentityFiles>
+  /** The API's door is open. */
+  readonly onServing: () => void
   /** It cannot go on. */
   readonly onEnd: (reason: string) => void
 }
@@ -137,6 +139,7 @@ export class SimulatedProcess {
     this.#agent.start()
     const api = this.#makeApi(core, files, forwarder)
     this.#server = { api, pin: crypto.spkiHash(files.authorityPem), alive: () => this.#isAlive }
+    this.#options.onServing()
   }
 
   #makeCore(

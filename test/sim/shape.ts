@@ -14,8 +14,8 @@ export interface Shape {
 }
 
 /** Most seeds are small, because small clusters are quick and fail the same way. */
-const largeClusters = 0.05
-const middleClusters = 0.15
+const largeClusters = 0.03
+const middleClusters = 0.12
 
 /** By the seed. Snapshots and full segments come often, so that they meet every fault. */
 export function shapeOf(random: SeededRandom): Shape {

@@ -23,6 +23,7 @@ export class Watchers {
   readonly #world: World
   readonly #watching = new WeakSet<SimulatedProcess>()
   readonly #listeners: WatcherListener[] = []
+  #attached = 0
 
   constructor(world: World) {
     this.#world = world
@@ -33,6 +34,8 @@ export class Watchers {
   }
 
   attach(): void {
+    if (this.#attached === this.#world.served) return
+    this.#attached = this.#world.served
     for (const { name, process } of this.#world.machines) {
       if (process?.server === undefined || this.#watching.has(process)) continue
       this.#watching.add(process)

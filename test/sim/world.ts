@@ -27,6 +27,8 @@ const tokenLifetimeMs = 30 * 86_400_000
 /** Clocks of good machines run apart by less than this; the product allows ten times as much. */
 const clockErrorMax = 0.001
 const settleLimitMs = 20_000
+/** Machines that join all at once are let in one after another, and those refused wait to ask. */
+const settleLimitMsPerMachine = 1000
 
 export interface WorldOptions {
   readonly seed: number
@@ -71,6 +73,8 @@ export class World {
   #stops: Parameters<MachineSurroundings['onContainerStop']>[0][] = []
   #failure: { readonly reason: unknown } | undefined
   events = 0
+  /** Processes that ever opened their API's door. */
+  served = 0
 
   constructor({ seed, invariants, shape, onLine, untilMs = Infinity }: WorldOptions) {
     this.#untilMs = untilMs
@@ -144,7 +148,8 @@ export class World {
     )
     this.#token = text
     for (const machine of this.machines.slice(1)) machine.start()
-    return this.runUntil(() => this.#isComplete(), settleLimitMs)
+    const limitMs = settleLimitMs + this.machines.length * settleLimitMsPerMachine
+    return this.runUntil(() => this.#isComplete(), limitMs)
   }
 
   /** Runs everything for `ms` of true time, watched over. */
@@ -229,6 +234,9 @@ export class World {
         doors: (machine) =>
           this.machines.filter((each) => each !== machine).map(({ host }) => host),
         joinToken: () => this.#token,
+        onServing: () => {
+          this.served += 1
+        },
         // Judged after the event, when what the agent has just heard of is known here too.
         onContainerStop: (stop) => this.#stops.push(stop),
       },

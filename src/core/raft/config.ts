@@ -24,9 +24,16 @@ export const configOfVoters = (...voters: readonly MemberId[]): ConfState => ({
 
 export const isJoint = (config: ConfState): boolean => config.outgoing.length > 0
 
+/** A configuration is never changed, only replaced: asked for with every message, made once. */
+const membersOf = new WeakMap<ConfState, readonly MemberId[]>()
+
 /** Everyone who is sent the log, ascending. */
 export function memberIds(config: ConfState): readonly MemberId[] {
-  return sorted([...config.voters, ...config.outgoing, ...config.learners])
+  const known = membersOf.get(config)
+  if (known !== undefined) return known
+  const ids = sorted([...config.voters, ...config.outgoing, ...config.learners])
+  membersOf.set(config, ids)
+  return ids
 }
 
 /** Votes count and may be asked for; voters on their way out still are voters. */
