@@ -26,11 +26,25 @@ export function majorityIndex(
   indexOf: (id: MemberId) => number | undefined,
 ): number {
   if (voters.length === 0) return Infinity
-  const indexes = voters.map((id) => indexOf(id) ?? 0).toSorted((a, b) => a - b)
   const majority = Math.floor(voters.length / 2) + 1
-  const index = indexes[indexes.length - majority] as number
-  assert(index >= 0, 'an index is not negative')
-  return index
+  let greatest = -1
+  // Asked with every acknowledgement: for a handful of voters counting is cheaper than sorting.
+  for (const id of voters) {
+    const index = indexOf(id) ?? 0
+    if (index > greatest && countReached(voters, indexOf, index) >= majority) greatest = index
+  }
+  assert(greatest >= 0, 'an index is not negative, and a majority has reached the least of them')
+  return greatest
+}
+
+function countReached(
+  voters: Voters,
+  indexOf: (id: MemberId) => number | undefined,
+  index: number,
+): number {
+  let count = 0
+  for (const id of voters) if ((indexOf(id) ?? 0) >= index) count += 1
+  return count
 }
 
 /** The greatest index that both majorities have reached. */
@@ -71,7 +85,15 @@ export function jointVote(
   return incoming === 'lost' || outgoing === 'lost' ? 'lost' : 'pending'
 }
 
+/** A configuration is never changed, only replaced: asked for with every read, made once. */
+const idsOf = new WeakMap<Electorate, readonly MemberId[]>()
+
 /** Everyone whose vote or acknowledgement counts, ascending. */
 export function electorateIds(electorate: Electorate): readonly MemberId[] {
-  return [...new Set([...electorate.voters, ...electorate.outgoing])].toSorted((a, b) => a - b)
+  const known = idsOf.get(electorate)
+  if (known !== undefined) return known
+  const { voters, outgoing } = electorate
+  const ids = [...new Set([...voters, ...outgoing])].toSorted((a, b) => a - b)
+  idsOf.set(electorate, ids)
+  return ids
 }
