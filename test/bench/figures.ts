@@ -28,6 +28,12 @@ export function median(samples: readonly number[]): number {
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? NaN
 }
 
+/** The least sample that `part` (0 to 1) of all samples do not exceed. */
+export function quantile(samples: readonly number[], part: number): number {
+  const sorted = samples.toSorted((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? NaN
+}
+
 export const worst = (samples: readonly number[]): number => Math.max(...samples)
 
 /** Median and worst of the same samples, as two figures. */

@@ -8,11 +8,13 @@ import { benchConsensus, consensusLines } from './consensus/consensus.ts'
 import { benchFailover } from './failover.ts'
 import { benchFootprint } from './footprint.ts'
 import { type Figure, figureLines } from './figures.ts'
+import { benchLeaderLoss } from './leader-loss.ts'
 import { buildFirst } from './rack.ts'
 
 const repository = path.join(import.meta.dirname, '../..')
 const usage = `usage: npm run bench -- failover [--cuts N] [--json]
        npm run bench -- footprint [--json]
+       npm run bench -- leader-loss [--cuts N] [--json]
        npm run bench -- consensus [--peer etcd] [--runs N] [--seconds N] [--clients 1,64,…] [--json]`
 
 const options = {
@@ -41,6 +43,8 @@ async function measure(words: readonly string[]): Promise<Measured & { readonly 
   switch (name) {
     case 'failover':
       return { json, ...ofFigures(await benchFailover(count(values.cuts), say)) }
+    case 'leader-loss':
+      return { json, ...ofFigures(await benchLeaderLoss(count(values.cuts), say)) }
     case 'footprint':
       return { json, ...ofFigures(await benchFootprint(say)) }
     case 'consensus': {
