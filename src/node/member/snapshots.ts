@@ -88,23 +88,34 @@ export class Snapshots {
 
   /** The first piece names the snapshot; an earlier one that never ended is given up. */
   receiveBegin(snapshot: SnapshotRef): Promise<void> {
-    return this.#inTurn(() => this.#begin(snapshot))
+    return this.#taking(() => this.#begin(snapshot))
   }
 
   /** Rejects with JGD_CONFLICT when `of` is not the snapshot that is being received. */
   receivePiece(of: Index, piece: Uint8Array): Promise<void> {
-    return this.#inTurn(async () => {
-      try {
-        await this.#expected(of).write(piece)
-      } catch (error) {
-        if (passes(error)) await this.#giveUp()
-        throw error
-      }
-    })
+    return this.#taking(() => this.#expected(of).write(piece))
   }
 
   receiveEnd(of: Index): Promise<void> {
-    return this.#inTurn(() => this.#end(of))
+    return this.#taking(() => this.#end(of))
+  }
+
+  /**
+   * Without room this snapshot is given up and a later one may fit. A disk that failed ends the
+   * member: no append may come that would tell, because the leader waits for the snapshot.
+   */
+  #taking<T>(work: () => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      try {
+        return await work()
+      } catch (error) {
+        if (passes(error)) await this.#giveUp()
+        else if (isJangadaError(error, 'JGD_DISK_FAILED')) {
+          this.#options.onFatal(`a snapshot cannot be taken: ${describeError(error)}`)
+        }
+        throw error
+      }
+    })
   }
 
   /**
