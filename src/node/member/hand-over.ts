@@ -28,7 +28,9 @@ export function successorOf(
 }
 
 export interface HandOverOptions {
-  readonly member: Pick<Member, 'id' | 'leadership' | 'status' | 'transferTo'>
+  readonly member: Pick<Member, 'id' | 'leadership' | 'transferTo'> & {
+    status(): Pick<RaftStatus, 'id' | 'config' | 'progress'>
+  }
   readonly clock: Clock
   readonly log: Log
 }
@@ -43,8 +45,14 @@ export async function handOver(options: HandOverOptions): Promise<MemberId | und
   const asked = new Set<MemberId>()
   while (clock.monotonicMs() < endMs) {
     if (member.leadership.role === 'leader') {
-      const to = successorOf(member.status(), asked)
-      if (to === undefined) return undefined
+      const status = member.status()
+      if (status.config.voters.every((id) => id === member.id)) return undefined
+      const to = successorOf(status, asked)
+      if (to === undefined) {
+        // Who answers is counted anew every election timeout: a heartbeat later it is known again.
+        await sleep(clock, lookMs)
+        continue
+      }
       asked.add(to)
       member.transferTo(to)
     }
