@@ -2,6 +2,7 @@
  * argv → config → wiring: the only place that sees every room. Everything beyond `--version` is
  * loaded when it is needed, so that a command that prints a table starts at once.
  */
+import path from 'node:path'
 import { describeError } from './base/errors.ts'
 import { version } from './platform/version.ts'
 import type { CliEnvironment } from './tools/cli/environment.ts'
@@ -61,6 +62,7 @@ async function environment(): Promise<CliEnvironment> {
       return importIntoState(stateDirectory, chunks, sha256)
     },
     imageBuild,
+    offline,
     rack: async () => {
       const commands = await import('./tools/rack/commands.ts')
       const { openLog } = await import('./platform/log.ts')
@@ -68,6 +70,26 @@ async function environment(): Promise<CliEnvironment> {
       const print = (line: string): void => void process.stdout.write(`${line}\n`)
       return { commands, context: { world: { clock, log }, print } }
     },
+  }
+}
+
+const offline: CliEnvironment['offline'] = async () => {
+  const { saveSnapshot } = await import('./tools/offline/save.ts')
+  const { verifySnapshot } = await import('./tools/offline/snapshot-file.ts')
+  const { planRestore } = await import('./tools/offline/restore.ts')
+  const { planRecovery, recover } = await import('./tools/offline/recover.ts')
+  return {
+    save: saveSnapshot,
+    verify: verifySnapshot,
+    restore: async (file, config) => {
+      const { initialise } = await import('./daemon/membership.ts')
+      const { report, settings, leftOut, makeLog } = await planRestore(file)
+      const { voters, admission } = settings
+      const made = await initialise({ ...config, voters, admission }, makeLog)
+      return { ...made, from: report, leftOut }
+    },
+    planRecovery: (directory, log) => planRecovery(path.resolve(directory), log),
+    recover: (directory, log) => recover(path.resolve(directory), log),
   }
 }
 

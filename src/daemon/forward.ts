@@ -15,6 +15,7 @@ import {
   type RenewRequest,
 } from '../node/enrol/messages.ts'
 import type { UnitLogs } from '../node/api/context.ts'
+import { SnapshotSaver } from '../node/member/snapshot-save.ts'
 import type { CallMethods } from '../node/wire/calls.ts'
 import { type Clock, sleep } from '../ports/clock.ts'
 import type { PeerIdentity } from '../ports/streams.ts'
@@ -37,9 +38,11 @@ export interface ForwarderOptions {
 
 export class Forwarder {
   readonly #options: ForwarderOptions
+  readonly #saver: SnapshotSaver
 
   constructor(options: ForwarderOptions) {
     this.#options = options
+    this.#saver = new SnapshotSaver(() => options.core().enrol.clusterId, options.clock)
   }
 
   /** Answered to other machines: they ask when they do not hold the CA's key. */
@@ -63,8 +66,51 @@ export class Forwarder {
           },
         ],
       ]),
-      feeds: new Map(),
+      feeds: new Map([
+        [
+          'store.save',
+          (_body: unknown, _context: unknown, signal: AbortSignal) => this.#save(signal),
+        ],
+      ]),
     }
+  }
+
+  /** From this machine's own copy, or from the first member that gives one. */
+  async *saveSnapshot(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const core = this.#options.core()
+    if (this.#hasCopy()) {
+      yield* this.#save(signal)
+      return
+    }
+    for (const { id, address } of core.knownMembers()) {
+      if (id === core.memberId) continue
+      let begun = false
+      try {
+        const calls = await core.door.callsTo(address)
+        for await (const item of calls.feed('store.save', {}, signal)) {
+          if (!(item instanceof Uint8Array)) throw malformed()
+          begun = true
+          yield item
+        }
+        return
+      } catch (error) {
+        if (begun || signal.aborted) throw error
+      }
+    }
+    throw new JangadaError('JGD_NO_QUORUM', 'no member gave a snapshot', {
+      hint: 'see "jangada status" for the members',
+    })
+  }
+
+  #hasCopy(): boolean {
+    const own = this.#options.core().member
+    return own !== undefined && own.member.leadership.role !== 'learner'
+  }
+
+  #save(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const own = this.#options.core().member
+    if (own !== undefined && this.#hasCopy()) return this.#saver.save(own, signal)
+    throw new JangadaError('JGD_UNREACHABLE', 'this machine has no copy of the state')
   }
 
   async enrol(request: EnrolRequest, remoteAddress: string): Promise<EnrolAnswer> {

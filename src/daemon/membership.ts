@@ -45,8 +45,14 @@ export interface InitOutcome {
   readonly adminToken: string
 }
 
-/** Rejects with JGD_ALREADY_INITIALIZED when the state directory belongs to a cluster. */
-export async function initialise(config: InitConfig): Promise<InitOutcome> {
+/**
+ * Rejects with JGD_ALREADY_INITIALIZED when the state directory belongs to a cluster. `makeLog`
+ * makes the first member's log, with these operations over whatever it begins with.
+ */
+export async function initialise(
+  config: InitConfig,
+  makeLog: typeof createFirstMember = createFirstMember,
+): Promise<InitOutcome> {
   const disk = await stateDisk(config)
   await refuseIdentity(disk, config)
   const deps = { crypto: nodeCrypto(), clock: systemClock(), entropy: kernelEntropy() }
@@ -64,10 +70,7 @@ export async function initialise(config: InitConfig): Promise<InitOutcome> {
   const address = `${facts.address}:${config.ports.peer}`
   const addedMs = deps.clock.wallMs()
   const first = { v: 1, memberId: 1, machineId, address, incarnation, addedMs } as const
-  await createFirstMember(disk, made.clusterId, incarnation, [
-    ...made.operations,
-    members.put(first, '1'),
-  ])
+  await makeLog(disk, made.clusterId, incarnation, [...made.operations, members.put(first, '1')])
   await writePeers(disk, [{ machineId, address }])
   await rememberName(disk, config)
   // Last: until it is there, this machine belongs to no cluster and `init` may be run again.

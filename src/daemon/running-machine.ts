@@ -227,6 +227,7 @@ export class RunningMachine {
       transferLeader: (to) => forwarder.transferLeader(to),
       quorum: () => core.quorum(),
       unitLogs: forwarder.unitLogs,
+      saveSnapshot: (signal) => forwarder.saveSnapshot(signal),
       bootTimeline: () => this.#timeline.entries(),
       bootRoutes: async (request) => {
         if (this.#bootRoutes !== undefined) return this.#bootRoutes(request)

@@ -56,6 +56,12 @@ export function directoryDisk(root: string): Disk {
   }
 }
 
+/** A file anywhere, only to be read; what writes to it is refused. Rejects with a `DiskError`. */
+export async function openForReading(file: string): Promise<DiskFile> {
+  const handle = await attempt('open', file, () => open(file, constants.O_RDONLY))
+  return new DirectoryFile(file, handle)
+}
+
 class DirectoryFile implements DiskFile {
   readonly path: string
   readonly #handle: FileHandle

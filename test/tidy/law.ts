@@ -22,7 +22,7 @@ export const law: Readonly<Record<string, Rule>> = {
   'tools/cli': {
     rooms: ['base', 'core/units', 'core/trust'],
     packages: ['yargs'],
-    types: ['ports', 'node/api', 'daemon', 'tools/rack'],
+    types: ['ports', 'node/api', 'daemon', 'tools/rack', 'tools/offline'],
   },
   'tools/client': { rooms: ['base'], packages: outsideWorld, types: ['node/api'] },
   'tools/dashboard': { rooms: [], packages: ['preact', 'uplot'] },

@@ -17,6 +17,7 @@ import { type ApiHandler, type ApiRequest, type ApiResponse, json } from './mess
 import { bootRoute, publicRoutes } from './public.ts'
 import { quorumRoutes } from './quorum.ts'
 import { Router } from './router.ts'
+import { snapshotRoutes } from './snapshot.ts'
 import { StatusSource } from './status.ts'
 import { tokenRoutes } from './tokens.ts'
 import { unitRoutes } from './units.ts'
@@ -45,6 +46,7 @@ export class Api implements ApiHandler {
       ...enrolmentRoutes(context),
       ...eventRoutes(context),
       ...imageRoutes(context),
+      ...snapshotRoutes(context),
       ...memberRoutes(context),
       ...quorumRoutes(context),
     ])

@@ -40,6 +40,8 @@ export interface ApiContext {
   /** As the leader sees the members. Rejects with JGD_NO_QUORUM, or when it does not answer. */
   readonly quorum: () => Promise<QuorumReport>
   readonly unitLogs: UnitLogs
+  /** The cluster's state as a file; see `SnapshotSaver`. Absent where nobody could make one. */
+  readonly saveSnapshot?: (signal: AbortSignal) => AsyncIterable<Uint8Array>
   /** Of the machines that this node has booted. */
   readonly bootTimeline: () => readonly BootTimelineEntry[]
   /** Present on a node with boot links. */

@@ -9,11 +9,21 @@
  * piece that is missing or out of place is found too.
  */
 import { assert } from '../../base/assert.ts'
-import { readUint32, readWhole } from '../../base/byte-reader.ts'
+import {
+  type ByteReader,
+  MalformedBytesError,
+  readUint32,
+  readWhole,
+} from '../../base/byte-reader.ts'
 import { ByteWriter } from '../../base/byte-writer.ts'
 import { bytesEqual, utf8 } from '../../base/bytes.ts'
 import { crc32 } from '../../base/crc32.ts'
-import { index as toIndex, term as toTerm } from '../../base/ids.ts'
+import {
+  type ClusterId,
+  clusterId as toClusterId,
+  index as toIndex,
+  term as toTerm,
+} from '../../base/ids.ts'
 import type { SnapshotRef } from '../../core/raft/types.ts'
 import type { DiskFile } from '../../ports/disk.ts'
 import { readConfState, writeConfState } from './entry-codec.ts'
@@ -31,11 +41,50 @@ const prefixBytes = 20
 const pieceHeaderBytes = 8
 const maxHeaderBytes = 16 * 1024
 
+/** The bytes of such a file, in order: `begin`, `pieces` as often as there are some, `end`. */
+export class SnapshotFraming {
+  #crc = 0
+
+  begin(clusterId: ClusterId, snapshot: SnapshotRef): Uint8Array {
+    const header = new ByteWriter()
+    header.text(clusterId)
+    header.varint(snapshot.index)
+    header.varint(snapshot.term)
+    writeConfState(header, snapshot.config)
+    const writer = new ByteWriter()
+    writer.raw(magic)
+    writer.uint32(snapshotFileFormat)
+    writer.uint32(header.length)
+    writer.uint32(crc32(header.view()))
+    writer.raw(header.view())
+    return writer.take()
+  }
+
+  *pieces(bytes: Uint8Array): Generator<Uint8Array> {
+    for (let at = 0; at < bytes.length; at += maxPieceBytes) {
+      const piece = bytes.subarray(at, at + maxPieceBytes)
+      this.#crc = crc32(piece, this.#crc)
+      const writer = new ByteWriter(pieceHeaderBytes + piece.length)
+      writer.uint32(piece.length)
+      writer.uint32(this.#crc)
+      writer.raw(piece)
+      yield writer.take()
+    }
+  }
+
+  end(): Uint8Array {
+    const writer = new ByteWriter()
+    writer.uint32(0)
+    writer.uint32(this.#crc)
+    return writer.take()
+  }
+}
+
 export class SnapshotFileWriter {
   readonly #file: DiskFile
+  readonly #framing = new SnapshotFraming()
   #offset = 0
   #syncedTo = 0
-  #crc = 0
   #bytes = 0
 
   constructor(file: DiskFile) {
@@ -49,39 +98,17 @@ export class SnapshotFileWriter {
 
   async begin(identity: WalIdentity, snapshot: SnapshotRef): Promise<void> {
     assert(this.#offset === 0, 'a snapshot begins once')
-    const header = new ByteWriter()
-    header.text(identity.clusterId)
-    header.varint(snapshot.index)
-    header.varint(snapshot.term)
-    writeConfState(header, snapshot.config)
-    const writer = new ByteWriter()
-    writer.raw(magic)
-    writer.uint32(snapshotFileFormat)
-    writer.uint32(header.length)
-    writer.uint32(crc32(header.view()))
-    writer.raw(header.view())
-    await this.#append(writer.view())
+    await this.#append(this.#framing.begin(identity.clusterId, snapshot))
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length; at += maxPieceBytes) {
-      const piece = bytes.subarray(at, at + maxPieceBytes)
-      this.#crc = crc32(piece, this.#crc)
-      this.#bytes += piece.length
-      const writer = new ByteWriter(pieceHeaderBytes + piece.length)
-      writer.uint32(piece.length)
-      writer.uint32(this.#crc)
-      writer.raw(piece)
-      await this.#append(writer.view())
-    }
+    this.#bytes += bytes.length
+    for (const piece of this.#framing.pieces(bytes)) await this.#append(piece)
   }
 
   /** Durable when it resolves, but for its name. */
   async end(): Promise<void> {
-    const writer = new ByteWriter()
-    writer.uint32(0)
-    writer.uint32(this.#crc)
-    await this.#append(writer.view())
+    await this.#append(this.#framing.end())
     await this.#file.sync()
   }
 
@@ -94,11 +121,18 @@ export class SnapshotFileWriter {
   }
 }
 
-/** Throws JGD_WAL_DAMAGED, JGD_WAL_FOREIGN or JGD_WAL_VERSION. */
+export interface SnapshotHeader {
+  readonly clusterId: ClusterId
+  readonly snapshot: SnapshotRef
+  /** Where its pieces begin. */
+  readonly end: number
+}
+
+/** Rejects with JGD_WAL_DAMAGED, JGD_WAL_VERSION or, when it is not of `cluster`, JGD_WAL_FOREIGN. */
 export async function readSnapshotHeader(
   file: DiskFile,
-  identity: WalIdentity,
-): Promise<{ readonly snapshot: SnapshotRef; readonly end: number }> {
+  cluster?: ClusterId,
+): Promise<SnapshotHeader> {
   const prefix = await file.read(0, prefixBytes)
   if (prefix.length < prefixBytes || !bytesEqual(prefix.subarray(0, 8), magic)) {
     throw damaged(file.path, 0, 'it is not a snapshot')
@@ -111,15 +145,23 @@ export async function readSnapshotHeader(
     throw damaged(file.path, prefixBytes, 'its header is unreadable')
   }
   const result = readWhole(header, (reader) => ({
-    clusterId: reader.text(64),
+    clusterId: readClusterId(reader),
     index: toIndex(reader.varint()),
     term: toTerm(reader.varint()),
     config: readConfState(reader),
   }))
   if (result.kind === 'malformed') throw damaged(file.path, prefixBytes, result.reason)
   const { clusterId, ...snapshot } = result.value
-  if (clusterId !== identity.clusterId) throw foreign(file.path, 'it names another cluster')
-  return { snapshot, end: prefixBytes + length }
+  if (cluster !== undefined && clusterId !== cluster) {
+    throw foreign(file.path, 'it names another cluster')
+  }
+  return { clusterId, snapshot, end: prefixBytes + length }
+}
+
+function readClusterId(reader: ByteReader): ClusterId {
+  const text = reader.text(64)
+  if (!/^[0-9a-f]{32}$/.test(text)) throw new MalformedBytesError('no cluster is named')
+  return toClusterId(text)
 }
 
 /** The pieces from `offset` on, each checked before it is given. Throws JGD_WAL_DAMAGED. */

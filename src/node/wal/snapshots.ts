@@ -85,7 +85,7 @@ export class Snapshots {
   async #verify(path: string): Promise<SnapshotRef | undefined> {
     const file = await this.#disk.open(path, { create: false })
     try {
-      const { snapshot, end } = await readSnapshotHeader(file, this.#identity)
+      const { snapshot, end } = await readSnapshotHeader(file, this.#identity.clusterId)
       if (this.#path(snapshot, suffix) !== path) throw damaged(path, 0, 'its name is another one')
       for await (const _ of readPieces(file, end));
       return snapshot
@@ -151,7 +151,7 @@ export class Snapshots {
     try {
       const file = await this.#disk.open(path, { create: false })
       try {
-        const { end } = await readSnapshotHeader(file, this.#identity)
+        const { end } = await readSnapshotHeader(file, this.#identity.clusterId)
         yield* readPieces(file, end)
       } finally {
         await file.close()

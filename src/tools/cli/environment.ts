@@ -1,7 +1,10 @@
 /** What the commands need of the world; `main.ts` fills it, and tests fill it with less. */
-import type { InitConfig, JoinConfig, Ports, UpConfig } from '../../daemon/config.ts'
+import type { InitConfig, JoinConfig, MachineConfig, Ports, UpConfig } from '../../daemon/config.ts'
 import type { ImageRow } from '../../node/api/answers.ts'
 import type { HttpClient, NodeTarget } from '../../ports/http-client.ts'
+import type { RecoveryPlan } from '../offline/recover.ts'
+import type { RestorePlan } from '../offline/restore.ts'
+import type { SnapshotReport } from '../offline/snapshot-file.ts'
 import type * as rackCommands from '../rack/commands.ts'
 
 export interface CliEnvironment {
@@ -47,7 +50,28 @@ export interface CliEnvironment {
     sha256: string,
   ) => Promise<ImageRow>
   readonly imageBuild: (options: ImageBuildOptions) => Promise<BuiltImage>
+  readonly offline: () => Promise<OfflineAccess>
   readonly rack: () => Promise<RackAccess>
+}
+
+/** What works on files, without a node. */
+export interface OfflineAccess {
+  /** Rejects as `saveSnapshot` of `tools/offline`. */
+  readonly save: (
+    path: string,
+    chunks: AsyncIterable<Uint8Array>,
+    options: { readonly replace: boolean },
+  ) => Promise<SnapshotReport>
+  readonly verify: (path: string) => Promise<SnapshotReport>
+  /** Makes a new cluster of this machine, with a saved state. Rejects as `init` and `verify`. */
+  readonly restore: (path: string, config: MachineConfig) => Promise<Restored>
+  readonly planRecovery: (stateDirectory: string, log?: string) => Promise<RecoveryPlan>
+  readonly recover: (stateDirectory: string, log?: string) => Promise<RecoveryPlan>
+}
+
+export interface Restored extends Initialised {
+  readonly from: RestorePlan['report']
+  readonly leftOut: RestorePlan['leftOut']
 }
 
 export interface CliFile {

@@ -37,6 +37,16 @@ const groups: Readonly<Record<string, readonly Entry[]>> = {
     entry('leader transfer', 'Hand the lead over', () => import('./commands/leader-transfer.ts')),
     entry('events', 'What happened', () => import('./commands/events.ts')),
   ],
+  'The state': [
+    entry('snapshot save', 'Copy the state to a file', () => import('./commands/snapshot-save.ts')),
+    entry('snapshot verify', 'Check a copy', () => import('./commands/snapshot-verify.ts')),
+    entry(
+      'snapshot restore',
+      'Make a new cluster of a copy',
+      () => import('./commands/snapshot-restore.ts'),
+    ),
+    entry('recover', 'Go on when most voters are lost', () => import('./commands/recover.ts')),
+  ],
   Units: [
     entry('units', 'List units and where they run', () => import('./commands/units.ts')),
     entry('unit-files', 'List unit files', () => import('./commands/unit-files.ts')),

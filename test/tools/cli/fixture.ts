@@ -101,6 +101,7 @@ const outside = (
   join: notHere,
   importImage: notHere,
   imageBuild: notHere,
+  offline: notHere,
   rack: notHere,
 })
 
