@@ -1,6 +1,6 @@
 import t from 'tap'
 import { toHex, utf8 } from '../../../src/base/bytes.ts'
-import { events, machines } from '../../../src/core/records/keyspace.ts'
+import { events, machines, tokens } from '../../../src/core/records/keyspace.ts'
 import type { ApiRequest } from '../../../src/node/api/messages.ts'
 import { createToken } from '../../../src/node/enrol/tokens.ts'
 import { parseToken } from '../../../src/core/trust/token-text.ts'
@@ -51,6 +51,26 @@ t.test('tokens open what their scope says, and no more', async (t) => {
   t.equal(codeOf(await ask('GET', '/v1/units', undefined, as(machineToken))), 'JGD_UNAUTHENTICATED')
   const wrong = `${short.slice(0, -1)}${short.endsWith('0') ? '1' : '0'}`
   t.equal(codeOf(await ask('GET', '/v1/units', undefined, as(wrong))), 'JGD_TOKEN_INVALID')
+})
+
+t.test('a token that was shown before is judged anew when its record changes', async (t) => {
+  const node = await makeNode()
+  const { text: bearer } = await tokenFor(node, 'deploy')
+  const as = { ...tls, bearer }
+  for (let n = 0; n < 3; n += 1) {
+    t.equal((await node.ask('GET', '/v1/units', undefined, as)).status, 200)
+  }
+  const id = parseToken(bearer)?.id ?? ''
+  const { items } = await node.store.range({ key: tokens.key(id) }, 'local')
+  const record = items[0] && tokens.read(items[0])?.value
+  if (record === undefined) throw new Error('the token is there')
+  node.store.put(tokens.put({ ...record, scope: 'read' }, id))
+  t.equal(codeOf(await node.ask('PUT', '/v1/kv?key=a', { value: '' }, as)), 'JGD_FORBIDDEN')
+  t.equal((await node.ask('GET', '/v1/units', undefined, as)).status, 200)
+  node.store.put(tokens.put({ ...record, expiresMs: 1 }, id))
+  t.equal(codeOf(await node.ask('GET', '/v1/units', undefined, as)), 'JGD_TOKEN_EXPIRED')
+  t.equal((await node.ask('DELETE', `/v1/tokens/${id}`)).status, 200)
+  t.equal(codeOf(await node.ask('GET', '/v1/units', undefined, as)), 'JGD_TOKEN_INVALID')
 })
 
 t.test('a listed machine reads and renews with its certificate', async (t) => {

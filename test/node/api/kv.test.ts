@@ -4,6 +4,7 @@ import { utf8 } from '../../../src/base/bytes.ts'
 import { quotaAlarm } from '../../../src/core/records/keyspace.ts'
 import { createToken } from '../../../src/node/enrol/tokens.ts'
 import type { ApiRequest } from '../../../src/node/api/messages.ts'
+import { outcomeUnknown } from '../../../src/node/member/errors.ts'
 import { ids, machine, makeNode, type Answer, type Node } from './fixture.ts'
 
 const codeOf = ({ value }: Answer): string => value?.error?.code
@@ -331,4 +332,28 @@ t.test('the quota is shown, set by admins, and kept', async (t) => {
   t.equal((await ask('GET', '/v1/kv/quota')).value.fullSinceMs, 7)
   const usersBytes = mib - mib / 8
   t.match((await ask('GET', '/v1/status')).value.store, { usersBytes, fullSinceMs: 7 })
+})
+
+t.test('a write that may or may not have happened says so, and is never tried twice', async (t) => {
+  const node = await makeNode()
+  let tries = 0
+  node.store.transact = () => {
+    tries += 1
+    return Promise.reject(outcomeUnknown('the connection broke'))
+  }
+  const writes: readonly [method: string, path: string, body?: unknown][] = [
+    ['PUT', '/v1/kv?key=a', { value: '1' }],
+    ['DELETE', '/v1/kv?key=a'],
+    ['POST', '/v1/kv/cas', { key: 'a', expected: null, value: '1' }],
+    ['POST', '/v1/kv/txn', { then: [{ op: 'put', key: 'a', value: '1' }] }],
+  ]
+  for (const [method, path, body] of writes) {
+    const { status, value } = await node.ask(method, path, body)
+    const hint = 'read before writing again'
+    t.match(
+      { status, error: value.error },
+      { status: 504, error: { code: 'JGD_OUTCOME_UNKNOWN', hint } },
+    )
+  }
+  t.equal(tries, writes.length)
 })
