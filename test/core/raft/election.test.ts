@@ -2,7 +2,7 @@
 import t from 'tap'
 import { SeededRandom } from '../../../src/base/random.ts'
 import { Cluster, founded } from './cluster.ts'
-import { at, id, Lone, term, unknowing } from './lone.ts'
+import { at, id, joint, Lone, term, unknowing } from './lone.ts'
 
 t.test('a vote is not forgotten by a restart, and leaves only when it cannot be', async (t) => {
   const lone = new Lone()
@@ -20,6 +20,39 @@ t.test('a vote is not forgotten by a restart, and leaves only when it cannot be'
   lone.member.restart(0)
   lone.receive({ ...request, from: id(3), term: term(2), transfer: false })
   t.match(lone.last('voteResponse', 3), { granted: false })
+})
+
+t.test('a vote must be synced, though no entry goes with it', async (t) => {
+  const lone = new Lone()
+  const place = { lastIndex: at(1), lastTerm: term(1), ...unknowing }
+  lone.receive({ kind: 'voteRequest', from: id(2), term: term(2), transfer: false, ...place })
+  const append = lone.effects.find((effect) => effect.kind === 'append')
+  t.match(append, { entries: [], hardState: { vote: 2 }, mustSync: true })
+})
+
+t.test('a vote for itself counts in its own term only', async (t) => {
+  const lone = new Lone()
+  lone.member.step({ kind: 'campaign' })
+  lone.member.step({ kind: 'campaign' })
+  t.equal(lone.status.term, 3, 'it stands for the second time, and the disk has heard of neither')
+  lone.member.sync()
+  const granted = { kind: 'voteResponse', from: id(2), term: term(3), granted: true } as const
+  lone.member.step({
+    kind: 'receive',
+    message: { ...granted, to: id(1), ...unknowing },
+    nowMs: 0,
+  })
+  t.equal(lone.status.role, 'candidate', 'its vote in term 3 could still be forgotten')
+  lone.member.sync()
+  t.equal(lone.status.role, 'leader')
+})
+
+t.test('in a joint configuration an election needs both majorities', async (t) => {
+  const lone = new Lone(joint([1, 4, 5], [1, 2, 3]))
+  lone.lead(4, 5)
+  t.equal(lone.status.role, 'candidate', 'those on their way out have not been heard')
+  lone.lead(2, 4)
+  t.equal(lone.status.role, 'leader')
 })
 
 t.test('a machine that lost its disk does not vote again as who it was', async (t) => {

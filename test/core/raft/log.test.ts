@@ -5,7 +5,7 @@ import { RaftLog } from '../../../src/core/raft/log.ts'
 import { Inflights } from '../../../src/core/raft/inflights.ts'
 import type { AppendToken } from '../../../src/core/raft/types.ts'
 import { founded } from './cluster.ts'
-import { at, entry, id, Lone, session, term } from './lone.ts'
+import { at, entry, id, joint, Lone, session, term } from './lone.ts'
 
 const token = (value: number): AppendToken => value as AppendToken
 const newLog = (): RaftLog =>
@@ -28,6 +28,56 @@ t.test('a late report of a write does not vouch for entries that took its place'
   log.written(token(3))
   t.equal(log.durable, 3)
   t.equal(log.handOutApply().length, 2)
+})
+
+t.test('a late report of a write says nothing of a log that began anew', async (t) => {
+  const log = newLog()
+  log.takeFromLeader(
+    at(1),
+    term(1),
+    [2, 3, 4, 5].map((index) => entry(2, index)),
+    at(1),
+  )
+  log.handOut(token(1))
+  const { config } = founded(1, 2, 3).snapshot
+  log.restore({ index: at(3), term: term(3), config })
+  t.match(log.handOut(token(2)), { snapshot: { index: 3 }, entries: [] })
+  log.written(token(1))
+  t.match(log, { durable: 1, lastIndex: 3, restoring: true })
+  log.written(token(2))
+  t.match(log, { durable: 3, applied: 3, restoring: false })
+})
+
+t.test('an acknowledgement waits for the disk', async (t) => {
+  const lone = new Lone()
+  const append = { kind: 'append', from: id(2), to: id(1), term: term(2) } as const
+  const place = { prevIndex: at(1), prevTerm: term(1), session: session(7), commit: at(1) }
+  const message = { ...append, ...place, entries: [entry(2, 2)] }
+  lone.member.step({ kind: 'receive', message, nowMs: 0 })
+  t.equal(lone.last('appendAccepted', 2), undefined, 'the disk does not have it yet')
+  lone.member.sync()
+  t.match(lone.last('appendAccepted', 2), { match: 2 })
+})
+
+t.test('a snapshot must be synced before it is answered for', async (t) => {
+  const lone = new Lone()
+  const { config } = lone.status
+  const snapshot = { index: at(9), term: term(2), config }
+  const leader = { from: id(2), to: id(1), term: term(2), session: session(7) }
+  lone.member.arrived.set(
+    at(9),
+    Array.from({ length: 9 }, () => ''),
+  )
+  lone.member.step({
+    kind: 'receive',
+    message: { kind: 'snapshot', ...leader, snapshot },
+    nowMs: 0,
+  })
+  const append = lone.effects.find((effect) => effect.kind === 'append')
+  t.match(append, { snapshot: { index: 9 }, mustSync: true })
+  t.equal(lone.last('appendAccepted', 2), undefined)
+  lone.member.sync()
+  t.match(lone.last('appendAccepted', 2), { match: 9 })
 })
 
 t.test('an append from index 0 over a compacted log does not append twice', async (t) => {
@@ -101,6 +151,15 @@ t.test('figure 8: an entry of an earlier term is not committed by counting', asy
   t.equal(lone.status.commit, 1, 'two of three hold entry 2, and it may still be lost')
   lone.accept(2, 3)
   t.equal(lone.status.commit, 3, 'with an entry of this term it is safe')
+})
+
+t.test('in a joint configuration both majorities must hold an entry', async (t) => {
+  const lone = new Lone(joint([1, 4, 5], [1, 2, 3]))
+  lone.lead(2, 4)
+  for (const follower of [4, 5]) lone.accept(follower, 2)
+  t.equal(lone.status.commit, 1, 'those on their way out do not hold it')
+  lone.accept(2, 2)
+  t.equal(lone.status.commit, 2)
 })
 
 t.test('a follower is not stuck in probing after a broken connection', async (t) => {

@@ -32,6 +32,13 @@ export const entry = (inTerm: number, index: number, word = `${inTerm}/${index}`
   data: utf8(word),
 })
 
+/** A group in the middle of a change from the voters `outgoing` to `voters`. */
+export function joint(voters: readonly number[], outgoing: readonly number[]): RestoredState {
+  const restored = founded(...voters)
+  const config = { ...restored.snapshot.config, outgoing: outgoing.map(id) }
+  return { ...restored, snapshot: { ...restored.snapshot, config } }
+}
+
 type WithoutAddressee<M> = M extends Message ? Omit<M, 'to'> : never
 
 export class Lone {

@@ -135,6 +135,19 @@ t.test('nobody stands by a configuration that is out of date', async (t) => {
   t.match(lone.status, { role: 'candidate', config: { voters: [1, 2] } })
 })
 
+t.test('a candidate that hears of a new voter does not win by the old majority', async (t) => {
+  const lone = new Lone({
+    ...founded(1, 2, 3),
+    hardState: { term: term(2), vote: id(0), commit: at(1) },
+    entries: [configEntry(2, 2, change('addVoter', 4))],
+  })
+  lone.member.step({ kind: 'campaign' })
+  lone.member.syncAll()
+  const vote = { kind: 'voteResponse', from: id(2), term: term(3), granted: true } as const
+  lone.receive({ ...vote, commit: at(2), commitTerm: term(2) })
+  t.match(lone.status, { role: 'follower', config: { voters: [1, 2, 3, 4] } })
+})
+
 t.test('a learner asked for its vote hears that it is a voter, and may stand', async (t) => {
   const restored = founded(2)
   const config = { ...restored.snapshot.config, learners: [id(1)] }

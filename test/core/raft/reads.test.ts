@@ -3,7 +3,7 @@ import t from 'tap'
 import { present } from '../../../src/base/assert.ts'
 import { SeededRandom } from '../../../src/base/random.ts'
 import { Cluster, founded } from './cluster.ts'
-import { at, entry, id, Lone, readId, term } from './lone.ts'
+import { at, entry, id, joint, Lone, readId, term } from './lone.ts'
 
 const answered = (lone: Lone) =>
   lone.effects.flatMap((effect) => (effect.kind === 'readReady' ? [effect] : []))
@@ -55,6 +55,47 @@ t.test('an answer to an earlier round does not confirm a later read', async (t) 
   t.equal(answered(lone).length, 1, 'the second read began after that round')
   answerHeartbeat(lone, 3, 2)
   t.match(answered(lone), [{ readId: 1 }, { readId: 2 }])
+})
+
+t.test('a read asked under an earlier leadership is not answered by a later one', async (t) => {
+  const lone = new Lone()
+  lone.lead(2)
+  lone.accept(2, 2)
+  // It is deposed already, and does not know: entry 3 is committed and answered for elsewhere.
+  lone.member.step({ kind: 'readIndex', readId: readId(1) })
+  const place = { prevIndex: at(2), prevTerm: lone.status.term, session: 1 as never }
+  const entries = [entry(3, 3)]
+  lone.receive({ kind: 'append', from: id(2), term: term(3), ...place, entries, commit: at(3) })
+  lone.lead(2)
+  lone.accept(2, 4)
+  lone.member.step({ kind: 'readIndex', readId: readId(2) })
+  answerHeartbeat(lone, 2, lone.last('heartbeat', 2)?.readRound ?? 0)
+  t.match(answered(lone), [{ readId: 2, index: 4 }], 'only what was asked of this leadership')
+  t.match(
+    lone.effects.filter((effect) => effect.kind === 'readFailed'),
+    [{ readId: 1 }],
+  )
+})
+
+t.test('in a joint configuration a read needs both majorities', async (t) => {
+  const lone = new Lone(joint([1, 4, 5], [1, 2, 3]))
+  lone.lead(2, 4)
+  for (const follower of [2, 4]) lone.accept(follower, 2)
+  lone.member.step({ kind: 'readIndex', readId: readId(1) })
+  for (const follower of [4, 5]) answerHeartbeat(lone, follower, 1)
+  t.same(answered(lone), [], 'another may lead those on their way out')
+  answerHeartbeat(lone, 2, 1)
+  t.match(answered(lone), [{ readId: 1, index: 2 }])
+})
+
+t.test('the last voter to stay does not read alone before the others have left', async (t) => {
+  const lone = new Lone(joint([1], [1, 2, 3]))
+  lone.lead(2)
+  lone.accept(2, 2)
+  lone.member.step({ kind: 'readIndex', readId: readId(1) })
+  t.same(answered(lone), [])
+  answerHeartbeat(lone, 2, 1)
+  t.match(answered(lone), [{ readId: 1 }])
 })
 
 t.test('reads that come together share one round', async (t) => {
