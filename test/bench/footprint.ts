@@ -45,11 +45,17 @@ export async function benchFootprint(say: (line: string) => void): Promise<reado
     const isSettled = (seen: StatusReport): boolean =>
       votersOf(seen).length === 3 && seen.machines.length === hosts.length
     const voting = votersOf(await statusThat(rack, 'n1', 'three voters and one more', isSettled))
-    // The cluster chooses who votes; whoever is left over is the client.
+    // The cluster chooses who votes; whoever is left over is told not to stand by either.
     const client = present(
       hosts.find((name) => !voting.includes(name)),
       'a host that does not vote',
     )
+    await jangada(rack, 'n1', 'members', 'demote', client)
+    await statusThat(rack, 'n1', `${client} is a client`, ({ members }) =>
+      members.every(({ name }) => name !== client),
+    )
+    // A process that was a member for a moment is not what a client weighs.
+    await rack.signalService(client, agentService, 'TERM')
     await jangada(rack, 'n1', 'metadata', client, 'role=worker')
     const scene: Scene = { rack, units: new Map() }
     const file = path.join(rack.spec.stateDir, 'weight@.service')
