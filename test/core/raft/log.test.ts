@@ -73,7 +73,7 @@ t.test('a snapshot must be synced before it is answered for', async (t) => {
     message: { kind: 'snapshot', ...leader, snapshot },
     nowMs: 0,
   })
-  const append = lone.effects.find((effect) => effect.kind === 'append')
+  const append = lone.effects.findLast((effect) => effect.kind === 'append')
   t.match(append, { snapshot: { index: 9 }, mustSync: true })
   t.equal(lone.last('appendAccepted', 2), undefined)
   lone.member.sync()
