@@ -18,7 +18,7 @@ export function encodeFrame(kind: number, payload: Uint8Array): Uint8Array {
   assert(kind >= 0 && kind <= 255, 'a frame kind is one byte')
   assert(payload.length + 1 <= maxFrameBytes, 'a frame keeps to its bound')
   const bytes = new Uint8Array(headerBytes + payload.length)
-  new DataView(bytes.buffer).setUint32(0, payload.length + 1)
+  writeLength(bytes, payload.length + 1)
   bytes[4] = kind
   bytes.set(payload, headerBytes)
   return bytes
@@ -41,7 +41,7 @@ export class FrameReader {
     const frames: Frame[] = []
     while (this.#buffered >= headerBytes) {
       const joined = this.#join()
-      const length = new DataView(joined.buffer, joined.byteOffset, 4).getUint32(0)
+      const length = readLength(joined)
       if (length < 1 || length > maxFrameBytes) return undefined
       if (this.#buffered < 4 + length) break
       frames.push({ kind: joined[4] as number, payload: joined.subarray(headerBytes, 4 + length) })
@@ -65,13 +65,24 @@ export class FrameReader {
     if (this.#chunks.length > 1) {
       const first = this.#chunks[0] as Uint8Array
       const known = first.length >= 4
-      const needed = known
-        ? 4 + new DataView(first.buffer, first.byteOffset, 4).getUint32(0)
-        : headerBytes
+      const needed = known ? 4 + readLength(first) : headerBytes
       if (!known || needed > maxFrameBytes + 4 || this.#buffered >= needed) {
         this.#chunks = [concat(this.#chunks)]
       }
     }
     return this.#chunks[0] as Uint8Array
   }
+}
+
+/** By hand, because a `DataView` for each frame costs as much as all the rest of it. */
+function writeLength(bytes: Uint8Array, length: number): void {
+  bytes[0] = length >>> 24
+  bytes[1] = (length >>> 16) & 0xff
+  bytes[2] = (length >>> 8) & 0xff
+  bytes[3] = length & 0xff
+}
+
+function readLength(bytes: Uint8Array): number {
+  const [a, b, c, d] = [bytes[0], bytes[1], bytes[2], bytes[3]] as [number, number, number, number]
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
 }
