@@ -16,6 +16,8 @@ export const firstFeatureLevel = 1
 export const features = {
   /** `/jangada/voting/MACHINE`: what people want of a machine's vote. */
   votingWishes: 2,
+  /** The setting `volatileVoters`. */
+  volatileVoters: 2,
 } as const
 export type Feature = keyof typeof features
 

@@ -255,6 +255,8 @@ export const clusterSettingsSchema = Type.Object({
   featureLevel: count,
   /** How many voters to hold, as far as there are machines for them. */
   voters: Type.Union([Type.Literal(1), Type.Literal(3), Type.Literal(5), Type.Literal(7)]),
+  /** Machines without a disk may vote too: what a majority of them loses together is lost. */
+  volatileVoters: Type.Optional(Type.Boolean()),
   /** What becomes of a machine that redeems a boot nonce. */
   admission: Type.Union([Type.Literal('sticky'), Type.Literal('approve'), Type.Literal('auto')]),
   /** What `/status` tells without a credential. */

@@ -107,7 +107,7 @@ async function setWish(context: ApiContext, request: RoutedRequest): Promise<Api
     const rows = memberRows(records, await context.store.view())
     const role = rows.find((row) => row.machineId === id)?.role ?? 'client'
     const wish = asked === 'as-is' ? (role === 'voter' ? 'voter' : 'client') : asked
-    if (wish === 'voter') requireAbleToVote(machine)
+    if (wish === 'voter') requireAbleToVote(records, machine)
     if (wish === 'client' && role === 'voter' && !force) {
       const voters = rows.filter((row) => row.role === 'voter').length
       requireReplacement(records, machine, voters, await readWishes(context.store))
@@ -136,15 +136,18 @@ const wishWords: Readonly<Record<VotingWish, string>> = {
   client: 'it is not to vote',
 }
 
-function requireAbleToVote({ name, roleCeiling, durable }: MachineRecord): void {
+function requireAbleToVote(
+  records: ClusterRecords,
+  { name, roleCeiling, durable }: MachineRecord,
+): void {
   if (roleCeiling !== 'voter') {
     throw new JangadaError('JGD_CONFLICT', `${name} was let in as a client, and may not vote`, {
       hint: 'let it join again with a token made by "jangada token --voter"',
     })
   }
-  if (!durable) {
+  if (!durable && records.settings?.volatileVoters !== true) {
     throw new JangadaError('JGD_CONFLICT', `${name} keeps its state in memory, and may not vote`, {
-      hint: 'a voter must not forget; promote a machine with a disk',
+      hint: 'promote a machine with a disk; or see "jangada quorum --help" for --volatile',
     })
   }
 }
@@ -161,7 +164,7 @@ function requireReplacement(
       id !== leaving.id &&
       status === 'ready' &&
       roleCeiling === 'voter' &&
-      durable &&
+      (durable || records.settings?.volatileVoters === true) &&
       wishes.get(id) !== 'client',
   )
   const left = largestOdd(Math.min(records.settings?.voters ?? voters, others.length))

@@ -3,6 +3,7 @@ import * as Type from 'typebox'
 import { isJangadaError, JangadaError } from '../../base/errors.ts'
 import { firstFeatureLevel } from '../../core/records/features.ts'
 import { clusterSettings } from '../../core/records/keyspace.ts'
+import type { Operation } from '../../core/store/types.ts'
 import { describeQuorum, type QuorumMember } from '../../core/voters/quorum.ts'
 import { majorityOf } from '../../core/voters/view.ts'
 import type { FollowerReport, QuorumReport } from '../controllers/quorum-report.ts'
@@ -10,15 +11,20 @@ import { decideAndCommit, putEvent, readRecord, unchanged } from '../enrol/conte
 import type { MemberRow, QuorumAnswer, QuorumRow } from './answers.ts'
 import { bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
+import { requireFeature } from './members.ts'
 import { type ApiResponse, json } from './messages.ts'
 import { readCluster } from './records.ts'
 import type { Route, RoutedRequest } from './router.ts'
 import { memberRows, stalenessOf } from './rows.ts'
 import { viewOrCutOff } from './status.ts'
 
-const readVoters = bodyReader(
+const readSettings = bodyReader(
   Type.Object({
-    voters: Type.Union([Type.Literal(1), Type.Literal(3), Type.Literal(5), Type.Literal(7)]),
+    voters: Type.Optional(
+      Type.Union([Type.Literal(1), Type.Literal(3), Type.Literal(5), Type.Literal(7)]),
+    ),
+    /** Whether machines that keep their state in memory may vote. */
+    volatile: Type.Optional(Type.Boolean()),
   }),
 )
 const defaultVoters = 3
@@ -35,7 +41,7 @@ export function quorumRoutes(context: ApiContext): Route[] {
       method: 'PATCH',
       path: '/v1/quorum',
       access: 'admin',
-      handle: (request) => setVoters(context, request),
+      handle: (request) => setVoting(context, request),
     },
   ]
 }
@@ -105,23 +111,34 @@ function untold(rows: readonly MemberRow[]): Told {
   return { words, voters, majority, canLose: null, waiting: '', members }
 }
 
-async function setVoters(context: ApiContext, request: RoutedRequest): Promise<ApiResponse> {
-  const { voters } = readVoters(request)
+async function setVoting(context: ApiContext, request: RoutedRequest): Promise<ApiResponse> {
+  const asked = readSettings(request)
   await decideAndCommit(context.store, async () => {
     const stored = await readRecord(context.store, clusterSettings, 'cluster')
     if (stored === undefined) {
       throw new JangadaError('JGD_NOT_FOUND', 'the cluster has no settings that can be read')
     }
-    if (stored.value.voters === voters) return { compare: [], then: [], value: undefined }
-    const message = `${voters} voters are asked for, instead of ${stored.value.voters}`
+    const { voters: before, volatileVoters: wereVolatile = false } = stored.value
+    const { voters = before, volatile: volatileVoters = wereVolatile } = asked
+    const messages = [
+      ...(voters === before ? [] : [`${voters} voters are asked for, instead of ${before}`]),
+      ...(volatileVoters === wereVolatile ? [] : [volatileWords(volatileVoters)]),
+    ]
+    if (messages.length === 0) return { compare: [], then: [], value: undefined }
+    if (volatileVoters) requireFeature(await readCluster(context.store), 'volatileVoters')
+    const record = { ...stored.value, voters, volatileVoters }
+    const toEvent = (message: string): Operation =>
+      putEvent(context, { kind: 'voters.asked', severity: 'info', message })
     return {
       compare: [unchanged(stored.key, stored)],
-      then: [
-        clusterSettings.put({ ...stored.value, voters }, 'cluster'),
-        putEvent(context, { kind: 'voters.asked', severity: 'info', message }),
-      ],
+      then: [clusterSettings.put(record, 'cluster'), ...messages.map(toEvent)],
       value: undefined,
     }
   })
   return json(await tellQuorum(context))
 }
+
+const volatileWords = (volatile: boolean): string =>
+  volatile
+    ? 'machines without a disk may vote: what a majority of the voters loses together is lost'
+    : 'only machines with a disk may vote'

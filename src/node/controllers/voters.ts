@@ -135,7 +135,8 @@ export class VotersController {
 
   #isEligible({ roleCeiling, durable, featureLevel }: MachineRecord): boolean {
     const isNewEnough = (featureLevel ?? firstFeatureLevel) >= this.#level
-    return roleCeiling === 'voter' && durable && isNewEnough
+    const keepsPromises = durable || this.#setting?.value.volatileVoters === true
+    return roleCeiling === 'voter' && keepsPromises && isNewEnough
   }
 
   #seenSinceMs({ id, status }: MachineRecord): number {

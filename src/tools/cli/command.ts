@@ -58,6 +58,12 @@ export class Arguments {
     return this.#values[name] === true
   }
 
+  /** As `flag`; undefined when neither --NAME nor --no-NAME was given. */
+  choice(name: string): boolean | undefined {
+    const value = this.#values[name]
+    return typeof value === 'boolean' ? value : undefined
+  }
+
   /** The last, when it was given more than once. */
   text(name: string): string | undefined {
     const given = this.#values[name]

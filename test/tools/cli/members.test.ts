@@ -148,6 +148,11 @@ t.test('a machine that may not vote is not promoted, and the answer says why', a
   const inMemory = { roleCeiling: 'voter', durable: false } as const
   desk.node.store.put(machine('4'.repeat(32) as never, 'n4', inMemory))
   t.match(await desk.say('members promote n4'), { code: 1, err: /state in memory/ })
+  t.match(await desk.say('quorum --volatile'), { code: 1, out: /^3 voters/ })
+  t.match((await desk.say('events')).out, /machines without a disk may vote/)
+  t.match(await desk.say('members promote n4'), { code: 0 }, 'unless that is allowed')
+  await desk.say('quorum --no-volatile')
+  t.match((await desk.say('events')).out, /only machines with a disk may vote/)
   t.match(await desk.say('members promote n9'), { code: 1, err: /no machine n9/ })
 })
 

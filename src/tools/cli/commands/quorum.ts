@@ -17,17 +17,22 @@ const columns: readonly Column<QuorumRow>[] = [
 ]
 
 export const command: Command = {
-  synopsis: 'quorum [--voters 1|3|5|7]',
+  synopsis: 'quorum [--voters 1|3|5|7] [--volatile]',
   about:
     'Says in words how safe the vote is: how many voters there are, how many may be lost, and who\n' +
     'does not keep up. With --voters it asks for another number of them, which the cluster holds as\n' +
     'far as it has machines that may vote: 3 may lose 1, 5 may lose 2, 7 may lose 3. With --full it\n' +
-    'lists the members. It ends with 1 while writes wait.',
+    'lists the members. It ends with 1 while writes wait.\n\n' +
+    'With --volatile, machines that were let in as voters and keep their state in memory may vote,\n' +
+    'after those with disks. Any minority of them may lose power: a machine that forgot never votes\n' +
+    'as the one it was. If a majority loses power at once, all that the cluster knew is lost.\n' +
+    '--no-volatile takes that back; who votes already goes on to, until a disk is there.',
   words: { min: 0, max: 0 },
   options: {
     ...nodeOptions,
     ...tableOptions,
     voters: { type: 'number', requiresArg: true, describe: 'Hold so many: 1, 3, 5 or 7' },
+    volatile: { type: 'boolean', describe: 'Machines without a disk may vote; --no-volatile' },
   },
   examples: [
     ['quorum', '3 voters, can lose 1; n2 is 1.2 s behind'],
@@ -38,11 +43,12 @@ export const command: Command = {
     if (voters !== undefined && ![1, 3, 5, 7].includes(voters)) {
       throw usage('--voters is 1, 3, 5 or 7', 'an even number may lose no more than one fewer')
     }
+    const volatile = args.choice('volatile')
     const node = openNode(args, environment)
     const answer =
-      voters === undefined
+      voters === undefined && volatile === undefined
         ? await node.get<QuorumAnswer>('/v1/quorum')
-        : await node.call<QuorumAnswer>('PATCH', '/v1/quorum', { voters })
+        : await node.call<QuorumAnswer>('PATCH', '/v1/quorum', { voters, volatile })
     if (args.flag('json')) printJson(environment, answer)
     else {
       environment.stdout(`${answer.words}\n`)
