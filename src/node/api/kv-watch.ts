@@ -10,7 +10,7 @@ import { isJangadaError, JangadaError } from '../../base/errors.ts'
 import { type Revision, revision } from '../../base/ids.ts'
 import { faultOfRange } from '../../core/store/check.ts'
 import type { EventBatch, StoreEvent } from '../../core/store/types.ts'
-import { sleep } from '../../ports/clock.ts'
+import { type Clock, sleep } from '../../ports/clock.ts'
 import { authorize } from './auth.ts'
 import { badRequest, numberOf } from './check.ts'
 import type { ApiContext } from './context.ts'
@@ -113,10 +113,7 @@ async function* streamOf(
     yield eventText('progress', from - 1, { revision: from - 1 })
     for (;;) {
       next ??= batches.next()
-      const quiet = new AbortController()
-      const pause = sleep(clock, keepAliveMs, quiet.signal).then(() => undefined)
-      const told = await Promise.race([next, pause])
-      quiet.abort()
+      const told = await withinQuiet(clock, next)
       if (watching.signal.aborted) return
       if (told === undefined) {
         yield ': nothing new\n\n'
@@ -133,6 +130,17 @@ async function* streamOf(
     watching.abort()
     next?.catch(() => undefined)
     await batches.return?.()
+  }
+}
+
+/** Undefined when nothing came in time; `next` still counts then. */
+async function withinQuiet<T>(clock: Clock, next: Promise<T>): Promise<T | undefined> {
+  const enough = new AbortController()
+  const pause = sleep(clock, keepAliveMs, enough.signal).then(() => undefined)
+  try {
+    return await Promise.race([next, pause])
+  } finally {
+    enough.abort()
   }
 }
 
