@@ -71,8 +71,9 @@ async function main(): Promise<number> {
   }
   await runSeeds(seeds, onResult, { ...options, workers: number(values.workers, 1) })
   const seconds = (Date.now() - startMs) / 1000
-  for (const line of totals.lines()) say(line)
-  const isShort = seeds.length < seedsForEveryFault || values.until !== undefined
+  const isWhole = values.until === undefined
+  if (isWhole) for (const line of totals.lines()) say(line)
+  const isShort = seeds.length < seedsForEveryFault || !isWhole
   const missing = isShort ? [] : totals.missing
   if (missing.length > 0) say(`never happened: ${missing.join(', ')}`)
   if (values.campaign) noteCampaign(first, totals, seconds)
