@@ -46,6 +46,14 @@ export class LeaseDeadlines {
     return true
   }
 
+  /** It runs out now, known or not: nobody keeps it alive any more. */
+  end(id: LeaseId, nowMs: number): void {
+    const running = this.#running.get(id)
+    if (running === undefined) this.#running.set(id, { ttlMs: 1, deadlineMs: nowMs })
+    else running.deadlineMs = Math.min(running.deadlineMs, nowMs)
+    this.#push({ id, wakeAtMs: nowMs })
+  }
+
   /** The lease was revoked. Absent is fine. */
   forget(id: LeaseId): void {
     this.#running.delete(id)
@@ -65,7 +73,9 @@ export class LeaseDeadlines {
         again.push({ id: top.id, wakeAtMs: running.deadlineMs })
         continue
       }
-      if (!ids.includes(top.id)) ids.push(top.id)
+      // One that `end` hurried waits twice: once is enough.
+      if (ids.includes(top.id)) continue
+      ids.push(top.id)
       again.push({ id: top.id, wakeAtMs: running.deadlineMs })
     }
     for (const waiting of again) this.#push(waiting)

@@ -149,6 +149,11 @@ export class Store {
     return lease === undefined || lease.revoking ? undefined : { id, ttlMs: lease.ttlMs }
   }
 
+  /** Its revocation has begun, and some of its keys are still there. */
+  isRevoking(id: LeaseId): boolean {
+    return this.#leases.get(id)?.revoking === true
+  }
+
   /** Every lease, those whose revocation has only begun too: their revoker goes on with them. */
   leases(): Lease[] {
     return [...this.#leases.values()].map(({ id, ttlMs }) => ({ id, ttlMs }))

@@ -22,16 +22,19 @@ export class LeaseKeeper {
   constructor(context: ControllerContext, office: Office) {
     this.#context = context
     this.#office = office
-    this.#deadlines.reset(context.store.member.store.leases(), context.clock.monotonicMs())
+    const { store } = context.store.member
+    this.#deadlines.reset(store.leases(), context.clock.monotonicMs())
+    for (const { id } of store.leases()) if (store.isRevoking(id)) this.#end(id)
     void this.#run()
   }
 
   /** Each command as it is applied. */
   applied(command: Command): void {
     if (command.kind === 'leaseRevoke') {
-      if (this.#context.store.member.store.lease(command.id) === undefined) {
-        this.#forget(command.id)
-      }
+      const { store } = this.#context.store.member
+      // Its keys go a part at a time: whoever began may not be there to go on.
+      if (store.isRevoking(command.id)) this.#end(command.id)
+      else if (store.lease(command.id) === undefined) this.#forget(command.id)
     } else if (command.kind === 'leaseGrant') {
       this.#deadlines.grant(command.id, command.ttlMs, this.#context.clock.monotonicMs())
     }
@@ -45,28 +48,38 @@ export class LeaseKeeper {
     return !this.#ending.has(id) && this.#deadlines.keepAlive(id, heardAtMs)
   }
 
+  #end(id: LeaseId): void {
+    this.#ending.add(id)
+    this.#deadlines.end(id, this.#context.clock.monotonicMs())
+  }
+
   #forget(id: LeaseId): void {
     this.#deadlines.forget(id)
     this.#ending.delete(id)
   }
 
   async #run(): Promise<void> {
-    const { clock, store, log } = this.#context
-    const { signal, term } = this.#office
+    const { clock } = this.#context
+    const { signal } = this.#office
     while (!signal.aborted) {
       const nowMs = clock.monotonicMs()
-      for (const id of this.#deadlines.expired(nowMs, revokedTogether)) {
-        this.#ending.add(id)
-        try {
-          const { result } = await store.member.propose({ kind: 'leaseRevoke', id, term })
-          if (result?.kind === 'refused') this.#forget(id)
-        } catch (error) {
-          log.debug('a lease was not revoked', { cause: describeError(error) })
-        }
-      }
+      const expired = this.#deadlines.expired(nowMs, revokedTogether)
+      await Promise.all(expired.map((id) => this.#revoke(id)))
       const wakeMs = this.#deadlines.nextWakeMs() ?? Infinity
       const waitMs = Math.min(longestSleepMs, wakeMs - clock.monotonicMs())
       await sleep(clock, Math.max(1, waitMs), signal)
+    }
+  }
+  /** A part of its keys, or the last of them: `applied` sees to what is left. */
+  async #revoke(id: LeaseId): Promise<void> {
+    const { store, log } = this.#context
+    const { term } = this.#office
+    this.#ending.add(id)
+    try {
+      const { result } = await store.member.propose({ kind: 'leaseRevoke', id, term })
+      if (result?.kind === 'refused') this.#forget(id)
+    } catch (error) {
+      log.debug('a lease was not revoked', { cause: describeError(error) })
     }
   }
 }

@@ -55,8 +55,10 @@ export abstract class CommandStore implements StoreAccess {
   }
 
   async leaseRevoke(id: LeaseId): Promise<void> {
-    for (;;) {
+    for (let hasBegun = false; ; hasBegun = true) {
       const result = await this.propose({ kind: 'leaseRevoke', id, term: undefined })
+      // The leader goes on with what was begun, and may be faster.
+      if (result.kind === 'refused' && result.reason === 'leaseUnknown' && hasBegun) return
       if (result.kind === 'refused') throw refused(result.reason)
       if (result.kind !== 'leaseRevoked') throw new JangadaError('JGD_INTERNAL', 'no revocation')
       if (result.left === 0) return

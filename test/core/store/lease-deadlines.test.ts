@@ -69,3 +69,24 @@ t.test('it tells what a plain table would', async () => {
     }),
   )
 })
+
+t.test(
+  'a lease that is ended early is told until it is forgotten, and not kept alive',
+  async (t) => {
+    const deadlines = new LeaseDeadlines()
+    deadlines.grant('a', 1000, 0)
+    deadlines.grant('b', 1000, 0)
+    deadlines.end('a', 10)
+    deadlines.end('a', 20)
+    deadlines.end('unheard of', 20)
+    t.equal(deadlines.nextWakeMs(), 10)
+    t.same(deadlines.expired(20, 9), ['a', 'unheard of'])
+    t.same(deadlines.expired(20, 9).toSorted(), ['a', 'unheard of'], 'again, each once')
+    t.notOk(deadlines.keepAlive('a', 20))
+    t.ok(deadlines.keepAlive('b', 20))
+    deadlines.forget('a')
+    deadlines.forget('unheard of')
+    t.same(deadlines.expired(1019, 9), [])
+    t.same(deadlines.expired(1020, 9), ['b'])
+  },
+)

@@ -45,11 +45,17 @@ class Client {
     return new Client(status, error, abort)
   }
 
-  /** The next event, as `name {data}`; undefined at the end. */
-  async next(): Promise<string | undefined> {
+  /** The next piece as it is sent. */
+  async text(): Promise<string | undefined> {
     const { value, done } = (await this.#chunks?.next()) ?? { done: true, value: undefined }
     if (done === true) return undefined
-    const text = typeof value === 'string' ? value : fromUtf8(value)
+    return typeof value === 'string' ? value : fromUtf8(value)
+  }
+
+  /** The next event, as `name {data}`; undefined at the end. */
+  async next(): Promise<string | undefined> {
+    const text = await this.text()
+    if (text === undefined) return undefined
     this.lastId = /^id: (.*)$/m.exec(text)?.[1] ?? this.lastId
     return `${/^event: (.*)$/m.exec(text)?.[1]} ${/^data: (.*)$/m.exec(text)?.[1]}`
   }
@@ -167,4 +173,44 @@ t.test('a stream of events is read however it is cut', async (t) => {
       { event: 'progress', data: '2' },
     ])
   }
+})
+
+t.test('a quiet watch is kept open by comments, and loses nothing by them', async (t) => {
+  const timers: { readonly delayMs: number; fire: (() => void) | undefined }[] = []
+  const clock = {
+    monotonicMs: () => 0,
+    wallMs: () => 0,
+    after: (delayMs: number, fire: () => void) => {
+      const timer: (typeof timers)[number] = { delayMs, fire }
+      timers.push(timer)
+      return {
+        cancel: () => {
+          timer.fire = undefined
+        },
+      }
+    },
+  }
+  const node = await makeNode({ clock })
+  const r = node.store.store.revision
+  const client = await Client.open(t, node, 'key=a')
+  await client.next()
+  for (let n = 0; n < 3; n += 1) {
+    const quiet = client.text()
+    await new Promise((resolve) => setImmediate(resolve))
+    const due = timers.filter(({ fire }) => fire !== undefined)
+    t.same(
+      due.map(({ delayMs }) => delayMs),
+      [15_000],
+    )
+    due[0]?.fire?.()
+    if (due[0] !== undefined) due[0].fire = undefined
+    t.equal(await quiet, ': nothing new\n\n')
+  }
+  await put(node, 'a', '1')
+  t.same(await client.changes(1), [`${r + 1}:a=1`])
+  t.same(
+    timers.filter(({ fire }) => fire !== undefined),
+    [],
+    'and no timer stays',
+  )
 })
