@@ -209,3 +209,29 @@ t.test('one release apart: the new one waits for the old, then takes over', asyn
   t.match((await told(world, 'cluster.featureLevel')).at(-1), /every member knows feature level 2/)
   t.ok(await world.runUntil(() => !votersOf(world).includes(first), soonMs), 'and now it is')
 })
+
+t.test(
+  'the leader is demoted and its successors are slow to take over: no write fails',
+  async (t) => {
+    const world = await clusterOf(3)
+    const old = leaderOf(world)
+    const [one, other] = followersOf(world) as [SimulatedMachine, SimulatedMachine]
+    // Neither has the other's vote, and each takes long to write its own.
+    for (const from of [one, other]) {
+      for (const to of [one, other]) if (from !== to) world.network.cut(from.host, to.host)
+    }
+    one.disk.faults.stalledSync = 1
+    other.disk.faults.stalledSync = 1
+    await write(world, wishFor(old, 'client'))
+    let done = 0
+    for (let at = 0; at < 40; at += 1) {
+      if ((await writeThrough(world, old, put('key', `${at}`))) === undefined) done += 1
+    }
+    t.equal(done, 40)
+    one.disk.faults.stalledSync = 0
+    other.disk.faults.stalledSync = 0
+    world.network.healAll()
+    const isOut = (): boolean => world.leader !== undefined && !votersOf(world).includes(old)
+    t.ok(await world.runUntil(isOut, 60_000), 'healed, the demotion is carried out')
+  },
+)

@@ -4,7 +4,7 @@
  */
 import { assertNever } from '../../base/assert.ts'
 import { describeError } from '../../base/errors.ts'
-import { machineId, type MachineId, memberId } from '../../base/ids.ts'
+import { machineId, type MachineId, type MemberId, memberId } from '../../base/ids.ts'
 import { features, firstFeatureLevel, levelOfMembers } from '../../core/records/features.ts'
 import { clusterSettings, machines, members, voting } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
@@ -30,6 +30,8 @@ const defaultTarget = 3
 const avoidMs = 10_000
 /** And one whose member took nothing, for longer. */
 const avoidStalledMs = 120_000
+/** A voter that did not take the lead is not asked again before. */
+const unfitMs = 10_000
 /** What stands in the way for so long is worth an event; a catch-up is over before. */
 const tellWaitingAfterMs = 30_000
 
@@ -48,6 +50,8 @@ export class VotersController {
   readonly #statusSeen = new Map<string, { readonly status: string; readonly sinceMs: number }>()
   /** Each machine is asked once, and again only after a while. */
   readonly #avoidedUntilMs = new Map<MachineId, number>()
+  /** Voters that did not take the lead: while they are asked, nothing is written. */
+  readonly #unfitUntilMs = new Map<MemberId, number>()
   #waiting = { why: '', sinceMs: 0, isTold: false }
 
   constructor(options: VotersOptions) {
@@ -108,10 +112,14 @@ export class VotersController {
     return {
       id,
       machine: machineId(record.machineId),
-      caughtUp: this.#followers.isCaughtUp(id),
+      caughtUp: this.#followers.isCaughtUp(id) && !this.#isUnfit(id),
       stalled: this.#followers.isStalled(id),
       match: progress.find((each) => each.id === id)?.match ?? 0,
     }
+  }
+
+  #isUnfit(id: MemberId): boolean {
+    return this.#options.context.clock.monotonicMs() < (this.#unfitUntilMs.get(id) ?? 0)
   }
 
   #toMachine(record: MachineRecord): VoterMachine {
@@ -175,6 +183,8 @@ export class VotersController {
         return
       case 'transfer':
         await this.#steps.transfer(step)
+        // This office goes on: it was not taken.
+        this.#unfitUntilMs.set(step.to, this.#options.context.clock.monotonicMs() + unfitMs)
         return
       case 'forget':
         await this.#steps.forget(step.member)
