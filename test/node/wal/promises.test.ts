@@ -80,6 +80,56 @@ t.test('segments are let go only once the vote is on disk after them', async (t)
   t.equal(restored.snapshot.index, 200)
 })
 
+t.test('a segment begins with the vote, and may be all that is left of the log', async (t) => {
+  const disk = newDisk()
+  const { wal } = await Wal.create(disk.mount(), identity, small())
+  await wal.append({ entries: entries(1, 3), hardState: hard(5, 7, 3) })
+  for (const one of entries(4, 40, 5, 200)) await wal.append({ entries: [one] })
+  for (const at of [37, 38]) {
+    await wal.writeSnapshot(snapshotAt(at, 5), [utf8('state')])
+    await wal.release(index(at))
+  }
+  disk.losePower()
+  const { restored } = await open(disk.mount(), small({ entriesBeforeSnapshot: 1000 }))
+  t.ok((restored.entries[0]?.index ?? 0) > 3, 'the segment in which it voted is gone')
+  t.match(restored.hardState, { term: 5, vote: 7 })
+})
+
+t.test('a snapshot that waits behind other appends is in place before it is noted', async (t) => {
+  const disk = newDisk()
+  const { wal } = await Wal.create(disk.mount(), identity, options())
+  const stage = await wal.stageSnapshot(snapshotAt(100, 2))
+  await stage.write(utf8('state at 100'))
+  await stage.end()
+  await Promise.all([
+    wal.append({ entries: entries(1, 2) }),
+    wal.append({ entries: [], snapshot: snapshotAt(100, 2), hardState: hard(2, 0, 100) }),
+  ])
+  disk.losePower()
+  const { restored } = await open(disk.mount())
+  t.match(restored, { snapshot: { index: 100, term: 2 }, entries: [] })
+})
+
+t.test('a log that parts from its snapshot gives way to it', async (t) => {
+  const disk = newDisk()
+  const { wal } = await Wal.create(disk.mount(), identity, options())
+  await wal.append({ entries: entries(1, 10), hardState: hard(1, 7, 2) })
+  // Another member's, of what was committed at 5. The power goes before the log notes it.
+  await wal.writeSnapshot(snapshotAt(5, 3), [utf8('state at 5')])
+  disk.losePower()
+  const { restored } = await open(disk.mount())
+  t.match(restored, { snapshot: { index: 5, term: 3 }, hardState: { term: 3, commit: 5 } })
+  t.same(restored.entries, [], "what follows entry 5 of term 1 is nobody's")
+})
+
+t.test('a log that ends before what it knows to be committed is damaged', async (t) => {
+  const disk = newDisk()
+  const { wal } = await Wal.create(disk.mount(), identity, options())
+  await wal.append({ entries: entries(1, 3), hardState: hard(1, 7, 5) })
+  await wal.close()
+  t.equal(await codeOf(open(disk.mount())), 'JGD_WAL_DAMAGED')
+})
+
 t.test('what a torn write left is gone before anything is written over it', async (t) => {
   const disk = newDisk()
   const { wal } = await Wal.create(disk.mount(), identity, options())
