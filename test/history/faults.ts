@@ -51,7 +51,9 @@ export class Faults {
 
   async #carryOut(name: FaultName): Promise<void> {
     const { rack, random, leader, say } = this.#options
-    const victim = random.chance(leaderShare) ? leader() : random.pick(this.#hosts)
+    const isFirst = Object.values(this.counts).every((count) => count === 0)
+    const isLeader = isFirst || random.chance(leaderShare)
+    const victim = isLeader ? leader() : random.pick(this.#hosts)
     const holdMs = random.integer(holdMsMin, holdMsMax)
     switch (name) {
       case 'kill':
