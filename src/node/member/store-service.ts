@@ -86,18 +86,25 @@ async function* watchWhileInTouch(
   const request = checkWatch(body)
   // A watch may begin at the revision after the newest that the asker has seen.
   await caughtUp(store, request.fromRevision - 1)
-  const outOfTouch = new AbortController()
+  if (signal.aborted) return
+  // Not `AbortSignal.any`: Node keeps a composed signal, and all that waits for it, until it aborts.
+  const ended = new AbortController()
+  const end = (): void => ended.abort()
+  signal.addEventListener('abort', end, { once: true })
+  let isOutOfTouch = false
   const look = (): void => {
-    if (store.member.staleForMs >= outOfTouchMs) outOfTouch.abort()
+    isOutOfTouch = store.member.staleForMs >= outOfTouchMs
+    if (isOutOfTouch) end()
     else timer = clock.after(touchLookMs, look)
   }
   let timer = clock.after(touchLookMs, look)
   try {
-    yield* store.watch(request, AbortSignal.any([signal, outOfTouch.signal]))
+    yield* store.watch(request, ended.signal)
   } finally {
     timer.cancel()
+    signal.removeEventListener('abort', end)
   }
-  if (outOfTouch.signal.aborted) {
+  if (isOutOfTouch) {
     throw new JangadaError('JGD_UNREACHABLE', 'this member hears no leader; ask another')
   }
 }
