@@ -5,7 +5,7 @@ import type { Compare, Operation } from '../../core/store/types.ts'
 import { authorize } from './auth.ts'
 import { badRequest, bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
-import { commit, encodingFrom, encodingSchema } from './kv.ts'
+import { commit, encodingFrom, encodingSchema, revisionSchema } from './kv.ts'
 import type { KvTxnAnswer } from './kv-answers.ts'
 import { isSystems, refuseSystem, resultOf, selectionOf, valueOf } from './kv-shapes.ts'
 import { json } from './messages.ts'
@@ -41,8 +41,8 @@ const operationSchema = Type.Object(
     value: Type.Optional(Type.String()),
     encoding: Type.Optional(encodingSchema),
     lease: Type.Optional(Type.String()),
-    limit: Type.Optional(Type.Integer({ minimum: 1 })),
-    revision: Type.Optional(Type.Integer({ minimum: 1 })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+    revision: Type.Optional(revisionSchema),
     keysOnly: Type.Optional(Type.Boolean()),
   },
   closed,

@@ -46,6 +46,8 @@ import type { Route, RoutedRequest } from './router.ts'
 /** Keys in one answer; its bytes are bounded by the store. */
 const pageKeys = 1000
 
+/** Beyond it a number of JSON is not the one that was meant. */
+export const revisionSchema = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 export const encodingSchema = Type.Union([Type.Literal('utf8'), Type.Literal('base64')])
 
 const closed = { additionalProperties: false }
@@ -65,7 +67,7 @@ const readCas = bodyReader(
       key: Type.String(),
       expected: Type.Optional(Type.Union([Type.String(), Type.Null()])),
       expectedEncoding: Type.Optional(encodingSchema),
-      modRevision: Type.Optional(Type.Integer({ minimum: 0 })),
+      modRevision: Type.Optional(Type.Union([Type.Literal(0), revisionSchema])),
       value: Type.Union([Type.String(), Type.Null()]),
       encoding: Type.Optional(encodingSchema),
       lease: Type.Optional(Type.String()),
@@ -73,7 +75,7 @@ const readCas = bodyReader(
     closed,
   ),
 )
-const readCompact = bodyReader(Type.Object({ revision: Type.Integer({ minimum: 1 }) }, closed))
+const readCompact = bodyReader(Type.Object({ revision: revisionSchema }, closed))
 
 export function kvRoutes(context: ApiContext): Route[] {
   const path = '/v1/kv'

@@ -357,3 +357,22 @@ t.test('a write that may or may not have happened says so, and is never tried tw
   }
   t.equal(tries, writes.length)
 })
+
+t.test('a number beyond what JSON can say exactly is the caller’s mistake', async (t) => {
+  const node = await makeNode()
+  const revision = 2 ** 60
+  const bodies: readonly [path: string, body: unknown][] = [
+    ['compact', { revision }],
+    ['cas', { key: 'a', modRevision: revision, value: '' }],
+    ['txn', { then: [{ op: 'get', key: 'a', revision }] }],
+    ['txn', { then: [{ op: 'get', key: 'a', limit: revision }] }],
+    [
+      'txn',
+      { compare: [{ key: 'a', target: 'version', to: revision }], then: [{ op: 'get', key: 'a' }] },
+    ],
+    ['leases', { ttlMs: revision }],
+  ]
+  for (const [path, body] of bodies) {
+    t.equal(codeOf(await node.ask('POST', `/v1/kv/${path}`, body)), 'JGD_BAD_REQUEST', path)
+  }
+})
