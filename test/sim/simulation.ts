@@ -49,6 +49,8 @@ export interface SeedOptions {
   readonly onLine?: (line: string) => void
   /** The seed is stopped at this simulated time, whatever goes on. */
   readonly untilMs?: number
+  /** Before anything has happened in it. */
+  readonly onWorld?: (world: World) => void
 }
 
 const timelineLines = 250
@@ -107,6 +109,7 @@ function makeWorld(seed: number, options: SeedOptions): { world: World; actors: 
     ],
   })
   if (clients === undefined || holders === undefined) throw new Error('every part is made')
+  options.onWorld?.(world)
   const faults = new Faults(world)
   return { world, actors: { clients, holders, workload: new Workload(world), faults } }
 }
