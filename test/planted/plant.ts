@@ -105,8 +105,10 @@ function run(
   args: readonly string[],
   more: { readonly input?: string; readonly env?: Record<string, string> } = {},
 ): Promise<Ran> {
-  // The test that runs this is itself run by tap, whose settings are not for the one inside.
-  const own = Object.entries(process.env).filter(([name]) => !/^_?TAP|^NODE_OPTIONS$/.test(name))
+  // Whoever runs this, tap or a hook of git, has settings that are not for what is run inside.
+  const own = Object.entries(process.env).filter(
+    ([name]) => !/^_?TAP|^GIT_|^NODE_OPTIONS$/.test(name),
+  )
   const env = { ...Object.fromEntries(own), ...more.env }
   const options = { cwd: directory, env, timeout: timeoutMs, maxBuffer: outputBytesMax }
   return new Promise((resolve) => {
