@@ -33,7 +33,13 @@ t.test('a watch moves on from a member that hears no leader', async (t) => {
   const stop = new AbortController()
   const fromRevision = revision(leader.member.member.store.revision + 1)
   const watch = remote.watch({ key: 'news', fromRevision }, stop.signal)[Symbol.asyncIterator]()
-  const first = watch.next()
+  // Batches without events tell only how far the store has come.
+  const first = (async () => {
+    for (;;) {
+      const { value } = await watch.next()
+      if (value === undefined || value.events.length > 0) return value
+    }
+  })()
   await world.run(500)
   const others = hosts.filter((host) => host !== cutOff)
   world.network.partition([cutOff], others)
@@ -41,7 +47,7 @@ t.test('a watch moves on from a member that hears no leader', async (t) => {
   const write = leader.member.transact({ compare: [], then: [put], otherwise: [] })
   await world.time.runUntilSettled(write, limitMs)
   const told = await world.time.runUntilSettled(first, limitMs)
-  t.equal(told.value?.events.length, 1, 'told by another member')
+  t.equal(told?.events.length, 1, 'told by another member')
   const read = remote.range({ key: 'news' }, 'linearizable')
   t.equal((await world.time.runUntilSettled(read, limitMs)).items.length, 1, 'and reads go there')
   stop.abort()
