@@ -3,7 +3,9 @@ import t from 'tap'
 import { utf8 } from '../../src/base/bytes.ts'
 import { events, quotaAlarm, quotaLimit } from '../../src/core/records/keyspace.ts'
 import type { Operation } from '../../src/core/store/types.ts'
+import { tellStoreMetrics } from '../../src/node/member/store-metrics.ts'
 import { stateMachineSafety } from '../sim/invariants/state-machine-safety.ts'
+import { noMetrics } from '../sim/quiet.ts'
 import { World } from '../sim/world.ts'
 
 const limitMs = 20_000
@@ -87,8 +89,19 @@ t.test('a full store refuses users, lets the system on, says so, and recovers', 
   await done(ofFollower!.transact(write(quotaLimit.put({ v: 1, bytes, setMs: 1 }, 'limit'))))
   const alarm = { key: quotaAlarm.key('alarm') }
   const isRaised = (): boolean => leader.member.member.store.get(alarm.key) !== undefined
+  const gauges = new Map<string, number>()
+  const stop = new AbortController()
+  t.teardown(() => stop.abort())
+  void tellStoreMetrics({
+    store: () => leader.member,
+    clock: leader.machine.process!.clock,
+    metrics: { ...noMetrics, gauge: (name, is) => void gauges.set(name, is) },
+    signal: stop.signal,
+  })
   await world.run(3000)
   t.notOk(isRaised())
+  t.equal(gauges.get('jangada_store_full'), 0)
+  t.equal(gauges.get('jangada_store_quota_bytes'), bytes)
 
   const value = 'x'.repeat(100_000)
   let filled = 0
@@ -115,10 +128,14 @@ t.test('a full store refuses users, lets the system on, says so, and recovers', 
   t.match((await done(client.process!.core!.store.view())).room, { quotaBytes: bytes })
   await world.run(15_000)
   t.ok(isRaised(), 'and stands while there is no room')
+  t.equal(gauges.get('jangada_store_full'), 1)
+  t.ok((gauges.get('jangada_store_used_bytes') ?? 0) > 700_000)
 
   const free = write({ kind: 'delete', key: 'fill/', rangeEnd: 'fill0' })
   t.equal((await done(ofFollower!.transact(free))).succeeded, true, 'deletes always go')
   t.ok(await world.runUntil(() => !isRaised(), limitMs), 'it clears itself')
+  await world.run(1500)
+  t.equal(gauges.get('jangada_store_full'), 0)
   t.equal((await done(ofFollower!.transact(write(put('more', value))))).succeeded, true)
   const told = await done(ofFollower!.range(events.range, 'linearizable'))
   const kinds = told.items.map((item) => events.read(item)?.value.kind)
