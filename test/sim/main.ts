@@ -17,6 +17,7 @@ import { tellFailure, Totals } from './tell.ts'
 /** Few seeds may well miss a kind of fault; from here on a missing one is a fault of the run. */
 const seedsForEveryFault = 100
 const defaultSeeds = 50
+const seedsPerPart = 50
 
 const { values } = parseArgs({
   options: {
@@ -47,7 +48,8 @@ const first = number(values.seed, 1)
 function chooseSeeds(): number[] {
   const count = number(values.seeds, values.seed === undefined ? defaultSeeds : 1)
   const own = Array.from({ length: count }, (_, at) => first + at)
-  return values.seed === undefined ? [...new Set([...knownSeeds(), ...own])] : own
+  const isWithKnown = values.seed === undefined && !values.campaign
+  return isWithKnown ? [...new Set([...knownSeeds(), ...own])] : own
 }
 
 const options: SeedOptions = {
@@ -61,22 +63,35 @@ function tell(result: SeedResult): void {
   else if (result.isStopped) for (const line of result.timeline) say(line)
 }
 
-async function main(): Promise<number> {
+/** A campaign is noted part by part: whoever interrupts it loses little. */
+async function run(seeds: readonly number[]): Promise<Totals> {
   const totals = new Totals()
+  const partLength = values.campaign ? seedsPerPart : seeds.length
+  for (let at = 0; at < seeds.length; at += partLength) {
+    const part = new Totals()
+    const startMs = Date.now()
+    const onResult = (result: SeedResult): void => {
+      totals.add(result)
+      part.add(result)
+      tell(result)
+    }
+    const own = seeds.slice(at, at + partLength)
+    await runSeeds(own, onResult, { ...options, workers: number(values.workers, 1) })
+    if (values.campaign) noteCampaign(first + at, part, (Date.now() - startMs) / 1000)
+  }
+  return totals
+}
+
+async function main(): Promise<number> {
   const seeds = chooseSeeds()
   const startMs = Date.now()
-  const onResult = (result: SeedResult): void => {
-    totals.add(result)
-    tell(result)
-  }
-  await runSeeds(seeds, onResult, { ...options, workers: number(values.workers, 1) })
+  const totals = await run(seeds)
   const seconds = (Date.now() - startMs) / 1000
   const isWhole = values.until === undefined
   if (isWhole) for (const line of totals.lines()) say(line)
   const isShort = seeds.length < seedsForEveryFault || !isWhole
   const missing = isShort ? [] : totals.missing
   if (missing.length > 0) say(`never happened: ${missing.join(', ')}`)
-  if (values.campaign) noteCampaign(first, totals, seconds)
   say(`${seconds.toFixed(0)} s, ${(seconds / seeds.length).toFixed(2)} s a seed`)
   say(`${seeds.length} seeds, ${totals.failed.length} failed`)
   return totals.failed.length > 0 || missing.length > 0 ? 1 : 0
