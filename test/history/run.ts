@@ -12,6 +12,8 @@ import type { Operation } from './operation.ts'
 
 export const hostCount = 5
 const lookEveryMs = 250
+/** Before the first fault: there is something to lose then. */
+const undisturbedMs = 1000
 const lookPatienceMs = 1000
 /** A run ends then, even if a fault could not be brought about. */
 const faultsMsMax = 120_000
@@ -51,6 +53,7 @@ export async function runHistory(rack: Rack, options: RunOptions): Promise<Run> 
   const startMs = performance.now()
   const lastedMs = (): number => performance.now() - startMs
   try {
+    await pause(undisturbedMs)
     const isLonger = (): boolean => !faults.areAllSeen && lastedMs() < faultsMsMax
     while (lastedMs() < seconds * 1000 || isLonger()) {
       await (options.faults.length > 0 ? faults.one() : pause(lookEveryMs))
