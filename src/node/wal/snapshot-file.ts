@@ -60,15 +60,16 @@ export class SnapshotFraming {
     return writer.take()
   }
 
+  /** Each piece after its header, uncopied: a large state would be as much garbage again. */
   *pieces(bytes: Uint8Array): Generator<Uint8Array> {
     for (let at = 0; at < bytes.length; at += maxPieceBytes) {
       const piece = bytes.subarray(at, at + maxPieceBytes)
       this.#crc = crc32(piece, this.#crc)
-      const writer = new ByteWriter(pieceHeaderBytes + piece.length)
-      writer.uint32(piece.length)
-      writer.uint32(this.#crc)
-      writer.raw(piece)
-      yield writer.take()
+      const header = new ByteWriter(pieceHeaderBytes)
+      header.uint32(piece.length)
+      header.uint32(this.#crc)
+      yield header.take()
+      yield piece
     }
   }
 
@@ -83,6 +84,8 @@ export class SnapshotFraming {
 export class SnapshotFileWriter {
   readonly #file: DiskFile
   readonly #framing = new SnapshotFraming()
+  /** One write's bytes; free again once it is over. */
+  readonly #joined = new ByteWriter()
   #offset = 0
   #syncedTo = 0
   #bytes = 0
@@ -103,7 +106,9 @@ export class SnapshotFileWriter {
 
   async write(bytes: Uint8Array): Promise<void> {
     this.#bytes += bytes.length
-    for (const piece of this.#framing.pieces(bytes)) await this.#append(piece)
+    this.#joined.clear()
+    for (const part of this.#framing.pieces(bytes)) this.#joined.raw(part)
+    await this.#append(this.#joined.view())
   }
 
   /** Durable when it resolves, but for its name. */
