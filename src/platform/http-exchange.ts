@@ -126,11 +126,14 @@ function readJson(raw: IncomingMessage): Promise<unknown> {
     raw.on('data', take)
     raw.once('error', reject)
     raw.once('end', () => {
+      let body: unknown
       try {
-        resolve(bytes === 0 ? undefined : JSON.parse(fromUtf8(concat(parts))))
+        if (bytes > 0) body = JSON.parse(fromUtf8(concat(parts)))
       } catch {
         reject(new JangadaError('JGD_BAD_REQUEST', 'the body is not JSON'))
+        return
       }
+      resolve(body)
     })
   })
 }
