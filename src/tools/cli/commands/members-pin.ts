@@ -4,8 +4,8 @@ import { wishFor } from '../voting-wish.ts'
 export const command: Command = {
   synopsis: 'members pin MACHINE [--off]',
   about:
-    'Keeps a machine what it is: a voter goes on to vote, any other is not asked to. With --off the\n' +
-    'cluster chooses again; that takes back `members promote` and `demote` as well.',
+    'Keeps a voter a voter, and a client a client; a standby that is pinned stands by no more. With\n' +
+    '--off the cluster chooses again; that takes back `members promote` and `demote` as well.',
   words: { min: 1, max: 1 },
   options: {
     ...nodeOptions,
