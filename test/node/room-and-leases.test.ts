@@ -79,6 +79,12 @@ t.test('a lease ends with its keys when nobody keeps it, whoever is asked', asyn
   t.equal(ended.items.length, 0, 'and not kept for ever')
 })
 
+const refusalOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+
 t.test('a full store refuses users, lets the system on, says so, and recovers', async (t) => {
   const { world, done, leader, follower, client } = await makeWorld()
   const stores = [leader, follower, client].map((one) =>
@@ -107,13 +113,8 @@ t.test('a full store refuses users, lets the system on, says so, and recovers', 
   let filled = 0
   let refusal: unknown
   while (refusal === undefined && filled < 20) {
-    const one = write(put(`fill/${filled}`, value))
-    refusal = await done(
-      ofFollower!.transact(one).then(
-        () => undefined,
-        (e: unknown) => e,
-      ),
-    )
+    const one = ofFollower!.transact(write(put(`fill/${filled}`, value)))
+    refusal = await done(refusalOf(one))
     if (refusal === undefined) filled += 1
   }
   t.match(refusal, { code: 'JGD_STORE_FULL', details: { quotaBytes: bytes } })
