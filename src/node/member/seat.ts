@@ -280,6 +280,7 @@ export class Seat {
 
   #walOptions(): WalOptions {
     const { segmentBytes } = this.#options.sizes ?? {}
+    this.#logFailure = undefined
     return {
       directory: walDirectory,
       ...(segmentBytes === undefined ? {} : { segmentBytes }),
