@@ -26,6 +26,8 @@ const tokenUses = 1000
 const tokenLifetimeMs = 30 * 86_400_000
 /** Clocks of good machines run apart by less than this; the product allows ten times as much. */
 const clockErrorMax = 0.001
+/** As many addresses as a person gives: who joins asks one of them a time, ever more rarely. */
+const doorsMax = 3
 const settleLimitMs = 20_000
 /** Machines that join all at once are let in one after another, and those refused wait to ask. */
 const settleLimitMsPerMachine = 1000
@@ -232,7 +234,10 @@ export class World {
         },
         machineAt: (host) => this.machines.find((machine) => machine.host === host),
         doors: (machine) =>
-          this.machines.filter((each) => each !== machine).map(({ host }) => host),
+          this.machines
+            .filter((each) => each !== machine)
+            .slice(0, doorsMax)
+            .map(({ host }) => host),
         joinToken: () => this.#token,
         onServing: () => {
           this.served += 1
