@@ -12,9 +12,9 @@ const collectGarbage = runInNewContext('gc') as () => void
 /** Three voters, two standbys, and one machine that watches through others. */
 const shape = { machines: 6, voters: 3, memberSizes: { segmentBytes: 8192 } } as const
 
-async function livedWorld(): Promise<WeakRef<World>> {
+async function livedWorld(seed: number): Promise<WeakRef<World>> {
   const world = new World({
-    seed: 1,
+    seed,
     shape,
     invariants: [stateMachineSafety, (of) => watches(of, new Watchers(of))],
   })
@@ -24,10 +24,13 @@ async function livedWorld(): Promise<WeakRef<World>> {
 }
 
 t.test('a world that nobody looks at any more takes no memory', async (t) => {
-  const world = await livedWorld()
+  const worlds: WeakRef<World>[] = []
+  for (let seed = 1; seed <= 4; seed += 1) worlds.push(await livedWorld(seed))
   await new Promise((resolve) => {
     setImmediate(resolve)
   })
   collectGarbage()
-  t.equal(world.deref(), undefined, 'a run of many seeds needs the memory of one')
+  // The last may still be held by the stack that has just left it.
+  const held = worlds.slice(0, -1).filter((world) => world.deref() !== undefined)
+  t.equal(held.length, 0, 'a run of many seeds needs the memory of one')
 })
