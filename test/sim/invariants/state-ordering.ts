@@ -8,8 +8,8 @@ export function stateOrdering(): Invariant {
     log: ({ member, status }) => {
       const { firstIndex, applied, commit, durableIndex, lastIndex, role, config } = status
       const numbers = JSON.stringify({ firstIndex, applied, commit, durableIndex, lastIndex })
-      // A snapshot that is being installed is ahead of what is applied until it is durable.
-      const isInstalling = durableIndex < firstIndex - 1
+      // A snapshot that is being installed is ahead of what is applied: the log begins behind it.
+      const isInstalling = firstIndex === commit + 1
       const isOrdered =
         (firstIndex <= applied + 1 || isInstalling) &&
         applied <= commit &&
