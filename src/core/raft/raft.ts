@@ -135,6 +135,7 @@ export class Raft {
       firstIndex: log.firstIndex,
       lastIndex: log.lastIndex,
       durableIndex: log.durable,
+      isRestoring: log.restoring,
       config: state.config,
       transferTarget: state.transferTarget,
       progress: accounts.map((account) => account.status()),

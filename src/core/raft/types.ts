@@ -329,6 +329,8 @@ export interface RaftStatus {
   readonly lastIndex: Index
   /** The last index known to be durable here. */
   readonly durableIndex: Index
+  /** A snapshot was received, and is not yet durable and restored; nothing is applied meanwhile. */
+  readonly isRestoring: boolean
   readonly config: ConfState
   readonly transferTarget: MemberId
   /** One per tracked member, ascending; empty unless leader. */

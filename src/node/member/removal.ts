@@ -17,6 +17,11 @@ import type { StoreAccess } from './store-access.ts'
 const lookEveryMs = 500
 /** Longer than an election takes: whoever hears no leader for so long has a reason to ask. */
 const unheardMs = 2000
+/**
+ * A new member's record is on its way to it; but it may never have been written, or have been
+ * deleted again before anything was sent. The longest office without a word is over by then.
+ */
+const untoldMs = 10_000
 
 export interface RemovalOptions {
   readonly own: () => MemberStore | undefined
@@ -48,9 +53,8 @@ export async function leaveWhenRemoved(options: RemovalOptions): Promise<void> {
   }
 }
 
-/** A new member that nobody has told anything yet may be waiting for its own record. */
 function mayBeRemoved(store: MemberStore): boolean {
   const { member } = store
-  if (member.staleForMs < unheardMs) return false
-  return store.knownMembers().some(({ id }) => id === member.id)
+  const isTold = store.knownMembers().some(({ id }) => id === member.id)
+  return member.staleForMs >= (isTold ? unheardMs : untoldMs)
 }

@@ -6,12 +6,14 @@ export function stateOrdering(): Invariant {
   return {
     name,
     log: ({ member, status }) => {
-      const { firstIndex, applied, commit, durableIndex, lastIndex, role, config } = status
+      const { firstIndex, applied, commit, durableIndex, lastIndex, isRestoring } = status
+      const { role, config } = status
       const numbers = JSON.stringify({ firstIndex, applied, commit, durableIndex, lastIndex })
-      // A snapshot that is being installed is ahead of what is applied: the log begins behind it.
-      const isInstalling = firstIndex === commit + 1
+      // A snapshot that is being installed is ahead of what is applied: the log begins behind it,
+      // and may already have grown, and be committed, further.
       const isOrdered =
-        (firstIndex <= applied + 1 || isInstalling) &&
+        (firstIndex <= applied + 1 || isRestoring) &&
+        firstIndex <= commit + 1 &&
         applied <= commit &&
         commit <= lastIndex &&
         durableIndex <= lastIndex
