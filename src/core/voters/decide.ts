@@ -115,9 +115,19 @@ function replace(
     return waitFor(standing, learner)
   }
   const extra = Math.max(0, voters.length - want)
-  const remove = [out, ...leaving.filter((id) => id !== out).slice(0, extra)]
   const why = `${reason}; ${standing.nameOf(learner)} votes in its place`
-  return change(standing, { add: [learner], demote: [], remove, why })
+  const add = [learner]
+  // As many as may go at once; the leader last, because it has to hand over first.
+  const others = leaving.filter((id) => id !== out)
+  others.sort((a, b) => Number(a === standing.view.self) - Number(b === standing.view.self))
+  for (let more = extra; more > 0; more -= 2) {
+    const remove = [out, ...others.slice(0, more)]
+    const next = [...without(voters, ...remove), ...add]
+    if (!remove.includes(standing.view.self) && canDecide(standing, next)) {
+      return change(standing, { add, demote: [], remove, why })
+    }
+  }
+  return change(standing, { add, demote: [], remove: [out], why })
 }
 
 /** By two, because an even number of voters can lose no more than one fewer. */
@@ -226,12 +236,14 @@ function change(standing: Standing, { add, demote, remove, why }: Change): Voter
     return { kind: 'change', add, demote: [], remove: [], why }
   }
   const next = [...without(voters, ...out), ...add]
-  const alive = next.filter((id) => standing.lives(id)).length
-  if (alive < majorityOf(next.length)) {
+  if (!canDecide(standing, next)) {
     return none(`too few of the voters to come are there to decide: ${standing.namesOf(next)}`)
   }
   return { kind: 'change', add, demote, remove, why }
 }
+
+const canDecide = (standing: Standing, voters: readonly MemberId[]): boolean =>
+  voters.filter((id) => standing.lives(id)).length >= majorityOf(voters.length)
 
 /** Who would miss the least between two leaders. */
 function successorAmong(standing: Standing, ids: readonly MemberId[]): MemberId | undefined {

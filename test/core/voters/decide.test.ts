@@ -246,3 +246,23 @@ t.test('no change goes where too few would live to decide', (t) => {
   t.equal(step.kind === 'change' && step.demote.length, 1, 'a dead one leaves with it')
   t.end()
 })
+
+/** Five of seven are to go, the leader among them, and two are lost: one machine can be added. */
+t.test('when too many are to go at once, as many go as can', (t) => {
+  const client = { wish: 'client' } as const
+  const machines = [
+    ...[1, 2, 4, 5].map((n) => machine(n, { ...client, runs: memberId(n) })),
+    machine(3, { eligible: false, runs: memberId(0) }),
+    ...[6, 7].map((n) => machine(n, { status: 'lost', sinceMs: 1000 })),
+    machine(8),
+  ]
+  const from = {
+    ...viewOf([1, 2, 3, 4, 5, 6, 7], machines, { target: 5 }),
+    learners: ids(8),
+    members: [1, 2, 3, 4, 5, 6, 7, 8].map((n) => member(n, n)),
+  }
+  t.match(decideVoters(from), swap([8], [3, 2, 4]), 'the leader stays to hand over')
+  const settled = settle(from)
+  t.same(settled.voters, ids(1, 5, 6, 7, 8), 'three of five live')
+  t.end()
+})
