@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { present } from '../../src/base/assert.ts'
 import type { StatusReport } from '../../src/node/api/answers.ts'
 import { sleep } from '../../src/ports/clock.ts'
 import { agentService } from '../../src/tools/rack/cluster.ts'
@@ -38,24 +37,15 @@ MachineMetadata=role=worker
 `
 
 const hosts = ['n1', 'n2', 'n3', 'n4']
+/** Never a member, not even for a moment. */
+const client = 'n4'
 
 export async function benchFootprint(say: (line: string) => void): Promise<readonly Figure[]> {
   const weights = await binaryFigures(say)
-  const memory = await inRack({ hosts: hosts.length }, async (rack) => {
+  const memory = await inRack({ hosts: hosts.length, clients: [client] }, async (rack) => {
     const isSettled = (seen: StatusReport): boolean =>
       votersOf(seen).length === 3 && seen.machines.length === hosts.length
     const voting = votersOf(await statusThat(rack, 'n1', 'three voters and one more', isSettled))
-    // The cluster chooses who votes; whoever is left over is told not to stand by either.
-    const client = present(
-      hosts.find((name) => !voting.includes(name)),
-      'a host that does not vote',
-    )
-    await jangada(rack, 'n1', 'members', 'demote', client)
-    await statusThat(rack, 'n1', `${client} is a client`, ({ members }) =>
-      members.every(({ name }) => name !== client),
-    )
-    // A process that was a member for a moment is not what a client weighs.
-    await rack.signalService(client, agentService, 'TERM')
     await jangada(rack, 'n1', 'metadata', client, 'role=worker')
     const scene: Scene = { rack, units: new Map() }
     const file = path.join(rack.spec.stateDir, 'weight@.service')

@@ -17,6 +17,8 @@ const tokenPattern = /J1\.\S+/
 export interface ClusterOptions {
   /** The hosts that become machines of the cluster; all when not told. */
   readonly members?: readonly string[]
+  /** Those of them that may never vote; none when not told. */
+  readonly clients?: readonly string[]
   /** The link on which nodes serve blank machines; undefined: they boot none. */
   readonly bootLink?: string
   /** The hosts that serve them; all when not told. */
@@ -50,10 +52,13 @@ export async function bringUpCluster(rack: Rack, options: ClusterOptions = {}): 
   const init = [program, 'init', '--state-dir', clusterStateDir, '--name', first.name]
   await rack.sh(first.name, [...init, ...admission])
   await startAgent(rack, first.name, options)
-  const token = await joinToken(rack, first.name, others.length)
+  const { clients = [] } = options
+  const voterToken = await joinToken(rack, first.name, 'voter', others.length)
+  const clientToken = await joinToken(rack, first.name, 'client', clients.length)
   await Promise.all(
     others.map(async ({ name }) => {
       const peer = `${first.address}:${apiPort}`
+      const token = clients.includes(name) ? clientToken : voterToken
       const join = [program, 'join', peer, '--token', token, '--state-dir', clusterStateDir]
       await rack.sh(name, [...join, '--name', name])
       await startAgent(rack, name, options)
@@ -61,8 +66,13 @@ export async function bringUpCluster(rack: Rack, options: ClusterOptions = {}): 
   )
 }
 
-async function joinToken(rack: Rack, host: string, uses: number): Promise<string> {
-  const make = [program, 'token', '--voter', '--uses', String(Math.max(1, uses))]
+async function joinToken(
+  rack: Rack,
+  host: string,
+  ceiling: 'voter' | 'client',
+  uses: number,
+): Promise<string> {
+  const make = [program, 'token', '--ceiling', ceiling, '--uses', String(Math.max(1, uses))]
   const said = await rack.sh(host, make)
   const token = tokenPattern.exec(said)?.[0]
   if (token === undefined) throw rackError(`\`jangada token\` on ${host} printed no token: ${said}`)
