@@ -19,8 +19,7 @@ const maxRounds = 64
 export function plan(snapshot: Snapshot): Plan {
   const planner = new Planner(snapshot)
   planner.clear()
-  planner.placeGlobals()
-  planner.placeOthers()
+  planner.place()
   return planner.result()
 }
 
@@ -93,32 +92,53 @@ class Planner {
     return changed
   }
 
-  /** A global unit runs on every ready machine whose attributes and neighbours allow it. */
-  placeGlobals(): void {
-    for (const unit of this.#wanted) {
-      if (!unit.rules.global) continue
-      // Placing changes the order that candidates are in, so the ids are taken first.
-      const ids = this.#state.candidates.map((state) => state.machine.id).toSorted()
-      const counts: Record<string, number> = {}
-      for (const id of ids) {
-        const state = this.#state.machines.get(id) as MachineState
-        if (state.units.has(unit.name)) continue
-        const obstacle = this.#obstacle(unit, state)
-        if (obstacle === undefined) this.#place(unit, state)
-        else counts[obstacle.kind] = (counts[obstacle.kind] ?? 0) + 1
-      }
-      if (this.#state.placesOf(unit.name).size === 0) this.#unplaced.set(unit.name, counts)
+  /** Who leaves for a replacer makes room, for global units too: hence both passes, again and again. */
+  place(): void {
+    for (let round = 0; round < maxRounds; round += 1) {
+      const globals = this.#placeGlobals()
+      const others = this.#placeOthers()
+      if (!globals && !others) return
     }
   }
 
-  placeOthers(): void {
-    for (let round = 0; round < maxRounds; round += 1) {
-      let placed = false
-      for (const unit of this.#wanted) {
-        if (!unit.rules.global && this.#runsNowhere(unit) && this.#placeOne(unit)) placed = true
-      }
-      if (!placed) return
+  /**
+   * A global unit runs on every ready machine whose attributes and neighbours allow it. True when one
+   * was placed.
+   */
+  #placeGlobals(): boolean {
+    let placed = false
+    for (const unit of this.#wanted) {
+      if (unit.rules.global && this.#placeGlobal(unit)) placed = true
     }
+    return placed
+  }
+
+  #placeGlobal(unit: SchedulerUnit): boolean {
+    let placed = false
+    // Placing changes the order that candidates are in, so the ids are taken first.
+    const ids = this.#state.candidates.map((state) => state.machine.id).toSorted()
+    const counts: Record<string, number> = {}
+    for (const id of ids) {
+      const state = this.#state.machines.get(id) as MachineState
+      if (state.units.has(unit.name)) continue
+      const obstacle = this.#obstacle(unit, state)
+      if (obstacle === undefined) {
+        this.#place(unit, state)
+        placed = true
+      } else counts[obstacle.kind] = (counts[obstacle.kind] ?? 0) + 1
+    }
+    if (this.#state.placesOf(unit.name).size > 0) this.#unplaced.delete(unit.name)
+    else this.#unplaced.set(unit.name, counts)
+    return placed
+  }
+
+  /** True when one was placed. */
+  #placeOthers(): boolean {
+    let placed = false
+    for (const unit of this.#wanted) {
+      if (!unit.rules.global && this.#runsNowhere(unit) && this.#placeOne(unit)) placed = true
+    }
+    return placed
   }
 
   result(): Plan {

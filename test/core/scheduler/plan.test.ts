@@ -164,6 +164,21 @@ t.test(
   },
 )
 
+t.test(
+  'a global unit gets the room that the victim of a replacement leaves, in the same plan',
+  (t) => {
+    const units = [
+      unit('first.service', { global: true, conflicts: ['second.service'] }),
+      unit('second.service', { global: true }),
+      unit('third.service', { replaces: ['first.service'] }),
+    ]
+    const { where, after } = settle({ machines: [machine(1)], units, placements: [] })
+    t.same(where, { 'second.service': [1], 'third.service': [1] })
+    t.same(plan(after), { decisions: [], unplaced: new Map([['first.service', { conflict: 1 }]]) })
+    t.end()
+  },
+)
+
 t.test('a unit that is not wanted, or unknown, is taken away', (t) => {
   const placements = [
     { unit: unitName('a.service'), machine: id(1) },
