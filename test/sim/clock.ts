@@ -53,41 +53,50 @@ export class SimulatedTime {
     }
   }
 
-  /** Runs the next event and all that follows from it. False when there is none. */
-  async step(): Promise<boolean> {
-    for (;;) {
-      const event = pop(this.#heap)
-      if (event === undefined) return false
-      if (event.fire === undefined) continue
-      assert(event.dueUs >= this.#nowUs, 'time does not go back')
-      this.#nowUs = event.dueUs
-      event.fire()
-      this.#steps += 1
-      await (this.#steps % eventsPerTurn === 0 ? turn() : settle())
-      return true
-    }
-  }
-
   /** Runs everything due within `ms` and leaves the time exactly that much later. */
   async runFor(ms: number): Promise<void> {
     const endUs = this.#nowUs + Math.ceil(ms * 1000)
-    await settle()
-    while (this.#nextDueUs() <= endUs) await this.step()
+    await this.#run(() => false, endUs)
     this.#nowUs = endUs
   }
 
   /** Runs until `condition` holds; false when `limitMs` of true time have passed before it did. */
   async runUntil(condition: () => boolean, limitMs: number): Promise<boolean> {
     const endUs = this.#nowUs + Math.ceil(limitMs * 1000)
-    await settle()
-    while (!condition()) {
-      if (this.#nextDueUs() > endUs) {
-        this.#nowUs = endUs
-        return false
+    const holds = await this.#run(condition, endUs)
+    if (!holds) this.#nowUs = endUs
+    return holds
+  }
+
+  /**
+   * Runs what is due up to `endUs` until `condition` holds, which is asked before each event; true when
+   * it did. One event follows the other without a promise between them: there are millions.
+   */
+  #run(condition: () => boolean, endUs: number): Promise<boolean> {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+    const next = (): void => {
+      try {
+        if (condition()) resolve(true)
+        else if (this.#nextDueUs() > endUs) resolve(false)
+        else {
+          this.#fireNext()
+          if (this.#steps % eventsPerTurn === 0) setImmediate(next)
+          else afterAll(next)
+        }
+      } catch (error) {
+        reject(error)
       }
-      await this.step()
     }
-    return true
+    afterAll(next)
+    return promise
+  }
+
+  #fireNext(): void {
+    const event = pop(this.#heap)
+    assert(event?.fire !== undefined && event.dueUs >= this.#nowUs, 'time does not go back')
+    this.#nowUs = event.dueUs
+    this.#steps += 1
+    event.fire()
   }
 
   /** Runs until `promise` settles, for at most `limitMs` of true time, and gives its outcome. */
@@ -113,19 +122,13 @@ export class SimulatedTime {
  * microtask queue is empty, however long the chains in it are; nothing in the simulation waits
  * for real I/O. A turn of the event loop would do the same and take ten times as long.
  */
-export function settle(): Promise<void> {
-  return new Promise((resolve) => {
-    queueMicrotask(() => process.nextTick(resolve))
-  })
+export const settle = (): Promise<void> => new Promise(afterAll)
+
+function afterAll(call: () => void): void {
+  queueMicrotask(() => process.nextTick(call))
 }
 
 /** Between ticks Node neither tells of a rejection that nobody handled nor hears a signal. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve)
-  })
-}
-
 const eventsPerTurn = 256
 
 export interface SimulatedClockOptions {

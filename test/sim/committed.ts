@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { assert } from '../../src/base/assert.ts'
+import { bytesEqual } from '../../src/base/bytes.ts'
 import { revision } from '../../src/base/ids.ts'
 import { machines, placements, units } from '../../src/core/records/keyspace.ts'
 import type { RecordKind, Stored } from '../../src/core/records/record.ts'
@@ -16,7 +17,6 @@ const afterAllKeys = '\uffff'
 
 export interface CommittedRevision {
   readonly events: readonly StoreEvent[]
-  readonly hash: string
 }
 
 interface KeyVersion {
@@ -81,6 +81,12 @@ export class Committed {
     return this.#revisions.get(atRevision)
   }
 
+  /** Of what the newest revision changed: two histories of one seed are compared by it. */
+  get digest(): string {
+    const newest = this.at(this.#newest)
+    return newest === undefined ? '' : hashOf(newest.events)
+  }
+
   /** As of the newest revision. */
   get(key: string): KeyValue | undefined {
     return this.#items.get(key)
@@ -134,13 +140,13 @@ export class Committed {
     if (known === undefined) {
       assert(batch.revision === this.#newest + 1, 'some member applies each revision first')
       this.#newest = batch.revision
-      this.#revisions.set(batch.revision, { events: batch.events, hash: hashOf(batch.events) })
+      this.#revisions.set(batch.revision, { events: batch.events })
       for (const event of batch.events) this.#note(event, batch.revision)
       for (const listener of this.#listeners) listener(batch)
       return undefined
     }
-    const told = { events: batch.events, hash: hashOf(batch.events) }
-    return told.hash === known.hash ? undefined : { revision: batch.revision, known, told }
+    if (sameChanges(known.events, batch.events)) return undefined
+    return { revision: batch.revision, known, told: { events: batch.events } }
   }
 
   #note(event: StoreEvent, at: number): void {
@@ -157,7 +163,26 @@ export class Committed {
   }
 }
 
-/** Of what an event changes; `previous` may be compacted away on one member and not on another. */
+/** `previous` is not compared: it may be compacted away on one member and not on another. */
+function sameChanges(ours: readonly StoreEvent[], theirs: readonly StoreEvent[]): boolean {
+  return ours.length === theirs.length && ours.every((one, at) => isSame(one, theirs[at]!))
+}
+
+function isSame(one: StoreEvent, other: StoreEvent): boolean {
+  if (one.kind === 'delete' || other.kind === 'delete') {
+    return one.kind === other.kind && keyOf(one) === keyOf(other)
+  }
+  const [a, b] = [one.item, other.item]
+  return (
+    a.key === b.key &&
+    a.createRevision === b.createRevision &&
+    a.modRevision === b.modRevision &&
+    a.version === b.version &&
+    a.lease === b.lease &&
+    bytesEqual(a.value, b.value)
+  )
+}
+
 function hashOf(events: readonly StoreEvent[]): string {
   const hash = createHash('sha1')
   for (const event of events) {

@@ -75,7 +75,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
   for (const [name, count] of Object.entries(clients.counts)) {
     world.timeline.digest(`${name} ${count}`)
   }
-  world.timeline.digest(world.committed.at(world.committed.newest)?.hash ?? '')
+  world.timeline.digest(world.committed.digest)
   const isStopped = failure === stopped
   const timeline = failure === undefined ? [] : world.timeline.tail(timelineLines)
   return {

@@ -67,6 +67,8 @@ export class World {
   readonly machines: readonly SimulatedMachine[]
   readonly shape: Shape
   readonly invariants: readonly Invariant[]
+  /** Those that look after every event. */
+  readonly #watchful: readonly Invariant[]
   readonly #crypto: MachineSurroundings['crypto']
   readonly #seen = new Map<SimulatedMachine, Seen>()
   readonly #isVerbose: boolean
@@ -93,6 +95,7 @@ export class World {
       this.#makeMachine(at, board),
     )
     this.invariants = invariants.map((make) => make(this))
+    this.#watchful = this.invariants.filter((one) => 'always' in one)
     this.committed.onRevision((batch) => {
       for (const invariant of this.invariants) invariant.revision?.(batch)
     })
@@ -201,12 +204,17 @@ export class World {
         invariant.log?.(look)
       }
     }
-    for (const invariant of this.invariants) {
-      for (const stop of this.#stops) invariant.containerStopped?.(stop)
-      invariant.always?.()
-    }
-    this.#stops = []
+    if (this.#stops.length > 0) this.#judgeStops()
+    for (const invariant of this.#watchful) invariant.always?.()
     if (this.#failure !== undefined) throw this.#failure.reason
+  }
+
+  #judgeStops(): void {
+    const stops = this.#stops
+    this.#stops = []
+    for (const invariant of this.invariants) {
+      for (const stop of stops) invariant.containerStopped?.(stop)
+    }
   }
 
   #makeMachine(at: number, board: SimulatedSwitchboard): SimulatedMachine {

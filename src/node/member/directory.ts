@@ -1,5 +1,5 @@
 /** Who the members are and where their doors stand, as a store tells it. */
-import { type MemberId, memberId } from '../../base/ids.ts'
+import { type MemberId, memberId, type Revision } from '../../base/ids.ts'
 import { members } from '../../core/records/keyspace.ts'
 import type { MemberRecord } from '../../core/records/schemas.ts'
 import type { KeyValue } from '../../core/store/types.ts'
@@ -21,11 +21,37 @@ export function parseAddress(text: string): StreamAddress | undefined {
 
 export const formatAddress = (address: StreamAddress): string => `${address.host}:${address.port}`
 
-export function readMembers(items: readonly KeyValue[]): KnownMember[] {
-  return items.flatMap((item) => {
-    const record = members.read(item)?.value
-    return record === undefined ? [] : (toKnownMember(record) ?? [])
-  })
+interface ReadMember {
+  readonly revision: Revision
+  readonly known: KnownMember | undefined
+}
+
+/**
+ * Member records as they were read last: every message to a member asks for its address. At most as
+ * many are kept as were there at the last reading.
+ */
+export class MemberDirectory {
+  #read: ReadonlyMap<string, ReadMember> = new Map()
+
+  /** `items` of one cluster's store: in it, a key's revision says what its value is. */
+  read(items: readonly KeyValue[]): KnownMember[] {
+    const read = new Map<string, ReadMember>()
+    const all: KnownMember[] = []
+    for (const item of items) {
+      const before = this.#read.get(item.key)
+      const isSame = before?.revision === item.modRevision
+      const known = isSame ? before.known : knownMemberOf(item)
+      read.set(item.key, { revision: item.modRevision, known })
+      if (known !== undefined) all.push(known)
+    }
+    this.#read = read
+    return all
+  }
+}
+
+function knownMemberOf(item: KeyValue): KnownMember | undefined {
+  const record = members.read(item)?.value
+  return record === undefined ? undefined : toKnownMember(record)
 }
 
 /** Undefined when the record's address cannot be read. */

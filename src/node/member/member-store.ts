@@ -17,7 +17,7 @@ import type { Entropy } from '../../ports/entropy.ts'
 import type { StreamAddress } from '../../ports/streams.ts'
 import type { Door } from '../wire/door.ts'
 import { CommandStore } from './command-store.ts'
-import { type KnownMember, readMembers } from './directory.ts'
+import { type KnownMember, MemberDirectory } from './directory.ts'
 import { noQuorum, refused } from './errors.ts'
 import { requireLevelOf } from './feature-gate.ts'
 import type { Member } from './member.ts'
@@ -52,6 +52,7 @@ export class MemberStore extends CommandStore {
   readonly #door: () => Door
   readonly #clock: Clock
   readonly #keeper: MemberStoreOptions['keeper']
+  readonly #directory = new MemberDirectory()
 
   constructor(options: MemberStoreOptions) {
     super(options.entropy)
@@ -116,7 +117,7 @@ export class MemberStore extends CommandStore {
   /** Everyone the store names; also those that are no longer in the configuration. */
   knownMembers(): KnownMember[] {
     const answer = this.#member.store.range(members.range)
-    return answer.kind === 'range' ? readMembers(answer.result.items) : []
+    return answer.kind === 'range' ? this.#directory.read(answer.result.items) : []
   }
 
   addressOf(id: MemberId): StreamAddress | undefined {

@@ -1,6 +1,6 @@
 /** No plan breaks a hard rule, at any revision: what it places, moves or takes away. */
 import { machineId, unitName } from '../../../src/base/ids.ts'
-import { placements } from '../../../src/core/records/keyspace.ts'
+import { machines, placements, units } from '../../../src/core/records/keyspace.ts'
 import { checkPlacements } from '../../../src/core/scheduler/check.ts'
 import type { SchedulerUnit, Snapshot } from '../../../src/core/scheduler/types.ts'
 import { toSchedulerUnit } from '../../../src/node/controllers/placement.ts'
@@ -8,6 +8,9 @@ import type { EventBatch } from '../../../src/core/store/types.ts'
 import { type Committed, keyOf } from '../committed.ts'
 import type { World } from '../world.ts'
 import { holds, type Invariant } from './invariant.ts'
+
+/** Records of other kinds neither break a rule nor mend one. */
+const kinds = [machines, units, placements]
 
 const parsed = new Map<string, SchedulerUnit | undefined>()
 
@@ -42,7 +45,9 @@ export function placementRules({ committed }: World): Invariant {
   return {
     name,
     revision: (batch) => {
-      const touched = batch.events.map(keyOf).filter((key) => key.startsWith(placements.prefix))
+      const keys = batch.events.map(keyOf)
+      if (!keys.some((key) => kinds.some(({ prefix }) => key.startsWith(prefix)))) return
+      const touched = keys.filter((key) => key.startsWith(placements.prefix))
       const before = broken
       broken = look()
       if (touched.length === 0) return
