@@ -182,8 +182,7 @@ export class SimulatedClock implements Clock {
     const ring = (): void => {
       if (cancelled || this.#state === 'stopped') return
       if (this.#state === 'paused') this.#late.push(ring)
-      // A product of fractions may round to just below: never sooner is the port's promise.
-      else if (this.monotonicMs() < dueMs) arm(0.001)
+      else if (this.monotonicMs() < dueMs) arm(this.#trueMsUntil(dueMs))
       else fire()
     }
     let timer: Timer
@@ -198,6 +197,14 @@ export class SimulatedClock implements Clock {
         timer.cancel()
       },
     }
+  }
+
+  /**
+   * Never sooner is the port's promise: what is left when the rate fell, and at least the microsecond by
+   * which a product of fractions may round to just below.
+   */
+  #trueMsUntil(dueMs: number): number {
+    return Math.max(0.001, (dueMs - this.monotonicMs()) / this.#rate)
   }
 
   /**
