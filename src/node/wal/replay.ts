@@ -3,7 +3,7 @@
  *
  * Invariant: `entries` are consecutive, the first at `base.index + 1`.
  */
-import { index as toIndex, noMember, term as toTerm } from '../../base/ids.ts'
+import { type Index, index as toIndex, noMember, term as toTerm } from '../../base/ids.ts'
 import type { Entry, HardState } from '../../core/raft/types.ts'
 import type { LogEnd, WalRecord } from './records.ts'
 
@@ -11,11 +11,13 @@ export const emptyHardState: HardState = { term: toTerm(0), vote: noMember, comm
 export const emptyLogEnd: LogEnd = { index: toIndex(0), term: toTerm(0) }
 
 export class Replay {
-  /** What is before the first entry known here. */
+  /** What is before the first entry known here; of term 0 when only its index is known. */
   base: LogEnd = emptyLogEnd
   entries: Entry[] = []
   hardState: HardState = emptyHardState
   #isStarted = false
+  /** `base` is where the oldest segment kept begins, and not a snapshot's end. */
+  #isBaseReleased = false
 
   get last(): LogEnd {
     return this.entries.at(-1) ?? this.base
@@ -34,13 +36,8 @@ export class Replay {
       case 'hardState':
         this.hardState = record.hardState
         return undefined
-      case 'truncate': {
-        if (record.from <= this.base.index || record.from > this.last.index + 1) {
-          return `it voids entries from ${record.from} on, which it does not hold`
-        }
-        this.entries.length = record.from - this.base.index - 1
-        return undefined
-      }
+      case 'truncate':
+        return this.#truncate(record.from)
       case 'entry':
         return this.#append(record.entry)
       case 'reset':
@@ -55,13 +52,32 @@ export class Replay {
   reset(last: LogEnd): void {
     this.base = { index: last.index, term: last.term }
     this.entries = []
+    this.#isBaseReleased = false
+  }
+
+  /**
+   * What is void may have been in segments before the oldest one kept: they are released once a
+   * snapshot covers all that they ever held. Then the log begins where it was cut.
+   */
+  #truncate(from: Index): string | undefined {
+    const reachesBack = from <= this.base.index
+    const wasReleased = this.#isBaseReleased && from > this.hardState.commit
+    if (from > this.last.index + 1 || (reachesBack && !wasReleased)) {
+      return `it voids entries from ${from} on, which it does not hold`
+    }
+    this.entries.length = reachesBack ? 0 : from - this.base.index - 1
+    if (reachesBack) this.base = { index: toIndex(from - 1), term: toTerm(0) }
+    return undefined
   }
 
   #start(last: LogEnd, hardState: HardState): string | undefined {
     if (this.#isStarted && (last.index !== this.last.index || last.term !== this.last.term)) {
       return `it goes on after entry ${last.index}, and the log ends at ${this.last.index}`
     }
-    if (!this.#isStarted) this.base = last
+    if (!this.#isStarted) {
+      this.base = last
+      this.#isBaseReleased = true
+    }
     this.#isStarted = true
     this.hardState = hardState
     return undefined

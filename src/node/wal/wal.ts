@@ -272,7 +272,12 @@ interface Joined {
 
 /** Puts log and snapshot together, or throws JGD_WAL_DAMAGED when something is missing between. */
 function join({ replay, current }: LogRead, snapshot: SnapshotRef, paths: WalPaths): Joined {
-  if (replay.base.index > snapshot.index) {
+  // Of an entry that is known by its index only, nobody can say whether it is the snapshot's.
+  const isBaseUnknown = replay.base.index > 0 && replay.base.term === 0
+  if (
+    replay.base.index > snapshot.index ||
+    (isBaseUnknown && replay.base.index === snapshot.index)
+  ) {
     const what = `the log begins after entry ${replay.base.index}, the snapshot ends at ${snapshot.index}`
     throw damaged(paths.segments, 0, `a segment or snapshot is missing: ${what}`)
   }
