@@ -7,11 +7,9 @@ import { leases } from './invariants/leases.ts'
 import { logMatching } from './invariants/log-matching.ts'
 import { memberIds } from './invariants/member-ids.ts'
 import { stateOrdering } from './invariants/state-ordering.ts'
-import { watches } from './invariants/watches.ts'
 import type { Holders } from './holders.ts'
 import type { SimulatedMachine } from './machine.ts'
 import { RaftLogs } from './raft-logs.ts'
-import type { Told, WatcherListener, Watchers } from './watchers.ts'
 import type { World } from './world.ts'
 
 /** A member as invariants see it: its log as terms from index 1 on, and how far it is. */
@@ -127,41 +125,4 @@ t.test('leases: a key stays as long as its lease was kept alive for', async (t) 
   }
   t.doesNotThrow(gone(2000))
   t.throws(gone(1900), { message: /lease of 2000 ms/ })
-})
-
-t.test('watches: who commits, tells and dies at once is judged when others know', async (t) => {
-  const put = (key: string, modRevision: number) => ({ kind: 'put', item: { key, modRevision } })
-  const revisions = new Map<number, unknown[]>()
-  const committed = {
-    newest: 0,
-    keys: [],
-    at: (revision: number) => ({ events: revisions.get(revision) ?? [] }),
-  }
-  let tell: WatcherListener = () => undefined
-  const watchers = {
-    attach: () => undefined,
-    onTold: (listener: WatcherListener) => (tell = listener),
-  }
-  const machines = [{ name: 'm2', process: undefined }]
-  const begin = (): Invariant =>
-    watches({ committed, machines } as unknown as World, watchers as unknown as Watchers)
-  const told = { kind: 'changes', batch: { revision: 1, events: [put('sim/4', 1)] } }
-  const tellIt = (): void =>
-    tell('m2', {} as Parameters<WatcherListener>[1], told as unknown as Told)
-
-  const right = begin()
-  tellIt()
-  t.doesNotThrow(() => right.always?.(), 'nobody else knows yet')
-  t.throws(() => right.atEnd?.(), { message: /revision 1, which nobody else ever had/ })
-  revisions.set(1, [put('sim/4', 1)])
-  committed.newest = 1
-  t.doesNotThrow(() => right.always?.())
-
-  const wrong = begin()
-  committed.newest = 0
-  tellIt()
-  wrong.always?.()
-  revisions.set(1, [put('sim/5', 1)])
-  committed.newest = 1
-  t.throws(() => wrong.always?.(), { message: /told sim\/4, not sim\/5/ })
 })

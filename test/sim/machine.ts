@@ -49,6 +49,8 @@ export interface MachineSurroundings {
   readonly joinToken: () => string
   /** A process has opened its API's door. */
   readonly onServing: () => void
+  /** A process is about to be no more. */
+  readonly onDeath: (machine: SimulatedMachine) => void
   readonly onContainerStop: (stop: ContainerStop & { machine: SimulatedMachine }) => void
 }
 
@@ -173,6 +175,7 @@ export class SimulatedMachine {
     const process = this.#process
     if (process === undefined) return
     this.thaw()
+    this.#around.onDeath(this)
     this.#process = undefined
     process.kill()
     this.disk.killProcess()

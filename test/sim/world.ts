@@ -74,6 +74,8 @@ export class World {
   readonly #isVerbose: boolean
   readonly #untilMs: number
   #token = ''
+  /** Members whose processes ended in the event under way, as they were then. */
+  #dead: { readonly machine: SimulatedMachine; readonly member: MemberStore }[] = []
   #stops: Parameters<MachineSurroundings['onContainerStop']>[0][] = []
   #failure: { readonly reason: unknown } | undefined
   events = 0
@@ -184,29 +186,45 @@ export class World {
   #observe(): void {
     this.events += 1
     if (this.time.nowMs >= this.#untilMs) throw new Stopped()
+    const dead = this.#dead
+    this.#dead = []
+    for (const { machine, member } of dead) this.#look(machine, member)
     for (const machine of this.machines) {
       const member = machine.process?.core?.member
-      if (member === undefined) continue
-      const { leadership, store } = member.member
-      const { appliedIndex } = store
-      const seen = this.#seen.get(machine)
-      const isSame =
-        seen?.member === member &&
-        seen.leadership === leadership &&
-        seen.appliedIndex === appliedIndex
-      if (isSame) continue
-      if (seen?.member === member && seen.store !== store) this.effects.count('snapshot installed')
-      this.#seen.set(machine, { member, leadership, appliedIndex, store })
-      this.effects.saw(member.member)
-      const look = this.logs.look(member.member)
-      for (const invariant of this.invariants) {
-        invariant.member?.(machine, member)
-        invariant.log?.(look)
-      }
+      if (member !== undefined) this.#look(machine, member)
     }
     if (this.#stops.length > 0) this.#judgeStops()
     for (const invariant of this.#watchful) invariant.always?.()
     if (this.#failure !== undefined) throw this.#failure.reason
+  }
+
+  /** Whatever has changed of it since the last look. */
+  #look(machine: SimulatedMachine, member: MemberStore): void {
+    const { leadership, store } = member.member
+    const { appliedIndex } = store
+    const seen = this.#seen.get(machine)
+    const isSame =
+      seen?.member === member &&
+      seen.leadership === leadership &&
+      seen.appliedIndex === appliedIndex
+    if (isSame) return
+    if (seen?.member === member && seen.store !== store) this.effects.count('snapshot installed')
+    this.#seen.set(machine, { member, leadership, appliedIndex, store })
+    this.effects.saw(member.member)
+    const look = this.logs.look(member.member)
+    for (const invariant of this.invariants) {
+      invariant.member?.(machine, member)
+      invariant.log?.(look)
+    }
+  }
+
+  /**
+   * A member may commit, tell a watch, stop a container and die in one event, before anyone else knows
+   * of what it committed.
+   */
+  #noteDeath(machine: SimulatedMachine): void {
+    const member = machine.process?.core?.member ?? this.#seen.get(machine)?.member
+    if (member !== undefined) this.#dead.push({ machine, member })
   }
 
   #judgeStops(): void {
@@ -250,6 +268,7 @@ export class World {
         onServing: () => {
           this.served += 1
         },
+        onDeath: (dying) => this.#noteDeath(dying),
         // Judged after the event, when what the agent has just heard of is known here too.
         onContainerStop: (stop) => this.#stops.push(stop),
       },

@@ -1,9 +1,4 @@
-/**
- * A watch tells every change of its range, in order, without gap or duplicate, and no other.
- *
- * A member may commit, tell its watches and die in one event, before anyone else knows of it. What
- * was told then is judged once another member has applied that revision, whatever it turns out to be.
- */
+/** A watch tells every change of its range, in order, without gap or duplicate, and no other. */
 import { clientPrefix } from '../clients.ts'
 import { type Committed, keyOf } from '../committed.ts'
 import type { SimulatedProcess } from '../process.ts'
@@ -18,21 +13,24 @@ export function watches({ committed, machines }: World, watchers: Watchers): Inv
   let waiting: { node: string; process: SimulatedProcess; told: Told }[] = []
   watchers.onTold((node, process, told) => waiting.push({ node, process, told }))
 
-  /** What one process was told is judged in its order: one that must wait holds up the rest of them. */
-  function judge(): void {
-    const all = waiting
-    waiting = []
-    const held = new Set<SimulatedProcess>()
-    for (const one of all) {
-      const { node, process, told } = one
-      if (held.has(process) || revisionOf(told) > committed.newest) {
-        held.add(process)
-        waiting.push(one)
-        continue
-      }
-      if (told.kind === 'list') checkList(committed, node, told)
-      else checkChanges(committed, node, reached.get(process) ?? 0, told)
-      reached.set(process, revisionOf(told))
+  const keysAt = (revision: number): string[] =>
+    (committed.at(revision)?.events ?? []).map(keyOf).filter((key) => key.startsWith(clientPrefix))
+
+  function checkChanges(node: string, from: number, { batch }: Told & { kind: 'changes' }): void {
+    const { revision, events } = batch
+    holds(revision > from, name, `${node} was told of ${revision} after ${from}`)
+    for (let missed = from + 1; missed < revision; missed += 1) {
+      const keys = keysAt(missed).join(', ')
+      holds(keys === '', name, `${node} was not told of revision ${missed}: ${keys}`)
+    }
+    if (events.length === 0) return
+    const told = events.map(keyOf).join(', ')
+    const expected = keysAt(revision).join(', ')
+    holds(told === expected, name, `${node}, revision ${revision}: told ${told}, not ${expected}`)
+    for (const event of events) {
+      if (event.kind !== 'put') continue
+      const same = event.item.modRevision === revision
+      holds(same, name, `${node} was told ${event.item.modRevision} at ${revision}`)
     }
   }
 
@@ -40,52 +38,26 @@ export function watches({ committed, machines }: World, watchers: Watchers): Inv
     name,
     always: () => {
       watchers.attach()
-      if (waiting.length > 0) judge()
+      if (waiting.length === 0) return
+      const all = waiting
+      waiting = []
+      for (const { node, process, told } of all) {
+        if (told.kind === 'list') checkList(committed, node, told)
+        else checkChanges(node, reached.get(process) ?? 0, told)
+        reached.set(process, told.kind === 'list' ? told.revision : told.batch.revision)
+      }
     },
     atEnd: () => {
-      for (const { node, told } of waiting) {
-        const text = `${node} was told of revision ${revisionOf(told)}, which nobody else ever had`
-        holds(false, name, text)
-      }
       for (const machine of machines) {
         const { process } = machine
         const from = process === undefined ? undefined : reached.get(process)
         holds(from !== undefined, name, `nobody watches at ${machine.name}`)
         for (let missed = from + 1; missed <= committed.newest; missed += 1) {
-          const keys = keysAt(committed, missed).join(', ')
+          const keys = keysAt(missed).join(', ')
           holds(keys === '', name, `${machine.name} never told of revision ${missed}: ${keys}`)
         }
       }
     },
-  }
-}
-
-const revisionOf = (told: Told): number =>
-  told.kind === 'list' ? told.revision : told.batch.revision
-
-const keysAt = (committed: Committed, revision: number): string[] =>
-  (committed.at(revision)?.events ?? []).map(keyOf).filter((key) => key.startsWith(clientPrefix))
-
-function checkChanges(
-  committed: Committed,
-  node: string,
-  from: number,
-  { batch }: Told & { kind: 'changes' },
-): void {
-  const { revision, events } = batch
-  holds(revision > from, name, `${node} was told of ${revision} after ${from}`)
-  for (let missed = from + 1; missed < revision; missed += 1) {
-    const keys = keysAt(committed, missed).join(', ')
-    holds(keys === '', name, `${node} was not told of revision ${missed}: ${keys}`)
-  }
-  if (events.length === 0) return
-  const told = events.map(keyOf).join(', ')
-  const expected = keysAt(committed, revision).join(', ')
-  holds(told === expected, name, `${node}, revision ${revision}: told ${told}, not ${expected}`)
-  for (const event of events) {
-    if (event.kind !== 'put') continue
-    const same = event.item.modRevision === revision
-    holds(same, name, `${node} was told ${event.item.modRevision} at ${revision}`)
   }
 }
 
