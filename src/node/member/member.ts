@@ -60,7 +60,7 @@ export interface MemberOptions extends SnapshotsMeans {
   /** Moves a snapshot to another member; rejects when it did not arrive whole. */
   readonly sendSnapshot: (
     message: SnapshotMessage,
-    pieces: AsyncIterable<Uint8Array>,
+    read: () => AsyncIterable<Uint8Array>,
   ) => Promise<void>
   readonly onLeadership: (leadership: Leadership) => void
   readonly onCommand: (committed: Committed, command: Command) => void
@@ -363,13 +363,13 @@ export class Member {
   }
 
   async #sendSnapshot(message: SnapshotMessage): Promise<void> {
-    let ok = false
+    const { log, logger, sendSnapshot } = this.#options
+    let ok = true
     try {
-      await this.#options.sendSnapshot(message, this.#options.log.readSnapshot(message.snapshot))
-      ok = true
+      await sendSnapshot(message, () => log.readSnapshot(message.snapshot))
     } catch (error) {
-      const cause = describeError(error)
-      this.#options.logger.warn('a snapshot did not arrive', { to: message.to, cause })
+      ok = false
+      logger.warn('a snapshot did not arrive', { to: message.to, cause: describeError(error) })
     }
     this.#step({ kind: 'snapshotSent', to: message.to, ok })
   }

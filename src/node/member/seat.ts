@@ -23,7 +23,7 @@ import type { StreamAddress } from '../../ports/streams.ts'
 import { passes } from '../wal/errors.ts'
 import type { WalIdentity } from '../wal/identity.ts'
 import { identityOf, type OpenedWal, Wal, type WalOptions } from '../wal/wal.ts'
-import type { CallContext, CallMethods } from '../wire/calls.ts'
+import type { CallContext, CallMethods, CallStream } from '../wire/calls.ts'
 import type { Door } from '../wire/door.ts'
 import type { Greeted } from '../wire/handshake.ts'
 import { RaftTransport } from '../wire/raft-transport.ts'
@@ -245,10 +245,15 @@ export class Seat {
       logger: log.child({ member: id }),
       ...this.#options.sizes,
       send: (message) => transport.send(message),
-      sendSnapshot: async (message, pieces) => {
-        const address = memberStore.addressOf(message.to) ?? knownAddress(message.to)
-        if (address === undefined) throw new JangadaError('JGD_UNREACHABLE', 'no address known')
-        await sendSnapshot(await door().callsTo(address), message, pieces)
+      sendSnapshot: (message, read) => {
+        const dial = async (): Promise<CallStream> => {
+          const address = memberStore.addressOf(message.to) ?? knownAddress(message.to)
+          if (address === undefined) throw new JangadaError('JGD_UNREACHABLE', 'no address known')
+          return door().callsTo(address)
+        }
+        const isWanted = (): boolean =>
+          member.leadership.role === 'leader' && member.leadership.term === message.term
+        return sendSnapshot({ message, dial, read, isWanted, clock })
       },
       onLeadership: (leadership) => this.#options.onLeadership(memberStore, leadership),
       onCommand: (committed, command) => this.#options.onCommand(committed, command),

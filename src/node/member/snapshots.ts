@@ -6,6 +6,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
+import { crc32 } from '../../base/crc32.ts'
 import { type Index, index } from '../../base/ids.ts'
 import type { SnapshotRef } from '../../core/raft/types.ts'
 import { SnapshotRestore } from '../../core/store/snapshot-restore.ts'
@@ -40,6 +41,21 @@ export interface SnapshotsOptions {
   readonly onFatal: (reason: string) => void
 }
 
+/** The beginning of a snapshot: how long it is, and its CRC-32. */
+export interface Taken {
+  readonly bytes: number
+  readonly crc: number
+}
+
+export const nothingTaken: Taken = { bytes: 0, crc: 0 }
+
+interface Receiving {
+  readonly snapshot: SnapshotRef
+  readonly receiver: SnapshotReceiver
+  /** What is in the file. */
+  taken: Taken
+}
+
 export class Snapshots {
   readonly #means: SnapshotsMeans
   readonly #options: SnapshotsOptions
@@ -50,7 +66,7 @@ export class Snapshots {
   #writing = false
   /** Settled when nothing of a snapshot that comes in is being written. */
   #turn: Promise<unknown> = Promise.resolve()
-  #receiving: { readonly snapshot: SnapshotRef; readonly receiver: SnapshotReceiver } | undefined
+  #receiving: Receiving | undefined
 
   constructor(means: SnapshotsMeans, options: SnapshotsOptions) {
     this.#means = means
@@ -86,18 +102,32 @@ export class Snapshots {
     return finished.store
   }
 
-  /** The first piece names the snapshot; an earlier one that never ended is given up. */
-  receiveBegin(snapshot: SnapshotRef): Promise<void> {
-    return this.#taking(() => this.#begin(snapshot))
+  /**
+   * The first call names the snapshot. One of the same name that broke off is gone on with, if
+   * the sender can do that; any other is given up. Resolves to what there is of it already.
+   */
+  receiveBegin(snapshot: SnapshotRef, mayResume: boolean): Promise<Taken> {
+    return this.#taking(() => this.#begin(snapshot, mayResume))
   }
 
-  /** Rejects with JGD_CONFLICT when `of` is not the snapshot that is being received. */
-  receivePiece(of: Index, piece: Uint8Array): Promise<void> {
-    return this.#taking(() => this.#expected(of).write(piece))
+  /**
+   * `at` bytes come before the piece, if the sender says so. Rejects with JGD_CONFLICT when `of` is
+   * not the snapshot that is being received, or other bytes are to come next: a piece of a
+   * connection that was given up may arrive late.
+   */
+  receivePiece(of: Index, piece: Uint8Array, at?: number): Promise<void> {
+    return this.#taking(async () => {
+      const receiving = this.#expected(of)
+      const { bytes, crc } = receiving.taken
+      if (at !== undefined && at !== bytes) throw conflict(`${bytes} bytes are here, not ${at}`)
+      await receiving.receiver.write(piece)
+      receiving.taken = { bytes: bytes + piece.length, crc: crc32(piece, crc) }
+    })
   }
 
-  receiveEnd(of: Index): Promise<void> {
-    return this.#taking(() => this.#end(of))
+  /** Rejects as `receivePiece`, also when what is here is not the `whole` that was sent. */
+  receiveEnd(of: Index, whole?: Taken): Promise<void> {
+    return this.#taking(() => this.#end(of, whole))
   }
 
   /**
@@ -135,15 +165,24 @@ export class Snapshots {
     await receiving?.receiver.abort()
   }
 
-  async #begin(snapshot: SnapshotRef): Promise<void> {
+  async #begin(snapshot: SnapshotRef, mayResume: boolean): Promise<Taken> {
+    const present = this.#receiving
+    if (mayResume && present !== undefined && isSame(present.snapshot, snapshot)) {
+      return present.taken
+    }
     await this.#giveUp()
     const receiver = await this.#means.log.receiveSnapshot(snapshot)
-    this.#receiving = { snapshot, receiver }
+    this.#receiving = { snapshot, receiver, taken: nothingTaken }
+    return nothingTaken
   }
 
-  async #end(of: Index): Promise<void> {
-    const receiver = this.#expected(of)
+  async #end(of: Index, whole: Taken | undefined): Promise<void> {
+    const { receiver, taken } = this.#expected(of)
     this.#receiving = undefined
+    if (whole !== undefined && (whole.bytes !== taken.bytes || whole.crc !== taken.crc)) {
+      await receiver.abort()
+      throw conflict('what is here of the snapshot is not what was sent')
+    }
     try {
       await receiver.finish()
     } catch (error) {
@@ -152,11 +191,9 @@ export class Snapshots {
     }
   }
 
-  #expected(of: Index): SnapshotReceiver {
-    if (this.#receiving?.snapshot.index !== of) {
-      throw new JangadaError('JGD_CONFLICT', 'another snapshot is being received')
-    }
-    return this.#receiving.receiver
+  #expected(of: Index): Receiving {
+    if (this.#receiving?.snapshot.index === of) return this.#receiving
+    throw conflict('another snapshot is being received')
   }
 
   async #write(snapshot: SnapshotRef, keepByBytes: number): Promise<void> {
@@ -187,6 +224,12 @@ export class Snapshots {
     })
   }
 }
+
+/** What decides is checked at the end: whole bytes, and their CRC. */
+const isSame = (one: SnapshotRef, other: SnapshotRef): boolean =>
+  one.index === other.index && one.term === other.term
+
+const conflict = (message: string): JangadaError => new JangadaError('JGD_CONFLICT', message)
 
 const unreadable = (snapshot: SnapshotRef, reason: string): JangadaError =>
   new JangadaError('JGD_WAL_DAMAGED', `snapshot ${snapshot.index} cannot be restored: ${reason}`)

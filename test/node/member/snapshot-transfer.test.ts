@@ -1,0 +1,187 @@
+/** A snapshot on its way to another member, over connections that break. */
+import t from 'tap'
+import { concat } from '../../../src/base/bytes.ts'
+import { JangadaError } from '../../../src/base/errors.ts'
+import { memberId, term } from '../../../src/base/ids.ts'
+import { SeededRandom } from '../../../src/base/random.ts'
+import type { Session, SnapshotMessage } from '../../../src/core/raft/types.ts'
+import { Store } from '../../../src/core/store/store.ts'
+import type { Member } from '../../../src/node/member/member.ts'
+import { sendSnapshot, snapshotMethods } from '../../../src/node/member/snapshot-transfer.ts'
+import { Snapshots } from '../../../src/node/member/snapshots.ts'
+import { walLog } from '../../../src/node/member/wal-log.ts'
+import { Wal } from '../../../src/node/wal/wal.ts'
+import type { CallStream } from '../../../src/node/wire/calls.ts'
+import { SimulatedClock, SimulatedTime } from '../../sim/clock.ts'
+import { sinkLog } from '../../sim/quiet.ts'
+import { identity, newDisk, options, snapshotAt } from '../wal/fixture.ts'
+
+const pieceBytes = 1000
+const pieces = Array.from({ length: 6 }, (_, at) => new Uint8Array(pieceBytes).fill(at + 1))
+const otherPieces = pieces.map((piece) => piece.map((byte) => byte + 100))
+const message: SnapshotMessage = {
+  kind: 'snapshot',
+  from: memberId(1),
+  to: identity.memberId,
+  term: term(3),
+  session: 1 as Session,
+  snapshot: snapshotAt(40, 2),
+}
+
+/** How a connection ends: at which call, counted from 1, and whether that call still arrived. */
+interface Break {
+  readonly call: number
+  readonly arrives: boolean
+}
+
+/** A member that takes snapshots, and the way to it. */
+async function receiver() {
+  const { wal } = await Wal.create(newDisk().mount(), identity, options())
+  const log = walLog(wal)
+  const snapshots = new Snapshots(
+    { log, logger: sinkLog(() => undefined) },
+    {
+      store: () => new Store(),
+      nameOfState: () => undefined,
+      onWritten: () => undefined,
+      onFatal: (reason) => t.fail(reason),
+    },
+  )
+  const heard: unknown[] = []
+  const member = { id: identity.memberId, snapshots, receive: (one: unknown) => heard.push(one) }
+  const { calls } = snapshotMethods(() => member as unknown as Member)
+  const made: { method: string; body: Record<string, unknown> }[] = []
+  const arrive = async (method: string, body: unknown): Promise<unknown> => {
+    made.push({ method, body: body as Record<string, unknown> })
+    return calls.get(method)!(structuredClone(body), undefined as never)
+  }
+  /** One connection after the other, each with its own end; the last one holds. */
+  const dial = (breaks: readonly Break[], answer = arrive) => {
+    const left = [...breaks]
+    return async (): Promise<CallStream> => {
+      const end = left.shift()
+      let count = 0
+      const call = async (method: string, body: unknown): Promise<unknown> => {
+        count += 1
+        if (end === undefined || count < end.call) return answer(method, body)
+        if (count === end.call && end.arrives) await answer(method, body)
+        throw new JangadaError('JGD_OUTCOME_UNKNOWN', 'the connection broke')
+      }
+      return { call } as unknown as CallStream
+    }
+  }
+  /** The pieces that it took, as it would install them. */
+  const content = async (): Promise<Uint8Array> => {
+    await log.append({ entries: [], snapshot: message.snapshot, mustSync: true })
+    const read: Uint8Array[] = []
+    for await (const piece of log.readSnapshot(message.snapshot)) read.push(piece)
+    return concat(read)
+  }
+  const sent = () => made.filter(({ method }) => method === 'snapshot.piece').length
+  return { snapshots, arrive, dial, made, sent, heard, content }
+}
+
+async function* each(list: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* list
+}
+
+/** Sends in simulated time; resolves to the error's code, or to undefined. */
+async function send(
+  dial: () => Promise<CallStream>,
+  { list = pieces, isWanted = true } = {},
+): Promise<string | undefined> {
+  const random = new SeededRandom(1)
+  const time = new SimulatedTime(random.fork())
+  const clock = new SimulatedClock(time, random.fork())
+  const sending = { message, dial, read: () => each(list), isWanted: () => isWanted, clock }
+  const outcome = sendSnapshot(sending).then(
+    () => undefined,
+    (error: unknown) => (error as JangadaError).code,
+  )
+  return time.runUntilSettled(outcome, 60_000)
+}
+
+t.test('after a break only what is missing is sent', async (t) => {
+  for (const arrives of [true, false]) {
+    const to = await receiver()
+    t.equal(await send(to.dial([{ call: 4, arrives }])), undefined)
+    t.equal(to.sent(), pieces.length, arrives ? 'only an answer was lost' : 'a piece was lost')
+    t.same(await to.content(), concat(pieces))
+    t.match(to.heard, [{ kind: 'snapshot', from: 1, snapshot: { index: 40 } }])
+  }
+})
+
+t.test('pieces may be cut elsewhere the next time, as by another leader', async (t) => {
+  const to = await receiver()
+  const cut = { call: 4, arrives: false }
+  t.equal(await send(to.dial([cut]), { isWanted: false }), 'JGD_OUTCOME_UNKNOWN')
+  const whole = concat(pieces)
+  const list = [0, 1, 2, 3].map((at) => whole.subarray(at * 1700, (at + 1) * 1700))
+  t.equal(await send(to.dial([]), { list }), undefined)
+  const last = to.made.filter(({ method }) => method === 'snapshot.piece').slice(2)
+  t.same(
+    last.map(({ body }) => body['at']),
+    [2000, 3400, 5100],
+    'from the byte on at which it broke off',
+  )
+  t.same(await to.content(), whole)
+})
+
+t.test('of another snapshot with the same name nothing is kept', async (t) => {
+  const to = await receiver()
+  const cut = { call: 4, arrives: false }
+  await send(to.dial([cut]), { list: otherPieces, isWanted: false })
+  t.equal(await send(to.dial([])), undefined)
+  t.same(await to.content(), concat(pieces))
+  const shorter = await receiver()
+  await send(shorter.dial([{ call: 6, arrives: true }]), { isWanted: false })
+  t.equal(await send(shorter.dial([]), { list: pieces.slice(0, 2) }), undefined)
+  t.same(await shorter.content(), concat(pieces.slice(0, 2)), 'nor of a longer one')
+})
+
+t.test('a piece of a connection given up comes late, and is refused', async (t) => {
+  const to = await receiver()
+  await send(to.dial([{ call: 3, arrives: true }]), { isWanted: false })
+  const late = { index: 40, at: 1000, piece: pieces[1] }
+  await t.rejects(to.arrive('snapshot.piece', late), { code: 'JGD_CONFLICT' })
+  t.equal(await send(to.dial([])), undefined)
+  t.same(await to.content(), concat(pieces))
+})
+
+t.test('what is not what was sent is not taken', async (t) => {
+  const to = await receiver()
+  await send(to.dial([{ call: 8, arrives: false }]), { isWanted: false })
+  const { kind: _kind, ...body } = message
+  const end = { ...body, whole: { bytes: 6000, crc: 1 } }
+  await t.rejects(to.arrive('snapshot.end', end), { code: 'JGD_CONFLICT' })
+  t.same(to.heard, [])
+})
+
+t.test('members a release apart: whole, from the start', async (t) => {
+  const to = await receiver()
+  const old = async (method: string, body: unknown): Promise<unknown> => {
+    await to.arrive(method, { ...(body as object), resume: false })
+    return {}
+  }
+  t.equal(await send(to.dial([{ call: 4, arrives: true }], old)), undefined, 'an older member')
+  t.equal(to.sent(), 3 + pieces.length)
+  t.same(await to.content(), concat(pieces))
+
+  const from = await receiver()
+  const { kind: _kind, ...body } = message
+  await from.arrive('snapshot.begin', body)
+  await from.arrive('snapshot.piece', { index: 40, piece: pieces[0] })
+  await from.arrive('snapshot.begin', body)
+  for (const piece of pieces) await from.arrive('snapshot.piece', { index: 40, piece })
+  await from.arrive('snapshot.end', body)
+  t.same(await from.content(), concat(pieces), 'an older leader')
+})
+
+t.test('a way that breaks again and again is given up; so is what nobody waits for', async (t) => {
+  const to = await receiver()
+  const always = Array.from({ length: 20 }, () => ({ call: 1, arrives: false }))
+  t.equal(await send(to.dial(always)), 'JGD_OUTCOME_UNKNOWN')
+  const slow = Array.from({ length: 6 }, () => ({ call: 3, arrives: false }))
+  t.equal(await send(to.dial(slow)), undefined, 'a piece each time is progress')
+  t.same(await to.content(), concat(pieces))
+})
