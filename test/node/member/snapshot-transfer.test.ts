@@ -17,8 +17,10 @@ import { sinkLog } from '../../sim/quiet.ts'
 import { identity, newDisk, options, snapshotAt } from '../wal/fixture.ts'
 
 const pieceBytes = 1000
-const pieces = Array.from({ length: 6 }, (_, at) => new Uint8Array(pieceBytes).fill(at + 1))
-const otherPieces = pieces.map((piece) => piece.map((byte) => byte + 100))
+const pieces: Uint8Array[] = Array.from({ length: 6 }, (_, at) =>
+  new Uint8Array(pieceBytes).fill(at + 1),
+)
+const otherPieces: Uint8Array[] = pieces.map((piece) => piece.map((byte) => byte + 100))
 const message: SnapshotMessage = {
   kind: 'snapshot',
   from: memberId(1),
