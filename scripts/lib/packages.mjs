@@ -28,6 +28,7 @@ export const debianPackages = {
   zstd: 'compresses the system image',
   'xz-utils': 'compresses the kernel modules of the initramfs',
   binutils: 'strip, for the binary',
+  'stress-ng': 'takes every processor away, for the bench of calm',
   libfaketime: 'wrong clocks in tests',
   'ca-certificates': 'fetching Debian packages for the image over HTTPS',
   openssl: 'the other side of the TLS tests',

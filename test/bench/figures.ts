@@ -2,23 +2,26 @@
 
 export interface Figure {
   readonly name: string
-  readonly unit: 's' | 'ms' | 'MB'
+  /** Nothing for what is counted. */
+  readonly unit: 's' | 'ms' | 'MB' | ''
   readonly value: number
-  /** At most this. */
+  /** At most this; `Infinity` for what is only told. */
   readonly goal: number
   /** All that was measured, in the order of measuring; one value for a single measurement. */
   readonly samples: readonly number[]
 }
 
-const digits: Readonly<Record<Figure['unit'], number>> = { s: 2, ms: 0, MB: 1 }
+const digits: Readonly<Record<Figure['unit'], number>> = { s: 2, ms: 0, MB: 1, '': 0 }
 
 export function figureLines(figures: readonly Figure[]): string[] {
   const width = Math.max(...figures.map(({ name }) => name.length))
   return figures.map(({ name, unit, value, goal }) => {
-    const text = (number: number): string => `${number.toFixed(digits[unit])} ${unit}`
+    const text = (number: number): string => `${number.toFixed(digits[unit])} ${unit}`.trimEnd()
+    const told = `${name.padEnd(width)}  ${text(value).padStart(9)}`
+    if (goal === Infinity) return told
     const verdict = value <= goal ? 'met' : 'MISSED'
-    const ratio = (value / goal).toFixed(2)
-    return `${name.padEnd(width)}  ${text(value).padStart(9)}  goal ${text(goal).padStart(9)}  ratio ${ratio}  ${verdict}`
+    const ratio = goal === 0 ? '' : `  ratio ${(value / goal).toFixed(2)}`
+    return `${told}  goal ${text(goal).padStart(9)}${ratio}  ${verdict}`
   })
 }
 

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { describeError } from '../../src/base/errors.ts'
 import { must } from '../../src/tools/rack/processes.ts'
+import { benchCalm } from './calm.ts'
 import { benchConsensus, consensusLines } from './consensus/consensus.ts'
 import { benchFailover } from './failover.ts'
 import { benchFootprint } from './footprint.ts'
@@ -15,11 +16,13 @@ const repository = path.join(import.meta.dirname, '../..')
 const usage = `usage: npm run bench -- failover [--cuts N] [--json]
        npm run bench -- footprint [--json]
        npm run bench -- leader-loss [--cuts N] [--json]
+       npm run bench -- calm [--minutes N] [--json]
        npm run bench -- consensus [--peer etcd] [--runs N] [--seconds N] [--clients 1,64,…] [--json]`
 
 const options = {
   json: { type: 'boolean', default: false },
   cuts: { type: 'string', default: '20' },
+  minutes: { type: 'string', default: '10' },
   peer: { type: 'string', default: 'etcd' },
   runs: { type: 'string', default: '3' },
   seconds: { type: 'string', default: '10' },
@@ -45,6 +48,8 @@ async function measure(words: readonly string[]): Promise<Measured & { readonly 
       return { json, ...ofFigures(await benchFailover(count(values.cuts), say)) }
     case 'leader-loss':
       return { json, ...ofFigures(await benchLeaderLoss(count(values.cuts), say)) }
+    case 'calm':
+      return { json, ...ofFigures(await benchCalm(count(values.minutes), say)) }
     case 'footprint':
       return { json, ...ofFigures(await benchFootprint(say)) }
     case 'consensus': {
