@@ -44,7 +44,8 @@ export class MemberLosses {
       this.#last.set(machine, id)
     }
     for (const id of this.#lost) {
-      const isBack = this.#world.machines.some(({ process }) => process?.core?.memberId === id)
+      // At work, that is: one whose log is still being read may turn out to have lost it.
+      const isBack = this.#world.machineOf(id)?.process?.core?.member !== undefined
       if (isBack && !this.#isDiskFailing) this.#lost.delete(id)
     }
   }
