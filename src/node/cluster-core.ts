@@ -29,7 +29,7 @@ import { formatAddress, type KnownMember, parseAddress, toKnownMember } from './
 import { follow, RecordView } from './member/follow.ts'
 import { noQuorum } from './member/errors.ts'
 import { handOver } from './member/hand-over.ts'
-import type { Leadership } from './member/member.ts'
+import type { Leadership } from './member/member-options.ts'
 import type { MemberStore } from './member/member-store.ts'
 import { PulseRelay } from './member/pulse-relay.ts'
 import type { PulseAnswer } from './member/pulse-types.ts'

@@ -1,5 +1,6 @@
 /** The machine's own clocks behind `ports/Clock`. */
 import type { Clock, Timer } from '../ports/clock.ts'
+import { atTurnsEnd } from './turn.ts'
 
 /** The longest delay `setTimeout` takes; a longer one it would turn into 1 ms. */
 const timeoutMsMax = 0x7fff_ffff
@@ -13,6 +14,7 @@ export function systemClock(): Clock {
     monotonicMs: () => performance.now(),
     wallMs: () => Date.now(),
     after: startTimer,
+    atTurnsEnd,
   }
 }
 

@@ -2,6 +2,7 @@
 import type { TLSSocket } from 'node:tls'
 import { assert } from '../base/assert.ts'
 import type { PeerIdentity, Stream, StreamHandlers } from '../ports/streams.ts'
+import { atTurnsEnd } from './turn.ts'
 
 /** What was written before `close` has this long to leave; a dead peer never takes it. */
 const closeLingerMs = 1_000
@@ -9,6 +10,9 @@ const closeLingerMs = 1_000
 const keepAliveMs = 15_000
 
 /**
+ * What is written in one turn of the loop leaves at its end in one piece: a TLS record, a system
+ * call and a packet of its own for each small message would cost more than all the rest of it.
+ *
  * Invariant: `onClose` is called exactly once, and no handler is called after it. Nothing is read
  * before handlers are set, nor after `close`. The first handler is called a turn of the loop
  * after they are set, so that whoever awaits `connect` has the stream in hand by then.
@@ -21,6 +25,9 @@ export class TlsStream implements Stream {
   #cause: Error | undefined
   #isClosing = false
   #owesDrain = false
+  /** Written in this turn, in order. Invariant: `#heldBytes` is the sum of their lengths. */
+  #held: Uint8Array[] = []
+  #heldBytes = 0
   #hasBegun = false
   #isGone = false
 
@@ -69,19 +76,30 @@ export class TlsStream implements Stream {
   }
 
   get bufferedBytes(): number {
-    return this.#socket.writableLength
+    return this.#heldBytes + this.#socket.writableLength
   }
 
   /** After `close`, or once the peer is gone, it goes nowhere: `onClose` tells. */
   write(bytes: Uint8Array): void {
     if (this.#isClosing || this.#socket.destroyed) return
-    this.#socket.write(bytes, this.#afterWrite)
-    if (this.#socket.writableLength > 0) this.#owesDrain = true
+    if (this.#held.push(bytes) === 1) atTurnsEnd(this.#flush)
+    this.#heldBytes += bytes.length
+    this.#owesDrain = true
+  }
+
+  readonly #flush = (): void => {
+    const [first] = this.#held
+    if (first === undefined) return
+    const bytes = this.#held.length === 1 ? first : Buffer.concat(this.#held, this.#heldBytes)
+    this.#held = []
+    this.#heldBytes = 0
+    if (!this.#socket.destroyed) this.#socket.write(bytes, this.#afterWrite)
   }
 
   close(): void {
     if (this.#isClosing) return
     this.#isClosing = true
+    this.#flush()
     this.#socket.destroySoon()
     setTimeout(() => this.#socket.destroy(), closeLingerMs).unref()
   }
@@ -95,7 +113,7 @@ export class TlsStream implements Stream {
 
   readonly #afterWrite = (): void => {
     if (!this.#owesDrain || this.#isClosing || this.#socket.destroyed) return
-    if (this.#socket.writableLength > 0) return
+    if (this.bufferedBytes > 0) return
     this.#owesDrain = false
     this.#handlers?.onDrain()
   }

@@ -6,6 +6,11 @@ export interface Clock {
   wallMs(): number
   /** Calls `fire` once, no sooner than `delayMs` from now. */
   after(delayMs: number, fire: () => void): Timer
+  /**
+   * Calls `fire` once, when all that this turn of the loop has brought is taken: what comes
+   * together can then be done together. No time need pass, and it cannot be cancelled.
+   */
+  atTurnsEnd(fire: () => void): void
 }
 
 export interface Timer {

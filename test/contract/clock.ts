@@ -57,6 +57,8 @@ export function clockContract(t: Test, makeSide: () => ClockSide): void {
     t.ok(clock.wallMs() > Date.UTC(2024, 0), 'milliseconds since 1970')
   })
 
+  endsTurns(t, makeSide)
+
   t.test('an aborted sleep ends at once', async (t) => {
     const { clock, run } = makeSide()
     const aborted = new AbortController()
@@ -68,4 +70,29 @@ export function clockContract(t: Test, makeSide: () => ClockSide): void {
     await run(sleep(clock, hourMs, aborted.signal))
   })
   t.end()
+}
+
+function endsTurns(t: Test, makeSide: () => ClockSide): void {
+  t.test("what waits for a turn's end comes after all of the turn, once, in order", async (t) => {
+    const { clock, run } = makeSide()
+    const order: string[] = []
+    await run(
+      new Promise<void>((resolve) => {
+        clock.after(1, () => {
+          clock.atTurnsEnd(() => {
+            order.push('first')
+            // What it leads to needs no turn of its own.
+            clock.atTurnsEnd(() => {
+              order.push('third')
+              resolve()
+            })
+          })
+          clock.atTurnsEnd(() => order.push('second'))
+          order.push('turn')
+        })
+      }),
+    )
+    await run(sleep(clock, 2))
+    t.same(order, ['turn', 'first', 'second', 'third'])
+  })
 }

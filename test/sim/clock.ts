@@ -199,6 +199,13 @@ export class SimulatedClock implements Clock {
     }
   }
 
+  /** An event is a turn, and all that follows from it is over before the next begins. */
+  atTurnsEnd(fire: () => void): void {
+    queueMicrotask(() => {
+      if (this.#state !== 'stopped') fire()
+    })
+  }
+
   /**
    * Never sooner is the port's promise: what is left when the rate fell, and at least the microsecond by
    * which a product of fractions may round to just below.

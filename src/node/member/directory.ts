@@ -31,21 +31,27 @@ interface ReadMember {
  * many are kept as were there at the last reading.
  */
 export class MemberDirectory {
-  #read: ReadonlyMap<string, ReadMember> = new Map()
+  #read = new Map<string, ReadMember>()
 
   /** `items` of one cluster's store: in it, a key's revision says what its value is. */
   read(items: readonly KeyValue[]): KnownMember[] {
     const read = new Map<string, ReadMember>()
     const all: KnownMember[] = []
     for (const item of items) {
-      const before = this.#read.get(item.key)
-      const isSame = before?.revision === item.modRevision
-      const known = isSame ? before.known : knownMemberOf(item)
+      const known = this.readOne(item)
       read.set(item.key, { revision: item.modRevision, known })
       if (known !== undefined) all.push(known)
     }
     this.#read = read
     return all
+  }
+
+  readOne(item: KeyValue): KnownMember | undefined {
+    const before = this.#read.get(item.key)
+    if (before?.revision === item.modRevision) return before.known
+    const known = knownMemberOf(item)
+    this.#read.set(item.key, { revision: item.modRevision, known })
+    return known
   }
 }
 

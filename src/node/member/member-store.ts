@@ -120,8 +120,10 @@ export class MemberStore extends CommandStore {
     return answer.kind === 'range' ? this.#directory.read(answer.result.items) : []
   }
 
+  /** Asked for each write that goes to the leader, so a record is read once and not each time. */
   addressOf(id: MemberId): StreamAddress | undefined {
-    return this.knownMembers().find((known) => known.id === id)?.address
+    const item = this.#member.store.get(members.key(String(id)))
+    return item === undefined ? undefined : this.#directory.readOne(item)?.address
   }
 
   /**

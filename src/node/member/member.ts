@@ -17,62 +17,25 @@ import type {
   Message,
   RaftStatus,
   ReadId,
-  RestoredState,
   Role,
   SnapshotMessage,
 } from '../../core/raft/types.ts'
 import { encodeCommand } from '../../core/store/command-codec.ts'
 import type { Store } from '../../core/store/store.ts'
 import type { Command, EventBatch } from '../../core/store/types.ts'
-import type { Clock, Timer } from '../../ports/clock.ts'
-import type { Entropy } from '../../ports/entropy.ts'
-import type { Log } from '../../ports/log.ts'
-import type { FramedMessage } from '../wire/raft-codec.ts'
+import type { Timer } from '../../ports/clock.ts'
 import { Applier } from './applier.ts'
 import { noQuorum, stopping } from './errors.ts'
-import type { MemberLog } from './member-log.ts'
+import type { Failed, Leadership, MemberOptions } from './member-options.ts'
 import { type Committed, Proposals } from './proposals.ts'
 import { longestElectionMs, raftConfig, tickMs, timers } from './raft-config.ts'
 import { Reads } from './reads.ts'
-import { type SnapshotsMeans, Snapshots } from './snapshots.ts'
+import { Snapshots } from './snapshots.ts'
 import type { WatchRequest } from './store-access.ts'
 import { WatchHub } from './watch-hub.ts'
 
 /** After a stall longer than this, what waited on the sockets is heard before the clock is. */
 const stallMs = 50
-
-export interface Leadership {
-  readonly role: Role | 'learner'
-  readonly term: Term
-  readonly leader: MemberId
-}
-
-export interface MemberOptions extends SnapshotsMeans {
-  readonly id: MemberId
-  readonly restored: RestoredState
-  /** Restored from `restored.snapshot`. */
-  readonly store: Store
-  readonly log: MemberLog
-  readonly clock: Clock
-  readonly entropy: Entropy
-  readonly logger: Log
-  readonly send: (message: FramedMessage) => void
-  /** Moves a snapshot to another member; rejects when it did not arrive whole. */
-  readonly sendSnapshot: (
-    message: SnapshotMessage,
-    read: () => AsyncIterable<Uint8Array>,
-  ) => Promise<void>
-  readonly onLeadership: (leadership: Leadership) => void
-  readonly onCommand: (committed: Committed, command: Command) => void
-  /** The member cannot go on. */
-  readonly onFatal: (reason: string, what: Failed) => void
-}
-
-/**
- * `log`: what is on disk cannot be trusted any more. `state`: the log is whole, but this binary
- * met an entry that it cannot apply, or a bug of its own; every other member may well do the same.
- */
-export type Failed = 'log' | 'state'
 
 export class Member {
   readonly id: MemberId
@@ -159,10 +122,14 @@ export class Member {
     return this.#raft
   }
 
-  receive(message: Message): void {
+  /** What came in together is answered together: one write to the log, and one answer for all. */
+  receive(messages: readonly Message[]): void {
     const nowMs = this.#options.clock.monotonicMs()
-    if (message.from === this.#leadership.leader) this.#leaderHeardAtMs = nowMs
-    this.#step({ kind: 'receive', message, nowMs })
+    for (const message of messages) {
+      if (message.from === this.#leadership.leader) this.#leaderHeardAtMs = nowMs
+      this.#take({ kind: 'receive', message, nowMs })
+    }
+    this.#drain()
   }
 
   unreachable(id: MemberId): void {
@@ -174,8 +141,8 @@ export class Member {
     if (this.#stopped) return Promise.reject(stopping())
     const { id, committed } = this.#proposals.open()
     if (this.#proposals.gather({ proposalId: id, data: encodeCommand(command) })) {
-      // What one turn of the loop brings leaves in one append a follower.
-      void Promise.resolve().then(() => {
+      // What one turn of the loop brings leaves in one append a follower, and in one write here.
+      this.#options.clock.atTurnsEnd(() => {
         this.#step({ kind: 'propose', proposals: this.#proposals.takeGathered() })
       })
     }
@@ -266,14 +233,17 @@ export class Member {
   }
 
   #step(input: Input): void {
+    this.#take(input)
+    this.#drain()
+  }
+
+  #take(input: Input): void {
     if (this.#stopped) return
     try {
       this.#raft.step(input)
     } catch (error) {
       this.#fail(`a broken invariant: ${describeError(error)}`, 'state')
-      return
     }
-    this.#drain()
   }
 
   /** Carrying one effect out may step again; the outermost call sees to what that brings. */

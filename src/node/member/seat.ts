@@ -28,7 +28,8 @@ import type { Door } from '../wire/door.ts'
 import type { Greeted } from '../wire/handshake.ts'
 import { RaftTransport } from '../wire/raft-transport.ts'
 import { asideNext, setLogAside, walDirectory } from './log-directory.ts'
-import { type Failed, type Leadership, Member } from './member.ts'
+import { Member } from './member.ts'
+import type { Failed, Leadership } from './member-options.ts'
 import { MemberStore, type MemberStoreOptions } from './member-store.ts'
 import type { Committed } from './proposals.ts'
 import { sendSnapshot, snapshotMethods } from './snapshot-transfer.ts'
@@ -232,7 +233,7 @@ export class Seat {
       clock,
       log,
       addressOf: (other) => this.#current?.store.addressOf(other) ?? knownAddress(other),
-      onMessage: (message) => member.receive(message),
+      onMessages: (messages) => member.receive(messages),
       onUnreachable: (other) => member.unreachable(other),
     })
     const member = new Member({

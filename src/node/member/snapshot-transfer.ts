@@ -148,7 +148,7 @@ export function snapshotMethods(member: () => Member | undefined): CallMethods {
           const end = checkEnd(body)
           const message = toMessage(end)
           await own(message.to).snapshots.receiveEnd(message.snapshot.index, end.whole)
-          own(message.to).receive(message)
+          own(message.to).receive([message])
           return {}
         },
       ],

@@ -57,7 +57,8 @@ export interface RaftTransportOptions {
   readonly log: Log
   /** Where a member's door is; undefined when nobody has told yet. */
   readonly addressOf: (id: MemberId) => StreamAddress | undefined
-  readonly onMessage: (message: FramedMessage) => void
+  /** What came in together, in order; at least one. */
+  readonly onMessages: (messages: readonly FramedMessage[]) => void
   readonly onUnreachable: (id: MemberId) => void
 }
 
@@ -173,21 +174,11 @@ export class RaftTransport {
     greeted.take({
       onData: (bytes) => {
         way.unansweredSinceMs = undefined
-        const frames = reader.push(bytes)
-        if (frames === undefined) {
+        const messages = readMessages(reader, bytes, id)
+        if (messages === undefined) {
+          this.#options.log.warn('a consensus stream broke its form', { from: id })
           stream.close()
-          return
-        }
-        for (const frame of frames) {
-          const message =
-            frame.kind === frameKind.raft ? decodeRaftMessage(frame.payload) : undefined
-          if (message === undefined || message.from !== id) {
-            this.#options.log.warn('a consensus stream broke its form', { from: id })
-            stream.close()
-            return
-          }
-          this.#options.onMessage(message)
-        }
+        } else if (messages.length > 0) this.#options.onMessages(messages)
       },
       onDrain: () => undefined,
       onClose: () => {
@@ -206,4 +197,19 @@ function purposeOf(message: FramedMessage): Purpose {
   let bytes = 0
   for (const entry of message.entries) bytes += entry.kind === 'normal' ? entry.data.length : 64
   return bytes > bulkFromBytes ? 'bulk' : 'control'
+}
+
+/** What `bytes` completes; undefined when it is not what member `from` would send. */
+function readMessages(
+  reader: FrameReader,
+  bytes: Uint8Array,
+  from: MemberId,
+): readonly FramedMessage[] | undefined {
+  const messages: FramedMessage[] = []
+  for (const frame of reader.push(bytes) ?? [undefined]) {
+    const message = frame?.kind === frameKind.raft ? decodeRaftMessage(frame.payload) : undefined
+    if (message?.from !== from) return undefined
+    messages.push(message)
+  }
+  return messages
 }

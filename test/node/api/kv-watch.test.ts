@@ -180,6 +180,7 @@ t.test('a quiet watch is kept open by comments, and loses nothing by them', asyn
   const clock = {
     monotonicMs: () => 0,
     wallMs: () => 0,
+    atTurnsEnd: () => undefined,
     after: (delayMs: number, fire: () => void) => {
       const timer: (typeof timers)[number] = { delayMs, fire }
       timers.push(timer)

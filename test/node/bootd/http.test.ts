@@ -105,6 +105,7 @@ function node(changes: Partial<BootHttpOptions> = {}): Node {
       monotonicMs: () => 0,
       wallMs: () => 1_700_000_000_000,
       after: () => ({ cancel: () => {} }),
+      atTurnsEnd: () => {},
     },
     crypto: { hmacSha256: (key, bytes) => createHmac('sha256', key).update(bytes).digest() },
     metrics: { count: () => {}, gauge: () => {}, observe: () => {} },

@@ -93,6 +93,7 @@ function shiftingClock(): { clock: Clock; shiftWall: (byMs: number) => void } {
     monotonicMs: () => real.monotonicMs(),
     wallMs: () => real.wallMs() + shiftMs,
     after: (delayMs, fire) => real.after(delayMs, fire),
+    atTurnsEnd: (fire) => real.atTurnsEnd(fire),
   }
   return {
     clock,

@@ -81,7 +81,7 @@ const append = (index: number): Message => ({
 
 t.test('a vote leaves when the log has it, and not before', async (t) => {
   const { member, writes, sent } = newMember()
-  member.receive(request)
+  member.receive([request])
   await settled()
   t.match(writes, [{ append: { hardState: { term: 1, vote: 2 }, mustSync: true } }])
   t.same(sent, [], 'a crash could still make it forget')
@@ -92,8 +92,8 @@ t.test('a vote leaves when the log has it, and not before', async (t) => {
 
 t.test('acknowledgements leave in the order of the log, whichever write ends first', async (t) => {
   const { member, writes, sent } = newMember()
-  member.receive(append(1))
-  member.receive(append(2))
+  member.receive([append(1)])
+  member.receive([append(2)])
   await settled()
   t.equal(writes.length, 2, 'the second write does not wait for the first')
   writes[1]?.isDurable()

@@ -50,7 +50,11 @@ async function receiver() {
     },
   )
   const heard: unknown[] = []
-  const member = { id: identity.memberId, snapshots, receive: (one: unknown) => heard.push(one) }
+  const member = {
+    id: identity.memberId,
+    snapshots,
+    receive: (all: unknown[]) => heard.push(...all),
+  }
   const { calls } = snapshotMethods(() => member as unknown as Member)
   const made: { method: string; body: Record<string, unknown> }[] = []
   const arrive = async (method: string, body: unknown): Promise<unknown> => {
