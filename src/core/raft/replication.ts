@@ -138,11 +138,23 @@ export function acceptedBy(state: RaftState, progress: Progress, match: Index): 
   if (!news && !(progress.match === match && progress.state === 'probe')) return false
   follow(state, progress, match)
   const own = progress.id === state.id
-  if (maybeCommit(state)) broadcastAppend(state)
-  else if (!own && progress.canBumpCommit(state.log.committed)) sendAppend(state, progress)
+  const committed = maybeCommit(state)
+  if (!state.options.holdCommitNotice) {
+    if (committed) broadcastAppend(state)
+    else if (!own && progress.canBumpCommit(state.log.committed)) sendAppend(state, progress)
+  }
   // Room may have become free for several messages at once.
   if (!own) while (maybeSendAppend(state, progress, false));
   return true
+}
+
+/** What was held of `holdCommitNotice` and has not gone with an append since. */
+export function tellCommit(state: RaftState): void {
+  assert(state.role === 'leader', 'only a leader tells what is committed')
+  for (const id of state.others) {
+    const progress = state.progressOf(id)
+    if (progress.canBumpCommit(state.log.committed)) sendAppend(state, progress)
+  }
 }
 
 function follow(state: RaftState, progress: Progress, match: Index): void {

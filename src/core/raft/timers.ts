@@ -5,7 +5,7 @@ import { stand } from './election.ts'
 import { maybeAutoLeave } from './membership.ts'
 import { jointVote } from './quorum.ts'
 import { expireReads } from './reads.ts'
-import { broadcastHeartbeat } from './replication.ts'
+import { broadcastHeartbeat, tellCommit } from './replication.ts'
 import { becomeFollower } from './roles.ts'
 import type { RaftState } from './state.ts'
 
@@ -34,6 +34,7 @@ function tickLeader(state: RaftState): void {
     state.transferTarget = noMember
   }
   maybeAutoLeave(state)
+  if (state.options.holdCommitNotice) tellCommit(state)
   if (state.nowMs - state.heartbeatSinceMs < state.heartbeatMs) return
   state.heartbeatSinceMs = state.nowMs
   broadcastHeartbeat(state)

@@ -280,6 +280,12 @@ export interface RaftConfig {
    * finishes each append before it applies.
    */
   readonly applyBeforeDurable: boolean
+  /**
+   * That something is committed is told with the next append, or at the next tick, instead of by
+   * an append of its own: under load that is half of all messages. Outside test scripts expect it
+   * at once.
+   */
+  readonly holdCommitNotice: boolean
   /** Longest `data` of a proposal. */
   readonly maxEntryBytes: number
   /** Most entry bytes in one append message; one entry always fits. */

@@ -28,7 +28,7 @@ import { Applier } from './applier.ts'
 import { noQuorum, stopping } from './errors.ts'
 import type { Failed, Leadership, MemberOptions } from './member-options.ts'
 import { type Committed, Proposals } from './proposals.ts'
-import { longestElectionMs, raftConfig, tickMs, timers } from './raft-config.ts'
+import { commitNoticeMs, longestElectionMs, raftConfig, tickMs, timers } from './raft-config.ts'
 import { Reads } from './reads.ts'
 import { Snapshots } from './snapshots.ts'
 import type { WatchRequest } from './store-access.ts'
@@ -53,6 +53,7 @@ export class Member {
   #draining = false
   #stopped = false
   #tickTimer: Timer | undefined
+  #commitTimer: Timer | undefined
   #lastTickMs: number
   #leaderHeardAtMs: number
 
@@ -201,6 +202,7 @@ export class Member {
   #end(error: JangadaError): void {
     this.#stopped = true
     this.#tickTimer?.cancel()
+    this.#commitTimer?.cancel()
     this.#applier.stop()
     this.#proposals.failAll(error)
     this.#reads.failAll(error)
@@ -230,6 +232,15 @@ export class Member {
     this.#lastTickMs = this.#options.clock.monotonicMs()
     this.#step({ kind: 'tick', nowMs: this.#lastTickMs })
     this.#scheduleTick()
+  }
+
+  /** The core tells at its next tick what no append has told until then. */
+  #tellCommitSoon(): void {
+    const { clock } = this.#options
+    this.#commitTimer ??= clock.after(commitNoticeMs, () => {
+      this.#commitTimer = undefined
+      this.#step({ kind: 'tick', nowMs: clock.monotonicMs() })
+    })
   }
 
   #step(input: Input): void {
@@ -274,6 +285,7 @@ export class Member {
         return
       case 'apply':
         this.#applier.push(effect.entries)
+        if (this.#leadership.role === 'leader') this.#tellCommitSoon()
         return
       case 'readReady':
         this.#reads.ready(effect.readId, effect.index)

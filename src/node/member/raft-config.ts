@@ -14,6 +14,13 @@ const electionTimeoutMs = 150
  */
 export const electionTimeoutMsWhenSlow = 2 * electionTimeoutMs
 
+/**
+ * So long a follower may learn later than the leader what is committed, when no append comes that
+ * would tell it: who writes one after the other is back with the next by then, and who watches
+ * through a follower does not feel it.
+ */
+export const commitNoticeMs = 2
+
 /** Longer without a leader than any election takes: a read need not wait to find that out. */
 export const longestElectionMs = 2000
 
@@ -34,6 +41,7 @@ export const raftConfig = (id: MemberId): RaftConfig => ({
   stepDownOnRemoval: true,
   disableMemberChangeValidation: false,
   applyBeforeDurable: false,
+  holdCommitNotice: true,
   maxEntryBytes: 2 * mebibyte,
   maxAppendBytes: mebibyte,
   maxInflightMessages: 256,

@@ -13,6 +13,7 @@ export const raftOptions = (
   stepDownOnRemoval: true,
   disableMemberChangeValidation: false,
   applyBeforeDurable: false,
+  holdCommitNotice: false,
   maxEntryBytes: 1 << 20,
   maxAppendBytes: 1 << 20,
   maxInflightMessages: 64,

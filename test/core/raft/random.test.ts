@@ -18,6 +18,7 @@ const tight: Partial<RaftConfig> = {
   maxUncommittedBytes: 900,
   maxApplyingBytes: 150,
   maxPendingReads: 8,
+  holdCommitNotice: true,
 }
 
 function randomChange(cluster: Cluster, leader: TestMember): MemberChange {

@@ -37,6 +37,7 @@ t.test('nothing of the core that only scripts use is on', (t) => {
     stepDownOnRemoval: true,
     disableMemberChangeValidation: false,
     applyBeforeDurable: false,
+    holdCommitNotice: true,
   })
   t.end()
 })
