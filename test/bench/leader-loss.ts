@@ -77,7 +77,7 @@ async function writeOnce(path: string, key: string): Promise<boolean> {
   try {
     const connection = await openHttp({ kind: 'socket', path }, undefined)
     try {
-      return await connection.request({ key, value: 'after' })
+      return await connection.request({ keys: [key], value: 'after' })
     } finally {
       connection.close()
     }

@@ -10,9 +10,12 @@ export type Endpoint =
       readonly port: number
     }
 
-/** One request: a put of `value`, or a linearizable read when there is none. */
+/**
+ * One request: a put of `value` at each of the keys, in one transaction where there are several, or
+ * a linearizable read of the one key when there is no value.
+ */
 export interface Operation {
-  readonly key: string
+  readonly keys: readonly [string, ...string[]]
   readonly value: string | undefined
 }
 

@@ -7,7 +7,7 @@ import { median } from '../figures.ts'
 import { inRack } from '../rack.ts'
 import { etcdPrograms } from './etcd-programs.ts'
 import type { LoadResult } from './load.ts'
-import { type LoadKind, keyCount, type StoreName } from './order.ts'
+import { batchKeys, type LoadKind, keyCount, type StoreName } from './order.ts'
 import { members, type Security, startStore, stopOurs } from './stores.ts'
 
 export interface ConsensusRow {
@@ -34,7 +34,8 @@ export interface ConsensusReport {
   readonly acknowledged: Readonly<Record<StoreName, number>>
 }
 
-const kinds = ['put', 'read'] as const
+/** The path for those who have many keys to write at once is beside the others, not among them. */
+const batchClients = 64
 const securities = ['plain', 'tls'] as const
 const names = ['jangada', 'etcd'] as const
 
@@ -72,9 +73,7 @@ export async function benchConsensus(
       }
     }
     const rows = securities.flatMap((security) =>
-      kinds.flatMap((kind) =>
-        options.clients.map((clients) => rowOf(cells, { security, kind, clients })),
-      ),
+      loadsOf(options).map((load) => rowOf(cells, { security, ...load })),
     )
     const counted = { jangada: acknowledged.jangada.size, etcd: acknowledged.etcd.size }
     return { rows, lost, acknowledged: counted }
@@ -98,9 +97,7 @@ async function runOnce(
   try {
     // Every key is there before anything is read or measured, and the code is warm.
     await fill(store, options)
-    const wanted = kinds.flatMap((kind) =>
-      options.clients.map((clients) => ({ kind, clients, seconds })),
-    )
+    const wanted = loadsOf(options).map((load) => ({ ...load, seconds }))
     const { rows, acknowledged } = await store.load({ seed, rows: wanted })
     for (const key of acknowledged) options.keys.add(key)
     const results = new Map(
@@ -128,6 +125,11 @@ async function countLost(store: Store, keys: ReadonlySet<number>): Promise<numbe
   await store.killAllAndRestart()
   const { missing } = await store.load({ seed: 0, rows: [], look: [...keys] })
   return missing.length
+}
+
+function loadsOf({ clients }: ConsensusOptions): readonly Omit<Place, 'security'>[] {
+  const each = (kind: LoadKind) => clients.map((count) => ({ kind, clients: count }))
+  return [...each('put'), { kind: 'batch', clients: batchClients }, ...each('read')]
 }
 
 interface Place {
@@ -160,7 +162,8 @@ export function consensusLines({ rows, lost, acknowledged }: ConsensusReport): s
   const cells = ({ perSecond, p50Ms, p99Ms }: LoadResult): string =>
     `${perSecond.toFixed(0).padStart(9)}${p50Ms.toFixed(2).padStart(8)}${p99Ms.toFixed(2).padStart(9)}`
   const lines = rows.map(({ security, kind, clients, ours, theirs: etcd, ratio }) => {
-    const what = `${security} ${kind}, ${clients} client${clients === 1 ? '' : 's'}`.padEnd(24)
+    const name = kind === 'batch' ? `put x ${batchKeys}` : kind
+    const what = `${security} ${name}, ${clients} client${clients === 1 ? '' : 's'}`.padEnd(24)
     const refused = ours.refused + etcd.refused
     const note = refused === 0 ? '' : `  (refused: ${ours.refused}, ${etcd.refused})`
     return `${what}${cells(ours)} ${cells(etcd)}${ratio.toFixed(2).padStart(8)}${note}`

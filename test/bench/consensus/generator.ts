@@ -7,7 +7,7 @@ import type { Connection, Operation } from './connection.ts'
 import { openGrpc } from './grpc-connection.ts'
 import { openHttp } from './http-connection.ts'
 import { load, type LoadResult } from './load.ts'
-import { keyCount, type Order, type Report, valueBytes } from './order.ts'
+import { batchKeys, keyCount, type Order, type Report, valueBytes } from './order.ts'
 
 /** gRPC has many calls on one connection; etcd's own generator opens a hundred. */
 const grpcConnectionsMax = 99
@@ -28,11 +28,14 @@ async function run(order: Order): Promise<Report> {
   for (const { kind, clients, seconds } of order.rows) {
     const connections = await connect(order, clients)
     const next = (): Operation => {
-      const key = keyOf(random.integer(0, keyCount - 1))
-      return { key, value: kind === 'put' ? put() : undefined }
+      const first = random.integer(0, keyCount - 1)
+      const others = kind === 'batch' ? batchKeys - 1 : 0
+      // No transaction writes a key twice.
+      const rest = Array.from({ length: others }, (_, at) => keyOf((first + 1 + at) % keyCount))
+      return { keys: [keyOf(first), ...rest], value: kind === 'read' ? undefined : put() }
     }
-    const onAcknowledged = ({ key, value }: Operation): void => {
-      if (value !== undefined) acknowledged.add(numberOf(key))
+    const onAcknowledged = ({ keys, value }: Operation): void => {
+      if (value !== undefined) for (const key of keys) acknowledged.add(numberOf(key))
     }
     rows.push(await load({ connections, clients, seconds, next, onAcknowledged }))
     for (const connection of connections) connection.close()
@@ -59,7 +62,7 @@ async function look(order: Order): Promise<number[]> {
   await Promise.all(
     connections.map(async (connection) => {
       for (let number = left.pop(); number !== undefined; number = left.pop()) {
-        const found = await connection.request({ key: keyOf(number), value: undefined })
+        const found = await connection.request({ keys: [keyOf(number)], value: undefined })
         if (!found) missing.push(number)
       }
       connection.close()

@@ -29,6 +29,7 @@ class GrpcConnection implements Connection {
   readonly #socket: Socket
   readonly #putHeaders: Buffer
   readonly #rangeHeaders: Buffer
+  readonly #txnHeaders: Buffer
   readonly #waiting = new Map<number, Waiter>()
   /** Bodies that wait for the server to take more, oldest first. */
   readonly #held: { readonly stream: number; readonly body: Buffer }[] = []
@@ -40,6 +41,7 @@ class GrpcConnection implements Connection {
     this.#socket = socket
     this.#putHeaders = requestHeaders(scheme, '/etcdserverpb.KV/Put')
     this.#rangeHeaders = requestHeaders(scheme, '/etcdserverpb.KV/Range')
+    this.#txnHeaders = requestHeaders(scheme, '/etcdserverpb.KV/Txn')
     socket.on('data', (bytes: Buffer) => this.#take(bytes))
     socket.on('error', (error) => this.#fail(error))
     socket.on('close', () => this.#fail(new Error('the connection was closed')))
@@ -51,11 +53,10 @@ class GrpcConnection implements Connection {
     socket.write(frameOf(frame.window, 0, 0, uint32(windowMax - windowAtFirst)))
   }
 
-  request({ key, value }: Operation): Promise<boolean> {
+  request(operation: Operation): Promise<boolean> {
     const stream = this.#nextStream
     this.#nextStream += 2
-    const headers = value === undefined ? this.#rangeHeaders : this.#putHeaders
-    const message = value === undefined ? rangeRequest(key) : putRequest(key, value)
+    const { headers, message } = this.#callOf(operation)
     return new Promise((resolve, reject) => {
       this.#waiting.set(stream, { resolve, reject, answerBytes: 0 })
       this.#socket.cork()
@@ -64,6 +65,13 @@ class GrpcConnection implements Connection {
       this.#sendHeld()
       process.nextTick(() => this.#socket.uncork())
     })
+  }
+
+  #callOf({ keys, value }: Operation): { readonly headers: Buffer; readonly message: Buffer } {
+    const [key] = keys
+    if (value === undefined) return { headers: this.#rangeHeaders, message: rangeRequest(key) }
+    if (keys.length === 1) return { headers: this.#putHeaders, message: putRequest(key, value) }
+    return { headers: this.#txnHeaders, message: txnRequest(keys, value) }
   }
 
   close(): void {
@@ -174,11 +182,18 @@ const grpcMessage = (message: Buffer): Buffer =>
 const putRequest = (key: string, value: string): Buffer =>
   Buffer.concat([protobufText(1, key), protobufText(2, value)])
 
+/** TxnRequest: 2 success, each a RequestOp: 2 request_put. */
+const txnRequest = (keys: readonly string[], value: string): Buffer =>
+  Buffer.concat(keys.map((key) => protobufBytes(2, protobufBytes(2, putRequest(key, value)))))
+
 /** RangeRequest: 1 key; without `serializable` a read is linearizable. */
 const rangeRequest = (key: string): Buffer => protobufText(1, key)
 
-function protobufText(field: number, text: string): Buffer {
-  const bytes = Buffer.from(text)
+const protobufText = (field: number, text: string): Buffer =>
+  protobufBytes(field, Buffer.from(text))
+
+/** Up to 16,383 bytes. */
+function protobufBytes(field: number, bytes: Buffer): Buffer {
   const low = (bytes.length & 0x7f) | (bytes.length > 0x7f ? 0x80 : 0)
   const length = bytes.length > 0x7f ? [low, bytes.length >> 7] : [low]
   return Buffer.concat([Buffer.from([(field << 3) | 2, ...length]), bytes])

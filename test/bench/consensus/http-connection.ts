@@ -32,18 +32,22 @@ class HttpConnection implements Connection {
     socket.on('close', () => this.#fail(new Error('the connection was closed')))
   }
 
-  request({ key, value }: Operation): Promise<boolean> {
-    const path = `/v1/kv?key=${key}`
+  request({ keys, value }: Operation): Promise<boolean> {
+    const path = `/v1/kv?key=${keys[0]}`
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject }
       if (value === undefined) {
         this.#socket.write(`GET ${path} HTTP/1.1\r\n${this.#common}\r\n`)
-      } else {
-        const body = JSON.stringify({ value })
-        const about = `content-type: application/json\r\ncontent-length: ${body.length}\r\n`
-        this.#socket.write(`PUT ${path} HTTP/1.1\r\n${this.#common}${about}\r\n${body}`)
-      }
+      } else if (keys.length === 1) this.#send('PUT', path, { value })
+      else
+        this.#send('POST', '/v1/kv/txn', { then: keys.map((key) => ({ op: 'put', key, value })) })
     })
+  }
+
+  #send(method: string, path: string, content: object): void {
+    const body = JSON.stringify(content)
+    const about = `content-type: application/json\r\ncontent-length: ${body.length}\r\n`
+    this.#socket.write(`${method} ${path} HTTP/1.1\r\n${this.#common}${about}\r\n${body}`)
   }
 
   close(): void {

@@ -12,6 +12,7 @@ export interface LoadOptions {
 }
 
 export interface LoadResult {
+  /** Keys; a batch has several. */
   readonly perSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
@@ -23,6 +24,7 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
   const startMs = performance.now()
   const endMs = startMs + options.seconds * 1000
   let refused = 0
+  let keys = 0
   const client = async (connection: Connection): Promise<void> => {
     for (let atMs = performance.now(); atMs < endMs;) {
       const operation = options.next()
@@ -30,6 +32,7 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
       const doneMs = performance.now()
       if (ok) {
         latencies.push(doneMs - atMs)
+        keys += operation.keys.length
         options.onAcknowledged(operation)
       } else refused += 1
       atMs = doneMs
@@ -43,5 +46,5 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
   const seconds = (performance.now() - startMs) / 1000
   latencies.sort((a, b) => a - b)
   const at = (part: number): number => latencies[Math.floor((latencies.length - 1) * part)] ?? NaN
-  return { perSecond: latencies.length / seconds, p50Ms: at(0.5), p99Ms: at(0.99), refused }
+  return { perSecond: keys / seconds, p50Ms: at(0.5), p99Ms: at(0.99), refused }
 }

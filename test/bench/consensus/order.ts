@@ -3,7 +3,8 @@ import type { Endpoint } from './connection.ts'
 import type { LoadResult } from './load.ts'
 
 export type StoreName = 'jangada' | 'etcd'
-export type LoadKind = 'put' | 'read'
+/** `batch`: puts by `batchKeys` in one transaction. */
+export type LoadKind = 'put' | 'read' | 'batch'
 
 export interface Order {
   readonly store: StoreName
@@ -30,3 +31,4 @@ export interface Report {
 
 export const keyCount = 10_000
 export const valueBytes = 256
+export const batchKeys = 32
