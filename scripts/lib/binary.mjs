@@ -17,7 +17,7 @@ const loaders = ['undionly.kpxe', 'ipxe.efi', 'snponly.efi']
 const sentinelFuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 
 /** What a start makes is soon garbage: a small nursery gives its memory back (docs/bench/footprint.md). */
-const engineFlags = ['--max-semi-space-size=4']
+const engineFlags = ['--max-semi-space-size=8']
 
 const output = inRoot('dist/jangada')
 const stamp = inRoot('dist/.jangada-inputs')
