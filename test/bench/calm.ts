@@ -116,7 +116,10 @@ async function writeUntil(
   try {
     while (performance.now() < untilMs) {
       const fromMs = performance.now()
-      const ok = await connection.request({ key: `calm-${tookMs.length % 100}`, value: 'written' })
+      const ok = await connection.request({
+        keys: [`calm-${tookMs.length % 100}`],
+        value: 'written',
+      })
       if (ok) tookMs.push(performance.now() - fromMs)
       else failed += 1
       await pause(writeEveryMs)

@@ -6,6 +6,7 @@ import { describeError } from '../../src/base/errors.ts'
 import { must } from '../../src/tools/rack/processes.ts'
 import { benchCalm } from './calm.ts'
 import { benchConsensus, consensusLines } from './consensus/consensus.ts'
+import { benchWeight, weightLines } from './consensus/weight.ts'
 import { benchFailover } from './failover.ts'
 import { benchFootprint } from './footprint.ts'
 import { type Figure, figureLines } from './figures.ts'
@@ -17,12 +18,14 @@ const usage = `usage: npm run bench -- failover [--cuts N] [--json]
        npm run bench -- footprint [--json]
        npm run bench -- leader-loss [--cuts N] [--json]
        npm run bench -- calm [--minutes N] [--json]
-       npm run bench -- consensus [--peer etcd] [--runs N] [--seconds N] [--clients 1,64,…] [--json]`
+       npm run bench -- consensus [--peer etcd] [--runs N] [--seconds N] [--clients 1,64,…] [--json]
+       npm run bench -- weight [--peer etcd] [--puts N] [--json]`
 
 const options = {
   json: { type: 'boolean', default: false },
   cuts: { type: 'string', default: '20' },
   minutes: { type: 'string', default: '10' },
+  puts: { type: 'string', default: '1000000' },
   peer: { type: 'string', default: 'etcd' },
   runs: { type: 'string', default: '3' },
   seconds: { type: 'string', default: '10' },
@@ -58,6 +61,11 @@ async function measure(words: readonly string[]): Promise<Measured & { readonly 
       const [runs, seconds] = [count(values.runs), count(values.seconds)]
       const data = await benchConsensus({ runs, seconds, clients }, say)
       return { json, data, lines: consensusLines(data) }
+    }
+    case 'weight': {
+      if (values.peer !== 'etcd') throw new Error(usage)
+      const data = await benchWeight(count(values.puts), say)
+      return { json, data, lines: weightLines(data) }
     }
     default:
       throw new Error(usage)

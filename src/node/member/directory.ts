@@ -27,8 +27,8 @@ interface ReadMember {
 }
 
 /**
- * Member records as they were read last: every message to a member asks for its address. At most as
- * many are kept as were there at the last reading.
+ * Member records as they were read last: every message to a member asks for its address. Those of
+ * members that went are forgotten with the next reading of all.
  */
 export class MemberDirectory {
   #read = new Map<string, ReadMember>()

@@ -36,6 +36,9 @@ const calmMs = 2000
 
 export interface RunningStore {
   readonly name: StoreName
+  /** As the hosts' init knows it, and where its members keep log and state. */
+  readonly service: string
+  readonly directory: string
   load(order: Pick<Order, 'seed' | 'rows' | 'look'>): Promise<Report>
   /** SIGKILL for all members at once, and a start from what their disks have. */
   killAllAndRestart(): Promise<void>
@@ -62,6 +65,8 @@ async function startOurs(rack: Rack, security: Security): Promise<RunningStore> 
   const endpoints = await endpointsOf(rack, security, '/run/jangada/jangada.sock', apiPort)
   return {
     name: 'jangada',
+    service: agentService,
+    directory: clusterStateDir,
     load: (order) => generate(rack, { ...order, ...bearer, store: 'jangada', endpoints }),
     killAllAndRestart: async () => {
       await killAll(rack, agentService)
@@ -99,6 +104,8 @@ async function startEtcd(rack: Rack, security: Security): Promise<RunningStore> 
   )
   return {
     name: 'etcd',
+    service: etcdService,
+    directory: etcdDirectory,
     load: (order) => generate(rack, { ...order, store: 'etcd', endpoints }),
     killAllAndRestart: async () => {
       await killAll(rack, etcdService)
