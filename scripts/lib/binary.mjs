@@ -36,7 +36,9 @@ export async function buildBinary() {
   mkdirSync(path.dirname(output), { recursive: true })
   await bundle('src/main.ts', path.join(work, 'main.cjs'))
   await bundle('src/platform/compute-worker.ts', path.join(work, 'worker.cjs'))
-  await makeBlob({ ...assets, 'worker.cjs': path.join(work, 'worker.cjs') })
+  await makeEntry()
+  const made = ['main.cjs', 'main.cache', 'worker.cjs'].map((name) => [name, path.join(work, name)])
+  await makeBlob({ ...assets, ...Object.fromEntries(made) })
   await joinWithNode()
   writeFileSync(stamp, inputs)
   const megabytes = (statSync(output).size / 1e6).toFixed(0)
@@ -65,9 +67,24 @@ function assetFiles() {
   return assets
 }
 
+/** The small script that the binary begins with, and what it loads, as a function and its code cache. */
+async function makeEntry() {
+  const { version } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'))
+  const entry = readFileSync(inRoot('scripts/lib/entry.cjs'), 'utf8')
+  writeFileSync(
+    path.join(work, 'entry.cjs'),
+    entry.replaceAll('JANGADA_VERSION', JSON.stringify(version).slice(1, -1)),
+  )
+  const main = path.join(work, 'main.cjs')
+  const program = readFileSync(main, 'latin1')
+  writeFileSync(main, `(function (exports, require, module, __filename, __dirname) {${program}\n})`)
+  const cache = path.join(work, 'main.cache')
+  await must(pinnedNode, [...engineFlags, inRoot('scripts/lib/code-cache.cjs'), main, cache])
+}
+
 async function makeBlob(assets) {
   const config = {
-    main: path.join(work, 'main.cjs'),
+    main: path.join(work, 'entry.cjs'),
     output: path.join(work, 'jangada.blob'),
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
