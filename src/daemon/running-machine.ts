@@ -19,6 +19,7 @@ import { dockerContainers } from '../platform/docker.ts'
 import { kernelEntropy } from '../platform/entropy.ts'
 import { systemHost } from '../platform/host.ts'
 import { type DoorAddress, type OpenDoor, openDoor } from '../platform/http-server.ts'
+import { watchLoopDelay } from '../platform/loop-delay.ts'
 import { openMetrics, type OpenMetrics } from '../platform/metrics.ts'
 import { type TlsStreams, tlsStreams } from '../platform/streams.ts'
 import { version } from '../platform/version.ts'
@@ -34,7 +35,7 @@ import { rememberedName, stateDisk } from './membership.ts'
 import { keepCertificate } from './renewal.ts'
 
 const linkRetryMs = 1000
-/** The loop's delay is judged over this long, at its 99.9th percentile. */
+/** The loop's delay is judged so often, each time over the last twelve of these. */
 const paceWindowMs = 5000
 const slowLoopMs = 15
 /** How long the cluster waits for an agent that was stopped on purpose to come back. */
@@ -130,12 +131,16 @@ export class RunningMachine {
 
   async #watchPace(core: ClusterCore, open: OpenMetrics): Promise<void> {
     const { signal } = this.#stop
+    // The first window is that of the start, which says nothing of what comes after it.
+    await sleep(this.#clock, paceWindowMs, signal)
+    const loopDelay = watchLoopDelay()
     while (!signal.aborted) {
       await sleep(this.#clock, paceWindowMs, signal)
-      const delayMs = open.loopDelayMs()
+      const delayMs = loopDelay.p999Ms()
       open.metrics.gauge('jangada_loop_delay_ms', delayMs)
       core.setPace(delayMs > slowLoopMs)
     }
+    loopDelay.stop()
   }
 
   #keepCertificate(key: KeyPair, disk: Disk, streams: TlsStreams, forwarder: Forwarder): void {

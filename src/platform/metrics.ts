@@ -1,5 +1,4 @@
 /** `ports/Metrics` over prom-client, read by `GET /metrics`. */
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { assert } from '../base/assert.ts'
 import type { MetricLabels, MetricName, Metrics } from '../ports/metrics.ts'
 
@@ -8,8 +7,6 @@ export interface OpenMetrics {
   readonly contentType: string
   /** All metrics in Prometheus' text format. */
   readonly render: () => Promise<string>
-  /** The 99.9th percentile of the event loop's delay since the last call, in milliseconds. */
-  readonly loopDelayMs: () => number
   readonly close: () => void
 }
 
@@ -24,8 +21,6 @@ const bucketSeconds = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ]
 const bucketMilliseconds = bucketSeconds.map((seconds) => seconds * 1000)
-
-const loopDelayResolutionMs = 5
 
 /** Observations of a name that ends in `_seconds` are told in seconds, as Prometheus asks. */
 export async function openMetrics(): Promise<OpenMetrics> {
@@ -75,16 +70,11 @@ export async function openMetrics(): Promise<OpenMetrics> {
       ).observe(labels, inSeconds ? milliseconds / 1000 : milliseconds)
     },
   }
-  const delay = watchLoopDelay()
   return {
     metrics,
     contentType: registry.contentType,
     render: () => registry.metrics(),
-    loopDelayMs: delay.p999Ms,
-    close: () => {
-      delay.stop()
-      registry.clear()
-    },
+    close: () => registry.clear(),
   }
 }
 
@@ -100,20 +90,5 @@ class SeriesBound {
     if (seen.size >= seriesMax) return false
     seen.add(key)
     return true
-  }
-}
-
-/** Raft's timers stretch with the loop's delay, so it is measured and not only shown. */
-function watchLoopDelay(): { p999Ms: () => number; stop: () => void } {
-  const histogram = monitorEventLoopDelay({ resolution: loopDelayResolutionMs })
-  histogram.enable()
-  return {
-    p999Ms: () => {
-      // The histogram counts the whole interval between two samples; the delay is what is over.
-      const delayMs = histogram.percentile(99.9) / 1e6 - loopDelayResolutionMs
-      histogram.reset()
-      return Math.max(0, delayMs)
-    },
-    stop: () => histogram.disable(),
   }
 }

@@ -65,6 +65,15 @@ function run(state: RaftState, campaign: Campaign): void {
   assert(log.lastIndex >= log.committed, 'what is committed is never left out of a campaign')
 }
 
+/** Asks once more whoever has not answered this pre-candidate; an answer given stands. */
+export function repeatPreVote(state: RaftState): void {
+  assert(state.role === 'preCandidate', 'only a pre-candidate asks without a new term')
+  for (const to of electorateIds(state.config)) {
+    if (to === state.id || state.votes.has(to)) continue
+    ask(state, to, (state.term + 1) as Term, 'preElection')
+  }
+}
+
 function committed({ log }: RaftState): { readonly commit: Index; readonly commitTerm: Term } {
   const commitTerm = log.termAt(log.committed)
   assert(commitTerm !== undefined, 'the term of the commit index is known')

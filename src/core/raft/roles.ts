@@ -44,6 +44,7 @@ export function becomePreCandidate(state: RaftState): void {
   abandonReads(state)
   state.votes = new Map()
   state.role = 'preCandidate'
+  state.heartbeatSinceMs = state.nowMs
   state.leader = noMember
   state.check()
   state.trace('info', () => `${state.id} became pre-candidate at term ${state.term}`)

@@ -1,7 +1,7 @@
 /** What happens because time passed. All times are the caller's. */
 import { assert } from '../../base/assert.ts'
 import { noMember } from '../../base/ids.ts'
-import { stand } from './election.ts'
+import { repeatPreVote, stand } from './election.ts'
 import { maybeAutoLeave } from './membership.ts'
 import { jointVote } from './quorum.ts'
 import { expireReads } from './reads.ts'
@@ -17,7 +17,14 @@ export function tick(state: RaftState, nowMs: number): void {
 }
 
 function tickOthers(state: RaftState): void {
-  if (!state.promotable || state.electionElapsedMs < state.randomizedTimeoutMs) return
+  if (!state.promotable) return
+  if (state.electionElapsedMs < state.randomizedTimeoutMs) {
+    const asks = state.options.repeatPreVote && state.role === 'preCandidate'
+    if (!asks || !heartbeatIsDue(state)) return
+    state.heartbeatSinceMs = state.nowMs
+    repeatPreVote(state)
+    return
+  }
   state.restartElectionTimer()
   stand(state, state.options.preVote ? 'preElection' : 'election')
 }
@@ -35,10 +42,13 @@ function tickLeader(state: RaftState): void {
   }
   maybeAutoLeave(state)
   if (state.options.holdCommitNotice) tellCommit(state)
-  if (state.nowMs - state.heartbeatSinceMs < state.heartbeatMs) return
+  if (!heartbeatIsDue(state)) return
   state.heartbeatSinceMs = state.nowMs
   broadcastHeartbeat(state)
 }
+
+const heartbeatIsDue = ({ nowMs, heartbeatSinceMs, heartbeatMs }: RaftState): boolean =>
+  nowMs - heartbeatSinceMs >= heartbeatMs
 
 /** Whether a quorum was heard from since the last check; the next check begins now. */
 function quorumIsActive(state: RaftState): boolean {

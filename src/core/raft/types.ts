@@ -267,6 +267,12 @@ export interface RaftConfig {
   readonly heartbeatMs: number
   /** Ask whether an election could be won before starting one. */
   readonly preVote: boolean
+  /**
+   * A pre-candidate asks those who have not answered again with every heartbeat's time. Voters
+   * that are still loyal to a leader say nothing, and their wait may end well before another of
+   * its own would. Outside test scripts expect one question a campaign.
+   */
+  readonly repeatPreVote: boolean
   /** A leader that hears no quorum for an election timeout steps down; voters stay loyal. */
   readonly checkQuorum: boolean
   /** `leaseBased` trusts clocks; only outside test scripts use it. */

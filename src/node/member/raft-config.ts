@@ -36,6 +36,7 @@ export const raftConfig = (id: MemberId): RaftConfig => ({
   electionTimeoutMs,
   heartbeatMs,
   preVote: true,
+  repeatPreVote: true,
   checkQuorum: true,
   readOnly: 'safe',
   stepDownOnRemoval: true,

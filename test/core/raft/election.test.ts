@@ -131,3 +131,23 @@ t.test('leadership is handed over within one round trip', async (t) => {
     reason: 'transferring',
   })
 })
+
+t.test('a voter that stays loyal for longer is asked again when it no longer is', async (t) => {
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const cluster = new Cluster(new SeededRandom(seed), 3, { repeatPreVote: true })
+    const leader = cluster.elect()
+    const [slow] = cluster.ids.filter((each) => each !== leader.id)
+    cluster
+      .member(slow as number)
+      .step({ kind: 'setTimers', electionTimeoutMs: 300, heartbeatMs: 30 })
+    cluster.runFor(300)
+    cluster.partition(leader.id)
+    const cutMs = cluster.nowMs
+    const replaced = (): boolean => {
+      const { id: leads } = cluster.leader ?? leader
+      return leads !== leader.id
+    }
+    while (!replaced() && cluster.nowMs - cutMs < 1000) cluster.runFor(10)
+    t.ok(cluster.nowMs - cutMs <= 300 + 30 + 10, `seed ${seed}: ${cluster.nowMs - cutMs} ms`)
+  }
+})

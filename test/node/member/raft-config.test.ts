@@ -38,6 +38,7 @@ t.test('nothing of the core that only scripts use is on', (t) => {
     disableMemberChangeValidation: false,
     applyBeforeDurable: false,
     holdCommitNotice: true,
+    repeatPreVote: true,
   })
   t.end()
 })
