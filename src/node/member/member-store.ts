@@ -27,6 +27,7 @@ import type { Consistency, MemberView, WatchRequest } from './store-access.ts'
 
 /** A write waits this long for somebody to lead. */
 const leaderWaitMs = 3000
+/** Between two tries while nothing is heard of a leader. */
 const retryMs = 25
 /** Longer than a proposal's own time, so that its answer comes first. */
 const forwardTimeoutMs = 6000
@@ -53,6 +54,8 @@ export class MemberStore extends CommandStore {
   readonly #clock: Clock
   readonly #keeper: MemberStoreOptions['keeper']
   readonly #directory = new MemberDirectory()
+  /** Aborted, and begun anew, when somebody else leads. */
+  #led = new AbortController()
 
   constructor(options: MemberStoreOptions) {
     super(options.entropy)
@@ -65,6 +68,12 @@ export class MemberStore extends CommandStore {
 
   get member(): Member {
     return this.#member
+  }
+
+  /** Writes that wait for somebody to lead are tried at once, before a new leader has more to do. */
+  leadershipChanged(): void {
+    this.#led.abort()
+    this.#led = new AbortController()
   }
 
   async range(request: RangeRequest, consistency: Consistency): Promise<RangeResult> {
@@ -150,7 +159,7 @@ export class MemberStore extends CommandStore {
         const again = error instanceof JangadaError && retriable.has(error.code)
         if (!again || guarded) throw error
         if (this.#clock.monotonicMs() >= deadlineMs) throw noQuorum('write')
-        await sleep(this.#clock, retryMs)
+        await sleep(this.#clock, retryMs, this.#led.signal)
       }
     }
   }

@@ -256,7 +256,10 @@ export class Seat {
           member.leadership.role === 'leader' && member.leadership.term === message.term
         return sendSnapshot({ message, dial, read, isWanted, clock })
       },
-      onLeadership: (leadership) => this.#options.onLeadership(memberStore, leadership),
+      onLeadership: (leadership) => {
+        memberStore.leadershipChanged()
+        this.#options.onLeadership(memberStore, leadership)
+      },
       onCommand: (committed, command) => this.#options.onCommand(committed, command),
       onFatal: (reason, what) => void this.#fail(reason, what),
     })
