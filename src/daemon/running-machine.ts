@@ -35,7 +35,7 @@ import { rememberedName, stateDisk } from './membership.ts'
 import { keepCertificate } from './renewal.ts'
 
 const linkRetryMs = 1000
-/** The loop's delay is judged so often, each time over the last twelve of these. */
+/** The loop's delay is judged so often, each time by the last minute: `watchLoopDelay`. */
 const paceWindowMs = 5000
 const slowLoopMs = 15
 /** How long the cluster waits for an agent that was stopped on purpose to come back. */

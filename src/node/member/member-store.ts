@@ -54,7 +54,7 @@ export class MemberStore extends CommandStore {
   readonly #clock: Clock
   readonly #keeper: MemberStoreOptions['keeper']
   readonly #directory = new MemberDirectory()
-  /** Aborted, and begun anew, when somebody else leads. */
+  /** Aborted, and begun anew, whenever who leads is seen to change. */
   #led = new AbortController()
 
   constructor(options: MemberStoreOptions) {
