@@ -82,8 +82,10 @@ export class WatchHub {
     if (this.#past().floor < this.#progress) return
     this.#progress = this.#published
     for (const watcher of this.#all()) {
-      const knows = watcher.queue.length > 0 || watcher.next > this.#published
-      if (!knows) this.#give(watcher, { revision: this.#published, events: [] })
+      if (watcher.isBehind || watcher.next > this.#published) continue
+      // Of words that tell only how far the store has come, the last one is enough.
+      if (watcher.queue.at(-1)?.events.length === 0) watcher.queue.pop()
+      this.#give(watcher, { revision: this.#published, events: [] })
     }
   }
 

@@ -240,3 +240,13 @@ t.test('watchers of what never changes hear how far the store has come', async (
   t.equal(reader.reached, world.store.revision)
   t.equal(reader.outcome, 'open')
 })
+
+t.test('a word that waits unread does not stand for what was forgotten since', async (t) => {
+  const world = new World()
+  const signal = new AbortController().signal
+  const watch = world.hub.watch({ key: 'quiet', fromRevision: revision(1) }, signal)
+  const first = watch.next()
+  for (let n = 0; n < 100; n += 1) world.apply(transaction([put('loud', String(n))]))
+  world.apply(compact(world.store.revision))
+  t.same((await first).value, { revision: 100, events: [] }, 'it can go on elsewhere from here')
+})
