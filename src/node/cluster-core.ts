@@ -38,13 +38,12 @@ import { leaveWhenRemoved } from './member/removal.ts'
 import { type MemberSizes, Seat } from './member/seat.ts'
 import { tellStoreMetrics } from './member/store-metrics.ts'
 import { storeMethods } from './member/store-service.ts'
+import { KeepingUp } from './member/keeping-up.ts'
 import { SwitchingStore } from './member/switching-store.ts'
 import { checker } from './member/wire-schemas.ts'
 import type { CallMethods } from './wire/calls.ts'
 import { Door } from './wire/door.ts'
 
-/** A member that heard its leader this lately has records that are at most moments old. */
-const upToDateMs = 1000
 /** A voter that takes longer to bring the leader's word counts as silent. */
 const pulseTimeoutMs = 1000
 const quorumTimeoutMs = 2000
@@ -149,10 +148,7 @@ export class ClusterCore {
     const refusals = new RefusalLog({ store: this.store, clock, entropy, log })
     const shared = { clusterId, machineId: own, store: this.store, crypto, clock, entropy }
     this.enrol = { ...shared, secrets, refusals }
-    this.#keys = new ListedKeys(
-      () => this.#isUpToDate(),
-      () => options.streams.dropUnlisted(),
-    )
+    this.#keys = this.#listKeys()
     this.#members = new RecordView(members, () => void this.#notePeers())
   }
 
@@ -320,9 +316,16 @@ export class ClusterCore {
     await this.store.transact({ compare: [], then, otherwise: [] })
   }
 
-  #isUpToDate(): boolean {
-    const own = this.#seat.store
-    return own !== undefined && own.member.staleForMs < upToDateMs
+  #listKeys(): ListedKeys {
+    const { clock, streams } = this.#options
+    const dropUnlisted = (): void => void streams.dropUnlisted()
+    const keepingUp = new KeepingUp({
+      own: () => this.#seat.store?.member,
+      clock,
+      signal: this.#stop.signal,
+      onCaughtUp: dropUnlisted,
+    })
+    return new ListedKeys(() => keepingUp.isUpToDate(), dropUnlisted)
   }
 
   #knownMembers(): KnownMember[] {

@@ -3,9 +3,9 @@
  * own watch; when a key is removed its open streams are to be closed, hence `onRemoved`.
  *
  * A node that is behind must still let in those from whom it can catch up, and one of them may
- * have joined, or become the leader, since it last heard. So while this node is not in touch
- * with a quorum, the CA's signature (which the handshake has checked) is enough for a key it
- * does not know; a key that it knows to be removed stays out even then.
+ * have joined, or become the leader, since it last heard. So before the first list, and while
+ * the records here are old, the CA's signature (which the handshake has checked) is enough for a
+ * key that is not known; one that is known to be removed stays out even then.
  */
 import { admissions } from '../../core/records/keyspace.ts'
 import type { KeyValue, StoreEvent } from '../../core/store/types.ts'
@@ -25,6 +25,7 @@ export class ListedKeys implements Follower {
   readonly #keyHashOf = new Map<string, string>()
   /** Invariant: holds no key that is listed, and at most `removedKeysMax`. */
   readonly #removed = new Set<string>()
+  #isTold = false
 
   /**
    * `isUpToDate`: this node's copy of the records is at most moments behind the cluster's.
@@ -37,10 +38,13 @@ export class ListedKeys implements Follower {
 
   isListed({ machineId, keyHash }: Pick<PeerIdentity, 'machineId' | 'keyHash'>): boolean {
     if (this.#keyHashOf.get(machineId) === keyHash) return true
-    return !this.#removed.has(keyHash) && !this.#isUpToDate()
+    if (this.#removed.has(keyHash)) return false
+    return !this.#isTold || !this.#isUpToDate()
   }
 
   reset(items: readonly KeyValue[]): void {
+    const isFirst = !this.#isTold
+    this.#isTold = true
     const gone = new Set(this.#keyHashOf.keys())
     let removed = false
     for (const item of items) {
@@ -48,7 +52,8 @@ export class ListedKeys implements Follower {
       gone.delete(machineIdOf(item.key))
     }
     for (const machineId of gone) removed = this.#unlist(machineId) || removed
-    if (removed) this.#onRemoved()
+    // Whoever came before the first list was not looked for in it.
+    if (removed || isFirst) this.#onRemoved()
   }
 
   change(events: readonly StoreEvent[]): void {

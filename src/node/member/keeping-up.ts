@@ -1,0 +1,68 @@
+/**
+ * Whether this machine's copy of the records is at most moments old. To hear the leader is not
+ * enough: a member that lacks entries which the leader no longer has hears its heartbeats while it
+ * waits for a snapshot, and its copy stays as old as its log. What tells is a linearizable read:
+ * one is made whenever the answer matters, not more often than `upToDateMs`.
+ */
+import { type Clock, sleep } from '../../ports/clock.ts'
+import type { Member } from './member.ts'
+
+/** A copy that was behind by no more than this is as good as new. */
+export const upToDateMs = 1000
+
+type Reader = Pick<Member, 'staleForMs' | 'barrier'>
+
+export interface KeepingUpOptions {
+  /** This machine's member; undefined while it has none. */
+  readonly own: () => Reader | undefined
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** The copy was behind, and is no longer: what was let pass meanwhile is to be looked at. */
+  readonly onCaughtUp: () => void
+}
+
+/** Invariant: at most one read is under way. */
+export class KeepingUp {
+  readonly #options: KeepingUpOptions
+  #isBehind = false
+  #isAsking = false
+  #answeredAtMs = -Infinity
+
+  constructor(options: KeepingUpOptions) {
+    this.#options = options
+  }
+
+  /** As far as is known; a copy that has fallen behind unseen is found out `upToDateMs` later. */
+  isUpToDate(): boolean {
+    const own = this.#options.own()
+    if (own === undefined || own.staleForMs >= upToDateMs) return false
+    if (!this.#isAsking && this.#nowMs() >= this.#answeredAtMs + upToDateMs) void this.#ask(own)
+    return !this.#isBehind
+  }
+
+  /** Until the copy has caught up, or is another member's. Never rejects. */
+  async #ask(own: Reader): Promise<void> {
+    const { clock, signal, onCaughtUp } = this.#options
+    this.#isAsking = true
+    const patience = clock.after(upToDateMs, () => (this.#isBehind = true))
+    while (!signal.aborted && this.#options.own() === own) {
+      const isLevel = await own.barrier().then(
+        () => true,
+        () => false,
+      )
+      if (isLevel) break
+      this.#isBehind = true
+      await sleep(clock, upToDateMs, signal)
+    }
+    patience.cancel()
+    this.#isAsking = false
+    this.#answeredAtMs = this.#nowMs()
+    if (!this.#isBehind) return
+    this.#isBehind = false
+    if (!signal.aborted) onCaughtUp()
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monotonicMs()
+  }
+}

@@ -1,0 +1,90 @@
+import t from 'tap'
+import { SeededRandom } from '../../../src/base/random.ts'
+import { KeepingUp, upToDateMs } from '../../../src/node/member/keeping-up.ts'
+import { SimulatedClock, SimulatedTime } from '../../sim/clock.ts'
+
+/** A member as far as it can be asked how old its copy is. */
+class Reader {
+  staleForMs = 0
+  readonly #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] =
+    []
+  asked = 0
+
+  barrier(): Promise<void> {
+    this.asked += 1
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+  }
+
+  answer(how: 'resolve' | 'reject'): void {
+    for (const waiting of this.#waiting.splice(0)) waiting[how](new Error('no quorum'))
+  }
+}
+
+function keepingUp(): {
+  time: SimulatedTime
+  seat: { own: Reader | undefined }
+  subject: KeepingUp
+  caughtUp: () => number
+} {
+  const time = new SimulatedTime(new SeededRandom(1))
+  const seat: { own: Reader | undefined } = { own: new Reader() }
+  let times = 0
+  const subject = new KeepingUp({
+    own: () => seat.own,
+    clock: new SimulatedClock(time, new SeededRandom(2)),
+    signal: new AbortController().signal,
+    onCaughtUp: () => (times += 1),
+  })
+  return { time, seat, subject, caughtUp: () => times }
+}
+
+t.test('a copy that keeps up is asked now and then, and only when it matters', async (t) => {
+  const { time, seat, subject, caughtUp } = keepingUp()
+  const own = seat.own!
+  await time.runFor(10_000)
+  t.equal(own.asked, 0, 'nobody wanted to know')
+  for (let n = 0; n < 5; n += 1) t.ok(subject.isUpToDate())
+  t.equal(own.asked, 1)
+  own.answer('resolve')
+  await time.runFor(upToDateMs / 2)
+  t.ok(subject.isUpToDate())
+  t.equal(own.asked, 1, 'the answer is new enough')
+  await time.runFor(upToDateMs)
+  t.ok(subject.isUpToDate())
+  t.equal(own.asked, 2)
+  t.equal(caughtUp(), 0)
+})
+
+t.test('to hear a leader is not enough: who cannot read is behind until it can', async (t) => {
+  const { time, seat, subject, caughtUp } = keepingUp()
+  const own = seat.own!
+  t.ok(subject.isUpToDate(), 'not known yet')
+  await time.runFor(upToDateMs + 1)
+  t.notOk(subject.isUpToDate(), 'it waits for what a read needs')
+  own.answer('reject')
+  await time.runFor(upToDateMs + 1)
+  t.notOk(subject.isUpToDate())
+  t.equal(own.asked, 2, 'it asks again by itself')
+  own.answer('resolve')
+  await time.runFor(1)
+  t.ok(subject.isUpToDate())
+  t.equal(caughtUp(), 1, 'whoever was let in meanwhile is looked at')
+})
+
+t.test('without a leader, or a member, nothing here is new', async (t) => {
+  const { time, seat, subject, caughtUp } = keepingUp()
+  seat.own!.staleForMs = upToDateMs
+  t.notOk(subject.isUpToDate())
+  t.equal(seat.own!.asked, 0, 'nobody is there to ask')
+  seat.own!.staleForMs = 0
+  subject.isUpToDate()
+  const gone = seat.own!
+  seat.own = undefined
+  gone.answer('reject')
+  t.notOk(subject.isUpToDate())
+  await time.runFor(2 * upToDateMs)
+  t.equal(caughtUp(), 1, 'its question is over with it')
+  seat.own = new Reader()
+  t.ok(subject.isUpToDate())
+  t.equal(seat.own.asked, 1, 'the next member is asked anew')
+})
