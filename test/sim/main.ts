@@ -42,6 +42,9 @@ function number(text: string | undefined, otherwise: number): number {
   throw new Error(`${text} is not a number`)
 }
 
+/** Errors are answers here, by the thousand; where they came from is told to who looks at a seed. */
+if (!values.verbose) Error.stackTraceLimit = 0
+
 const first = number(values.seed, 1)
 
 /** With a first seed those from it on; without, the known ones too. */

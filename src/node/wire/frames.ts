@@ -39,15 +39,24 @@ export class FrameReader {
     this.#chunks.push(bytes)
     this.#buffered += bytes.length
     const frames: Frame[] = []
-    while (this.#buffered >= headerBytes) {
-      const joined = this.#join()
-      const length = readLength(joined)
+    if (this.#buffered < headerBytes) return frames
+    const joined = this.#join()
+    let at = 0
+    while (at + headerBytes <= joined.length) {
+      const length = readLength(joined, at)
       if (length < 1 || length > maxFrameBytes) return undefined
-      if (this.#buffered < 4 + length) break
-      frames.push({ kind: joined[4] as number, payload: joined.subarray(headerBytes, 4 + length) })
-      const rest = joined.subarray(4 + length)
-      this.#chunks = rest.length === 0 ? [] : [rest]
-      this.#buffered = rest.length
+      const end = at + 4 + length
+      if (end > joined.length) break
+      frames.push({
+        kind: joined[at + 4] as number,
+        payload: joined.subarray(at + headerBytes, end),
+      })
+      at = end
+    }
+    // Only what was joined whole has a whole frame in it.
+    if (at > 0) {
+      this.#buffered = joined.length - at
+      this.#chunks = this.#buffered === 0 ? [] : [joined.subarray(at)]
     }
     return frames
   }
@@ -65,7 +74,7 @@ export class FrameReader {
     if (this.#chunks.length > 1) {
       const first = this.#chunks[0] as Uint8Array
       const known = first.length >= 4
-      const needed = known ? 4 + readLength(first) : headerBytes
+      const needed = known ? 4 + readLength(first, 0) : headerBytes
       if (!known || needed > maxFrameBytes + 4 || this.#buffered >= needed) {
         this.#chunks = [concat(this.#chunks)]
       }
@@ -82,7 +91,7 @@ function writeLength(bytes: Uint8Array, length: number): void {
   bytes[3] = length & 0xff
 }
 
-function readLength(bytes: Uint8Array): number {
-  const [a, b, c, d] = [bytes[0], bytes[1], bytes[2], bytes[3]] as [number, number, number, number]
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
+function readLength(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16)
+  return (high | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)) >>> 0
 }
