@@ -75,6 +75,14 @@ export class ByteWriter {
     this.raw(bytes)
   }
 
+  /** A byte string that is held as text, a character a byte. */
+  latin1(text: string): void {
+    this.varint(text.length)
+    this.#reserve(text.length)
+    for (let i = 0; i < text.length; i += 1) this.#bytes[this.#length + i] = text.charCodeAt(i)
+    this.#length += text.length
+  }
+
   /** Well-formed text, as UTF-8; a lone surrogate would not come back as it went. */
   text(text: string): void {
     if (text.length > shortTextLength || !this.#shortAscii(text)) {

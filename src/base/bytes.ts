@@ -1,4 +1,4 @@
-/** Small helpers over `Uint8Array`, so that pure rooms need no `Buffer`. */
+/** Small helpers over `Uint8Array`, so that no other pure room needs `Buffer`. */
 import { assert } from './assert.ts'
 
 const encoder = new TextEncoder()
@@ -7,6 +7,17 @@ const decoder = new TextDecoder()
 export const utf8 = (text: string): Uint8Array => encoder.encode(text)
 /** Invalid sequences become U+FFFD; use only where that is harmless. */
 export const fromUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes)
+
+/** A character a byte, whatever the bytes are. */
+export const toLatin1 = (bytes: Uint8Array): string =>
+  Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length)
+
+/** The bytes that `toLatin1` made `text` of. */
+export function fromLatin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  Buffer.prototype.latin1Write.call(bytes, text, 0, text.length)
+  return bytes
+}
 
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0

@@ -1,4 +1,7 @@
-/** `npm run test:long -- NAME [ARGUMENT…]`: tests that take longer than every push should wait. */
+/**
+ * `npm run test:long -- NAME [ARGUMENT…]`: tests that take longer than every push should wait, with
+ * the engine's flags that the binary has (scripts/lib/binary.mjs).
+ */
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
@@ -9,7 +12,9 @@ const names = readdirSync(import.meta.dirname)
 const [name = '', ...rest] = process.argv.slice(2)
 if (names.includes(name)) {
   const file = path.join(import.meta.dirname, `${name}.ts`)
-  const { status } = spawnSync(process.execPath, [file, ...rest], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [...process.execArgv, file, ...rest], {
+    stdio: 'inherit',
+  })
   process.exitCode = status ?? 1
 } else {
   process.stderr.write(`usage: npm run test:long -- ${names.join('|')}\n`)

@@ -163,7 +163,6 @@ export class Committed {
   }
 }
 
-/** `previous` is not compared: it may be compacted away on one member and not on another. */
 function sameChanges(ours: readonly StoreEvent[], theirs: readonly StoreEvent[]): boolean {
   return ours.length === theirs.length && ours.every((one, at) => isSame(one, theirs[at]!))
 }

@@ -1,13 +1,13 @@
 /** Reading for transactions and ranges: compares, and ranges within their bounds. */
 import { assertNever } from '../../base/assert.ts'
-import { bytesEqual } from '../../base/bytes.ts'
+import { type HeldItem, isHeld, toKeyValue } from './held.ts'
 import type { Compare, KeyValue, RangeRequest, RangeResult } from './types.ts'
 import type { Versions } from './versions.ts'
 
 /** `item` is what `compare.key` holds now; undefined when it is absent. */
-export function compareHolds(compare: Compare, item: KeyValue | undefined): boolean {
+export function compareHolds(compare: Compare, item: HeldItem | undefined): boolean {
   if (compare.target === 'value') {
-    const equal = item !== undefined && bytesEqual(item.value, compare.to)
+    const equal = item !== undefined && isHeld(item.value, compare.to)
     return compare.is === '=' ? equal : !equal
   }
   const value = item?.[compare.target] ?? 0
@@ -44,13 +44,13 @@ export function rangeOf(
   let more = false
   const revision = request.revision ?? pendingRevision
   versions.scan(request.key, request.rangeEnd, revision, (item) => {
-    const kept = request.keysOnly === true ? { ...item, value: noBytes } : item
-    const size = kept.key.length + kept.value.length
+    const keysOnly = request.keysOnly === true
+    const size = item.key.length + (keysOnly ? 0 : item.value.length)
     if (items.length >= limit || (items.length > 0 && bytes + size > maxBytes)) {
       more = true
       return false
     }
-    items.push(kept)
+    items.push(keysOnly ? { ...item, value: noBytes } : toKeyValue(item))
     bytes += size
     return true
   })

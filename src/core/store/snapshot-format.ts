@@ -10,6 +10,7 @@
 import { MalformedBytesError, type ByteReader } from '../../base/byte-reader.ts'
 import type { ByteWriter } from '../../base/byte-writer.ts'
 import { revision } from '../../base/ids.ts'
+import { hold } from './held.ts'
 import { maxKeyLength, maxLeaseIdLength, maxValueBytes } from './types.ts'
 import type { Version } from './versions.ts'
 
@@ -37,7 +38,8 @@ export function writeVersion(writer: ByteWriter, { revision: at, item }: Version
   writer.varint(item.createRevision)
   writer.varint(item.version)
   if (item.lease !== undefined) writer.text(item.lease)
-  writer.bytes(item.value)
+  if (typeof item.value === 'string') writer.latin1(item.value)
+  else writer.bytes(item.value)
 }
 
 /** Throws `MalformedBytesError`. */
@@ -51,7 +53,7 @@ export function readVersion(reader: ByteReader, key: string): Version {
   const createRevision = revision(reader.varint())
   const version = reader.varint()
   const lease = kind === presentOnLease ? reader.text(maxLeaseIdBytes) : undefined
-  const value = reader.bytes(maxValueBytes).slice()
+  const value = hold(reader.bytes(maxValueBytes))
   if (createRevision < 1 || createRevision > at || version < 1) {
     throw new MalformedBytesError(`a version of ${key} that cannot be`)
   }

@@ -10,6 +10,7 @@ import type { Index, Revision, Term } from '../../base/ids.ts'
 import { index as toIndex, term as toTerm } from '../../base/ids.ts'
 import { faultOfCommand } from './check.ts'
 import { compareHolds, rangeOf } from './evaluate.ts'
+import { toKeyValue } from './held.ts'
 import { Leases } from './leases.ts'
 import { SnapshotReader } from './snapshot-reader.ts'
 import type {
@@ -97,7 +98,8 @@ export class Store {
 
   /** As it is now. */
   get(key: string): KeyValue | undefined {
-    return this.#versions.get(key)
+    const item = this.#versions.get(key)
+    return item === undefined ? undefined : toKeyValue(item)
   }
 
   /** Several commands may share a position, as when one log entry carries a batch. */

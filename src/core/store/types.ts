@@ -196,13 +196,8 @@ export type HistoryAnswer =
 
 /** One change, as watches tell it. Events of one revision are always told together. */
 export type StoreEvent =
-  | { readonly kind: 'put'; readonly item: KeyValue; readonly previous: KeyValue | undefined }
-  | {
-      readonly kind: 'delete'
-      readonly key: string
-      readonly revision: Revision
-      readonly previous: KeyValue | undefined
-    }
+  | { readonly kind: 'put'; readonly item: KeyValue }
+  | { readonly kind: 'delete'; readonly key: string; readonly revision: Revision }
 
 /** All events of `revision` that a watch's range holds, ordered by key. */
 export interface EventBatch {

@@ -12,12 +12,13 @@
 import { assert } from '../../base/assert.ts'
 import { type Revision, revision as toRevision } from '../../base/ids.ts'
 import { OrderedMap } from './ordered-map.ts'
-import type { EventBatch, HistoryAnswer, KeyValue, LeaseId, StoreEvent } from './types.ts'
+import { type HeldItem, hold, toKeyValue } from './held.ts'
+import type { EventBatch, HistoryAnswer, LeaseId, StoreEvent } from './types.ts'
 
 export interface Version {
   readonly revision: Revision
   /** Undefined when this revision deleted the key. */
-  readonly item: KeyValue | undefined
+  readonly item: HeldItem | undefined
   /** Invariant: `older.revision` < `revision`. Cut once nobody can ask for it. */
   older: Version | undefined
 }
@@ -117,16 +118,17 @@ export class Versions {
     return last.bytesUpTo - first.bytesUpTo + bytesOfChanges(first.changes)
   }
 
-  get(key: string): KeyValue | undefined {
+  /** As it is now, or as the transaction under way has left it. */
+  get(key: string): HeldItem | undefined {
     return this.#heads.get(key)?.item
   }
 
   put(key: string, value: Uint8Array, lease: LeaseId | undefined): void {
     const previous = this.#heads.get(key)
     const revision = toRevision(this.#revision + 1)
-    const item: KeyValue = {
+    const item: HeldItem = {
       key,
-      value: ownBytes(value),
+      value: hold(value),
       createRevision: previous?.item?.createRevision ?? revision,
       modRevision: revision,
       version: (previous?.item?.version ?? 0) + 1,
@@ -166,7 +168,7 @@ export class Versions {
     if (version.item !== undefined) this.#countLive(1, version.item)
   }
 
-  #countLive(sign: 1 | -1, item: KeyValue): void {
+  #countLive(sign: 1 | -1, item: HeldItem): void {
     this.#liveKeys += sign
     this.#liveBytes += sign * (item.key.length + item.value.length)
   }
@@ -176,7 +178,7 @@ export class Versions {
     key: string,
     end: string | undefined,
     revision: Revision,
-    visit: (item: KeyValue) => boolean,
+    visit: (item: HeldItem) => boolean,
   ): void {
     if (end === undefined) {
       const item = versionAt(this.#heads.get(key), revision)?.item
@@ -306,16 +308,9 @@ export function bytesOfChanges(changes: readonly Change[]): number {
   return bytes
 }
 
-function toEvent({ key, version }: Change): StoreEvent {
-  const previous = version.older?.item
-  return version.item === undefined
-    ? { kind: 'delete', key, revision: version.revision, previous }
-    : { kind: 'put', item: version.item, previous }
-}
+const toEvent = ({ key, version }: Change): StoreEvent =>
+  version.item === undefined
+    ? { kind: 'delete', key, revision: version.revision }
+    : { kind: 'put', item: toKeyValue(version.item) }
 
 const byKey = (a: Change, b: Change): number => (a.key < b.key ? -1 : 1)
-
-/** A value cut from a log entry must not keep the whole entry, or segment, in memory. */
-function ownBytes(value: Uint8Array): Uint8Array {
-  return value.byteLength === value.buffer.byteLength ? value : value.slice()
-}

@@ -72,13 +72,12 @@ export function read(store: Store, key: string, rangeEnd?: string, at?: number):
   return answer.kind === 'range' ? itemsOf(answer.result) : answer.kind
 }
 
-/** `revision: key=new (was old)`, one line an event. */
+/** `revision: key=new`, one line an event. */
 export function eventsOf(batches: readonly EventBatch[]): string[] {
   return batches.flatMap((batch) =>
     batch.events.map((event) => {
-      const was = event.previous === undefined ? '' : ` (was ${fromUtf8(event.previous.value)})`
-      if (event.kind === 'delete') return `${batch.revision}: -${event.key}${was}`
-      return `${batch.revision}: ${event.item.key}=${fromUtf8(event.item.value)}${was}`
+      if (event.kind === 'delete') return `${batch.revision}: -${event.key}`
+      return `${batch.revision}: ${event.item.key}=${fromUtf8(event.item.value)}`
     }),
   )
 }

@@ -125,7 +125,6 @@ t.test('at every revision that can be read, the store is what the plain model is
       for (const { events } of answer.batches) {
         for (const event of events) {
           const at = event.kind === 'put' ? event.item.key : event.key
-          t.equal(event.previous && fromUtf8(event.previous.value), replayed.get(at)?.value)
           if (event.kind === 'delete') replayed.delete(at)
           else {
             const { value, version } = event.item

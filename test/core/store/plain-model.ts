@@ -88,11 +88,9 @@ export class PlainModel {
         covers(range, key),
       )
       const events = keys.toSorted(byText).flatMap((key): StoreEvent[] => {
-        const [previous, item] = [before.get(key), after.get(key)]
-        if (item === undefined) {
-          return [{ kind: 'delete', key, revision: toRevision(at), previous }]
-        }
-        return item.modRevision === at ? [{ kind: 'put', item, previous }] : []
+        const item = after.get(key)
+        if (item === undefined) return [{ kind: 'delete', key, revision: toRevision(at) }]
+        return item.modRevision === at ? [{ kind: 'put', item }] : []
       })
       if (events.length > 0) told.push({ revision: at, events })
     }
