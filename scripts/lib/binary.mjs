@@ -16,8 +16,12 @@ const loaders = ['undionly.kpxe', 'ipxe.efi', 'snponly.efi']
 /** Node's own mark in the executable, by which it finds that a program was put into it. */
 const sentinelFuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 
-/** What a start makes is soon garbage: a small nursery gives its memory back (docs/bench/footprint.md). */
-const engineFlags = ['--max-semi-space-size=8']
+/**
+ * What a start makes is soon garbage: a small nursery gives its memory back (docs/bench/footprint.md).
+ * And V8 may end a collection before its concurrent markers are done: then all of a large heap is
+ * marked in one stop (docs/bench/million.md). Without them it is marked a millisecond at a time.
+ */
+export const engineFlags = ['--max-semi-space-size=8', '--no-concurrent-marking']
 
 const output = inRoot('dist/jangada')
 const stamp = inRoot('dist/.jangada-inputs')
