@@ -14,7 +14,7 @@ import { nothingTaken, type Taken } from './snapshots.ts'
 import { checker } from './wire-schemas.ts'
 
 const callTimeoutMs = 10_000
-/** Breaks in a row, without a piece taken in between, after which it is consensus's turn again. */
+/** Breaks in a row, with nothing new taken in between, after which it is consensus's turn again. */
 const breaksInARowMax = 5
 const pauseAfterBreakMs = 200
 
@@ -65,15 +65,15 @@ export interface SnapshotSending {
 /** Rejects when the member there did not take every piece. */
 export async function sendSnapshot(sending: SnapshotSending): Promise<void> {
   const { isWanted, clock } = sending
-  const progress = { pieces: 0 }
+  const progress = { reached: 0 }
   let breaks = 0
   for (let mayResume = true; ;) {
-    const before = progress.pieces
+    const before = progress.reached
     try {
       if (await sendOnce(sending, mayResume, progress)) return
       mayResume = false
     } catch (error) {
-      breaks = progress.pieces > before ? 1 : breaks + 1
+      breaks = progress.reached > before ? 1 : breaks + 1
       const isBroken = error instanceof JangadaError && breakCodes.has(error.code)
       if (!isBroken || breaks > breaksInARowMax || !isWanted()) throw error
       mayResume = true
@@ -88,7 +88,7 @@ const breakCodes: ReadonlySet<string> = new Set(['JGD_OUTCOME_UNKNOWN', 'JGD_UNR
 async function sendOnce(
   { message, dial, read }: SnapshotSending,
   mayResume: boolean,
-  progress: { pieces: number },
+  progress: { reached: number },
 ): Promise<boolean> {
   const { kind: _kind, ...body } = message
   const calls = await dial()
@@ -104,8 +104,9 @@ async function sendOnce(
     if (rest.length === 0) continue
     const call = { index: message.snapshot.index, at: sent.bytes, piece: rest }
     await calls.call('snapshot.piece', call, callTimeoutMs)
-    progress.pieces += 1
     sent = taking(sent, rest)
+    // Who cannot resume is sent the beginning again and again, and gets no further by that.
+    progress.reached = Math.max(progress.reached, sent.bytes)
   }
   if (sent.bytes < have.bytes) return false
   await calls.call('snapshot.end', { ...body, whole: sent }, callTimeoutMs)

@@ -190,4 +190,13 @@ t.test('a way that breaks again and again is given up; so is what nobody waits f
   const slow = Array.from({ length: 6 }, () => ({ call: 3, arrives: false }))
   t.equal(await send(to.dial(slow)), undefined, 'a piece each time is progress')
   t.same(await to.content(), concat(pieces))
+
+  const older = await receiver()
+  const forgets = async (method: string, body: unknown): Promise<unknown> => {
+    await older.arrive(method, { ...(body as object), resume: false })
+    return {}
+  }
+  const same = Array.from({ length: 20 }, () => ({ call: 4, arrives: true }))
+  t.equal(await send(older.dial(same, forgets)), 'JGD_OUTCOME_UNKNOWN', 'the same piece is none')
+  t.equal(older.sent(), 3 * 6, 'the first time, and five breaks without progress')
 })
