@@ -1,12 +1,51 @@
+import type * as Tap from 'tap'
 import t from 'tap'
 import { utf8 } from '../../src/base/bytes.ts'
+import type { Snapshots } from '../../src/node/member/snapshots.ts'
 import { stateMachineSafety } from './invariants/state-machine-safety.ts'
+import type { SimulatedMachine } from './machine.ts'
 import { World } from './world.ts'
 
 const limitMs = 60_000
+/** As a sender waits after a break. */
+const pauseAfterBreakMs = 200
 const writesTogether = 100
 const entriesBetweenSnapshots = 1000
 const shape = { machines: 3, voters: 3, memberSizes: { entriesBetweenSnapshots } } as const
+
+/** Through whoever leads, many at a time. */
+async function writeMany(world: World, count: number, valueBytes: number): Promise<void> {
+  for (let at = 0; at < count; at += writesTogether) {
+    const batch = Array.from({ length: writesTogether }, (_, n) =>
+      world.leader!.member.transact({
+        compare: [],
+        then: [{ kind: 'put', key: `key/${(at + n) % 700}`, value: valueOf(at + n, valueBytes) }],
+        otherwise: [],
+      }),
+    )
+    await world.time.runUntilSettled(Promise.all(batch), limitMs)
+  }
+}
+
+const valueOf = (number: number, bytes: number): Uint8Array => utf8(`${number}`.padStart(bytes))
+
+/** A voter that does not lead loses its power, and comes back when the log is no help to it. */
+async function leftBehind(
+  t: Tap.Test,
+  world: World,
+  valueBytes: number,
+): Promise<SimulatedMachine> {
+  const leader = world.leader!
+  const away = world.machines.find((machine) => {
+    const id = machine.process?.core?.memberId ?? 0
+    return id !== 0 && machine !== leader.machine
+  })!
+  away.losePower()
+  await writeMany(world, entriesBetweenSnapshots + 300, valueBytes)
+  const isCut = (): boolean => leader.member.member.status().firstIndex > 500
+  t.ok(await world.runUntil(isCut, limitMs), 'its log cannot catch the member up')
+  return away
+}
 
 /** The whole way of a snapshot: written, sent in pieces, installed, and gone on from. */
 t.test('a member that was away for longer than the log reaches back is caught up', async (t) => {
@@ -14,24 +53,8 @@ t.test('a member that was away for longer than the log reaches back is caught up
   t.ok(await world.begin(), 'the cluster is up')
   await world.run(1000)
   const leader = world.leader!
-  const away = world.machines.find((machine) => {
-    const id = machine.process?.core?.memberId ?? 0
-    return id !== 0 && machine !== leader.machine
-  })!
-  const id = away.process!.core!.memberId
-  away.losePower()
-  for (let at = 0; at < entriesBetweenSnapshots + 300; at += writesTogether) {
-    const batch = Array.from({ length: writesTogether }, (_, n) =>
-      leader.member.transact({
-        compare: [],
-        then: [{ kind: 'put', key: `key/${(at + n) % 700}`, value: utf8(`${at + n}`) }],
-        otherwise: [],
-      }),
-    )
-    await world.time.runUntilSettled(Promise.all(batch), limitMs)
-  }
-  const { firstIndex } = leader.member.member.status()
-  t.ok(firstIndex > 500, `the log begins at ${firstIndex}: it cannot catch the member up`)
+  const away = await leftBehind(t, world, 8)
+  const id = leader.member.knownMembers().find(({ machineId }) => machineId === away.id)?.id
   away.gainPower()
   const own = () => away.process?.core?.member
   const isCaughtUp = () => own()?.member.store.revision === leader.member.member.store.revision
@@ -57,3 +80,49 @@ t.test('a member that was away for longer than the log reaches back is caught up
   const answer = restored()!.member.store.range({ key: 'key/699' })
   t.match(answer, { kind: 'range', result: { items: [{ key: 'key/699' }] } })
 })
+
+/** Eight megabytes, and a connection that breaks again and again before they are through. */
+t.test('a snapshot goes on where its connection broke', async (t) => {
+  const world = new World({ seed: 6, shape, invariants: [stateMachineSafety] })
+  t.ok(await world.begin(), 'the cluster is up')
+  await world.run(1000)
+  const away = await leftBehind(t, world, 12_000)
+  const { machine, member } = world.leader!
+  world.network.setQuality(machine.host, away.host, { delayMsMin: 15, delayMsMax: 20 })
+  away.gainPower()
+  const isSending = (): boolean =>
+    member.member.status().progress.some(({ state }) => state === 'snapshot')
+  t.ok(await world.runUntil(isSending, limitMs), 'it is being sent')
+  const own = () => away.process?.core?.member?.member
+  t.ok(await world.runUntil(() => own() !== undefined, limitMs))
+  const hadBytes = noteBegins(own()!.snapshots)
+  let breaks = 0
+  for (; breaks < 100 && isSending(); breaks += 1) {
+    machine.process?.breakStreamsWith(away.host)
+    await world.run(pauseAfterBreakMs + 30 * (breaks % 8))
+  }
+  t.ok(breaks > 3, `${breaks} breaks`)
+  const isLevel = () => own()?.store.revision === member.member.store.revision
+  t.ok(await world.runUntil(isLevel, limitMs), 'it has all')
+  t.ok(
+    new Set(hadBytes).size > 3,
+    `begun ${hadBytes.length} times, in ${new Set(hadBytes).size} places`,
+  )
+  t.same(
+    hadBytes,
+    hadBytes.toSorted((a, b) => a - b),
+    'and never fewer than before',
+  )
+})
+
+/** What it has already, each time that somebody begins to send. */
+function noteBegins(snapshots: Snapshots): number[] {
+  const bytes: number[] = []
+  const begin = snapshots.receiveBegin.bind(snapshots)
+  snapshots.receiveBegin = async (snapshot, mayResume) => {
+    const taken = await begin(snapshot, mayResume)
+    bytes.push(taken.bytes)
+    return taken
+  }
+  return bytes
+}
