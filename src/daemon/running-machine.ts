@@ -35,9 +35,10 @@ import { rememberedName, stateDisk } from './membership.ts'
 import { keepCertificate } from './renewal.ts'
 
 const linkRetryMs = 1000
+/** What a start does says nothing of what comes after it. */
+const startMs = 5000
 /** The loop's delay is judged so often, each time by the last minute: `watchLoopDelay`. */
-const paceWindowMs = 5000
-const slowLoopMs = 15
+const paceWindowMs = 1000
 /** How long the cluster waits for an agent that was stopped on purpose to come back. */
 const plannedSilenceMs = 15_000
 
@@ -131,14 +132,13 @@ export class RunningMachine {
 
   async #watchPace(core: ClusterCore, open: OpenMetrics): Promise<void> {
     const { signal } = this.#stop
-    // The first window is that of the start, which says nothing of what comes after it.
-    await sleep(this.#clock, paceWindowMs, signal)
+    await sleep(this.#clock, startMs, signal)
     const loopDelay = watchLoopDelay()
     while (!signal.aborted) {
       await sleep(this.#clock, paceWindowMs, signal)
       const delayMs = loopDelay.p999Ms()
       open.metrics.gauge('jangada_loop_delay_ms', delayMs)
-      core.setPace(delayMs > slowLoopMs)
+      core.setPace(delayMs)
     }
     loopDelay.stop()
   }

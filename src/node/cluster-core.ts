@@ -222,8 +222,8 @@ export class ClusterCore {
   }
 
   /** To be told again and again: a member that comes later is not told by itself. */
-  setPace(isSlow: boolean): void {
-    this.#seat.store?.member.setPace(isSlow)
+  setPace(loopDelayMs: number): void {
+    this.#seat.store?.member.setPace(loopDelayMs)
   }
 
   /** Asks a member to lead in this one's place. Only on the leader. */

@@ -1,6 +1,6 @@
 /** How late the event loop is, as its slowest thousandth of the last minute tells. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { assert } from '../base/assert.ts'
+import { DelayWindows, longestMax } from '../base/delay-windows.ts'
 
 export interface LoopDelay {
   /**
@@ -13,14 +13,10 @@ export interface LoopDelay {
 
 const resolutionMs = 5
 /**
- * A window of five seconds has a thousand samples at most, and its 99.9th percentile would be the
+ * A window of a second has two hundred samples at most, and its 99.9th percentile would be the
  * one longest: a single collection of garbage. A minute has twelve that count.
  */
-const windowsMax = 12
-/** Until there are thousands of samples, so many long ones are wanted before it is believed. */
-const rankMin = 6
-/** More than a thousandth of the samples that a minute can hold. */
-const longestMax = 16
+const windowsMax = 60
 
 export function watchLoopDelay(): LoopDelay {
   const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
@@ -39,35 +35,5 @@ export function watchLoopDelay(): LoopDelay {
       return windows.p999()
     },
     stop: () => histogram.disable(),
-  }
-}
-
-export interface DelayWindow {
-  /** Samples in all. */
-  readonly count: number
-  /** The longest of them. */
-  readonly longest: readonly number[]
-}
-
-/** Invariant: holds the last `max` windows that were added. */
-export class DelayWindows {
-  readonly #max: number
-  #windows: readonly DelayWindow[] = []
-
-  constructor(max: number) {
-    assert(max > 0, 'at least one window is kept')
-    this.#max = max
-  }
-
-  add(window: DelayWindow): void {
-    this.#windows = [...this.#windows, window].slice(-this.#max)
-  }
-
-  /** 0 when less than `rankMin` was sampled; too low when a window tells too few of its longest. */
-  p999(): number {
-    const count = this.#windows.reduce((sum, window) => sum + window.count, 0)
-    const longest = this.#windows.flatMap((window) => window.longest).toSorted((a, b) => b - a)
-    const rank = Math.max(rankMin, Math.ceil(count / 1000))
-    return longest[rank - 1] ?? 0
   }
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { readHostFacts, systemHost } from '../../src/platform/host.ts'
@@ -36,4 +37,22 @@ t.test('this machine', async (t) => {
   t.equal(facts.bootId, readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim())
   t.ok(facts.cpus >= 1)
   t.ok(facts.memoryBytes > 64 * 1024 * 1024)
+})
+
+t.test('every thread runs ahead of others, and not the first alone', (t) => {
+  const host = new URL('../../src/platform/host.ts', import.meta.url).href
+  const program = `
+    const { hurry } = await import(${JSON.stringify(host)})
+    const { readdirSync } = await import('node:fs')
+    const { getPriority } = await import('node:os')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const told = hurry()
+    const all = readdirSync('/proc/self/task').map((thread) => getPriority(Number(thread)))
+    console.log(JSON.stringify({ told, all }))`
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program])
+  const { told, all } = JSON.parse(stdout.toString()) as { told: boolean; all: number[] }
+  t.ok(told)
+  t.ok(all.length > 4, `${all.length} threads`)
+  t.same([...new Set(all)], [-14])
+  t.end()
 })

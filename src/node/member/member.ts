@@ -30,6 +30,7 @@ import type { Failed, Leadership, MemberOptions } from './member-options.ts'
 import { type Committed, Proposals } from './proposals.ts'
 import { commitNoticeMs, longestElectionMs, raftConfig, tickMs, timers } from './raft-config.ts'
 import { Reads } from './reads.ts'
+import { Silences } from './silences.ts'
 import { Snapshots } from './snapshots.ts'
 import type { WatchRequest } from './store-access.ts'
 import { WatchHub } from './watch-hub.ts'
@@ -46,6 +47,7 @@ export class Member {
   readonly #proposals: Proposals
   readonly #reads: Reads
   readonly #snapshots: Snapshots
+  readonly #silences = new Silences()
   #store: Store
   #leadership: Leadership
   /** Settled once every append handed to the log so far has been reported. */
@@ -127,7 +129,9 @@ export class Member {
   receive(messages: readonly Message[]): void {
     const nowMs = this.#options.clock.monotonicMs()
     for (const message of messages) {
-      if (message.from === this.#leadership.leader) this.#leaderHeardAtMs = nowMs
+      const { role, leader } = this.#leadership
+      if (message.from === leader) this.#leaderHeardAtMs = nowMs
+      if (message.from === leader || role === 'leader') this.#silences.heard(message.from, nowMs)
       this.#take({ kind: 'receive', message, nowMs })
     }
     this.#drain()
@@ -166,9 +170,13 @@ export class Member {
     return committed
   }
 
-  /** Whether this process is slow just now: then it takes silence for less (ARCHITECTURE 4). */
-  setPace(isSlow: boolean): void {
-    this.#step({ kind: 'setTimers', ...timers(isSlow) })
+  /**
+   * To be told every second how late this process is just now, by the slowest thousandth of its
+   * loop's turns. Where that, or whoever is heard, is slow, silence says less (ARCHITECTURE 4).
+   */
+  setPace(loopDelayMs: number): void {
+    const delayMs = Math.max(loopDelayMs, this.#silences.p999Ms())
+    this.#step({ kind: 'setTimers', ...timers(delayMs) })
   }
 
   transferTo(to: MemberId): void {
@@ -368,6 +376,7 @@ export class Member {
     const wasSure = leader !== noMember || before.role === 'leader'
     if (wasSure) this.#leaderHeardAtMs = this.#options.clock.monotonicMs()
     if (before.role !== role || before.leader !== leader) {
+      this.#silences.restart()
       this.#options.logger.info('role', { role, term, leader })
     }
     this.#options.onLeadership(this.#leadership)

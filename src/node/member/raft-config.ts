@@ -5,14 +5,15 @@ import type { RaftConfig } from '../../core/raft/types.ts'
 /** Finer than a heartbeat, so that a timeout is late by a tenth of itself at most. */
 export const tickMs = 10
 
-const heartbeatMs = 30
+export const heartbeatMs = 30
 const electionTimeoutMs = 150
 /**
- * On a machine whose loop is slow, silence says less: this member then waits twice as long before
- * it stands, and before it gives leadership up. Its heartbeats stay as they are, because those
- * who hear them may be quick and wait no longer than usual.
+ * Where this loop is slow, or those who are heard are, silence says less: this member then waits
+ * longer before it stands, and before it gives leadership up. Twice as long above the first of
+ * these delays, and twice as long again above each other one. Its heartbeats stay as they are,
+ * because those who hear them may wait no longer than usual.
  */
-export const electionTimeoutMsWhenSlow = 2 * electionTimeoutMs
+const slowMs = [15, 30, 60] as const
 
 /**
  * So long a follower may learn later than the leader what is committed, when no append comes that
@@ -26,8 +27,9 @@ export const longestElectionMs = 2000
 
 const mebibyte = 1_048_576
 
-export const timers = (isSlow: boolean): Pick<RaftConfig, 'electionTimeoutMs' | 'heartbeatMs'> => ({
-  electionTimeoutMs: isSlow ? electionTimeoutMsWhenSlow : electionTimeoutMs,
+/** `delayMs`: how late things are here, by their slowest thousandth. */
+export const timers = (delayMs: number): Pick<RaftConfig, 'electionTimeoutMs' | 'heartbeatMs'> => ({
+  electionTimeoutMs: electionTimeoutMs * 2 ** slowMs.filter((bound) => delayMs > bound).length,
   heartbeatMs,
 })
 
