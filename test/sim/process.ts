@@ -27,6 +27,7 @@ import { SimulatedStreams, type SimulatedSwitchboard } from './streams.ts'
 
 export const peerPort = 7382
 const pulseTimeoutMs = 1000
+const paceMs = 1000
 const version = 'simulated'
 /** How long the cluster waits for an agent that was stopped on purpose to come back. */
 const plannedSilenceMs = 15_000
@@ -135,11 +136,20 @@ export class SimulatedProcess {
     const core = this.#makeCore(files, key, await readPeers(disk), forwarder)
     this.#core = core
     await core.start()
+    this.#keepPace(core)
     this.#agent = this.#makeAgent(core, files, key)
     this.#agent.start()
     const api = this.#makeApi(core, files, forwarder)
     this.#server = { api, pin: crypto.spkiHash(files.authorityPem), alive: () => this.#isAlive }
     this.#options.onServing()
+  }
+
+  /** A simulated loop is never late; whoever is heard may be. */
+  #keepPace(core: ClusterCore): void {
+    this.clock.after(paceMs, () => {
+      core.setPace(0)
+      this.#keepPace(core)
+    })
   }
 
   #makeCore(
