@@ -204,7 +204,9 @@ export function receiveVoteResponse(
   switch (jointVote(state.config, state.votes)) {
     case 'won':
       if (pre) run(state, 'election')
-      else {
+      // Others' votes may be a majority. But a leader that forgets its term and vote with its
+      // power could lead the same term again, with other entries under the same numbers.
+      else if (state.votes.get(state.id) === true) {
         becomeLeader(state)
         broadcastAppend(state)
       }

@@ -47,6 +47,28 @@ t.test('a vote for itself counts in its own term only', async (t) => {
   t.equal(lone.status.role, 'leader')
 })
 
+t.test(
+  'others may be a majority, and still nobody leads on a vote that its disk lacks',
+  async (t) => {
+    // It could lose its power, stand once more in the same term, and lead it with other entries.
+    const lone = new Lone()
+    lone.member.step({ kind: 'campaign' })
+    for (const from of [id(2), id(3)]) {
+      const granted = {
+        kind: 'voteResponse',
+        from,
+        to: id(1),
+        term: term(2),
+        granted: true,
+      } as const
+      lone.member.step({ kind: 'receive', message: { ...granted, ...unknowing }, nowMs: 0 })
+    }
+    t.equal(lone.status.role, 'candidate')
+    lone.member.syncAll()
+    t.equal(lone.status.role, 'leader')
+  },
+)
+
 t.test('in a joint configuration an election needs both majorities', async (t) => {
   const lone = new Lone(joint([1, 4, 5], [1, 2, 3]))
   lone.lead(4, 5)
