@@ -38,6 +38,8 @@ import { checker } from './wire-schemas.ts'
 
 /** A log whose disk has no room, or takes no writes, is tried again this often. */
 const reopenMs = 5000
+/** A leader that was heard this lately counts as there. */
+const leaderHeardMs = 1000
 /** Until then the member counts as one that comes back; then another machine may take its place. */
 const claimMs = 600_000
 
@@ -211,6 +213,9 @@ export class Seat {
     if (members.length > 0 && !members.some(({ machineId }) => machineId === asker)) {
       throw new JangadaError('JGD_FORBIDDEN', 'only a member may ask a member to begin anew')
     }
+    if (this.#followsAnother(asker)) {
+      throw new JangadaError('JGD_CONFLICT', 'the member here has a leader, and that is not it')
+    }
     await this.#close()
     await this.#setAside()
     const incarnation = toHex(entropy.bytes(16))
@@ -218,6 +223,18 @@ export class Seat {
     const opened = await Wal.create(disk, identity, this.#walOptions())
     await this.#sit({ ...opened, restored: emptyRestoredState }, identity)
     return { incarnation }
+  }
+
+  /**
+   * Two old voters that came back together after `jangada recover` may lead a cluster of their own,
+   * and what they acknowledged must not go because the recovered one asks.
+   */
+  #followsAnother(asker: string): boolean {
+    const store = this.#current?.store
+    if (store === undefined || store.member.staleForMs >= leaderHeardMs) return false
+    const { leader } = store.member.leadership
+    const known = store.knownMembers().find(({ id }) => id === leader)
+    return known !== undefined && known.machineId !== asker
   }
 
   async #sit(opened: OpenedWal, identity: WalIdentity): Promise<void> {

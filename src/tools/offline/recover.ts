@@ -6,7 +6,7 @@
 import { readdir, readlink, realpath } from 'node:fs/promises'
 import { toHex } from '../../base/bytes.ts'
 import { JangadaError } from '../../base/errors.ts'
-import { memberId } from '../../base/ids.ts'
+import { index, memberId, term } from '../../base/ids.ts'
 import { members } from '../../core/records/keyspace.ts'
 import type { MemberRecord } from '../../core/records/schemas.ts'
 import type { RestoredState } from '../../core/raft/types.ts'
@@ -31,6 +31,8 @@ import { untouched } from './untouched.ts'
  * majority, so the new one is further ahead than a cluster gets in that time.
  */
 const idsSkipped = 1_000_000
+/** More elections than a cluster has between the last entry here and the loss of the others. */
+const termsSkipped = 1000
 const ownProcesses = '/proc'
 
 export interface RecoveryPlan {
@@ -81,6 +83,9 @@ export async function recover(stateDirectory: string, log?: string): Promise<Rec
       machine: identity.machineId,
     }),
   ])
+  // What the lost majority numbered after that is not numbered again, nor its terms used.
+  const lastTerm = store.appliedTerm + termsSkipped
+  store.advance({ index: index(plan.newMember), term: term(lastTerm) })
   if (plan.log === walDirectory) {
     await disk.rename(walDirectory, `${asidePrefix}${Math.floor(deps.clock.wallMs())}`)
     await disk.syncDirectory('')
@@ -151,8 +156,8 @@ async function stateOf(wal: Wal, { snapshot, entries, hardState }: RestoredState
     }
     store.apply(decoded.command, position)
   }
-  const term = hardState.term > store.appliedTerm ? hardState.term : store.appliedTerm
-  store.advance({ index: store.appliedIndex, term })
+  const newest = hardState.term > store.appliedTerm ? hardState.term : store.appliedTerm
+  store.advance({ index: store.appliedIndex, term: newest })
   return store
 }
 

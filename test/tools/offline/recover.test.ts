@@ -67,6 +67,11 @@ t.test('first what would be kept and lost, with nothing changed; then it is done
   t.same(await recover(directory), plan)
   const { store, stop } = await startMember(directory, cluster)
   t.equal(store.member.id, plan.newMember, 'it is a member that never was before')
+  const reached = store.member.status()
+  t.ok(
+    reached.lastIndex >= plan.newMember && reached.term > 1000,
+    'what others may have used is not used again',
+  )
   t.equal(await textOf(store, 'app/a'), 'agreed')
   t.equal(await textOf(store, 'app/b'), 'perhaps', 'what may have been acknowledged is kept')
   t.same(
