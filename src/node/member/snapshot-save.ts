@@ -14,7 +14,8 @@ const saveMsMax = 600_000
 export class SnapshotSaver {
   readonly #clusterId: () => ClusterId
   readonly #clock: Clock
-  #isBusy = false
+  /** The copy under way. */
+  #current: object | undefined
 
   constructor(clusterId: () => ClusterId, clock: Clock) {
     this.#clusterId = clusterId
@@ -26,31 +27,51 @@ export class SnapshotSaver {
    * with JGD_OVERLOADED when another one is under way here, or its reader took ten minutes.
    */
   async *save(store: MemberStore, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    if (this.#isBusy) throw overloaded('another snapshot is being saved from this node')
-    this.#isBusy = true
+    if (this.#current !== undefined) {
+      throw overloaded('another snapshot is being saved from this node')
+    }
+    const current = (this.#current = {})
+    const end = (): void => {
+      if (this.#current === current) this.#current = undefined
+    }
     try {
       await store.member.barrier()
-      yield* this.#pieces(store, signal)
+      yield* this.#pieces(store, signal, end)
     } finally {
-      this.#isBusy = false
+      end()
     }
   }
 
-  async *#pieces({ member }: MemberStore, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const untilMs = this.#clock.monotonicMs() + saveMsMax
+  /** A reader that stands still resumes nothing here: what it holds is let go by the clock. */
+  async *#pieces(
+    { member }: MemberStore,
+    signal: AbortSignal,
+    end: () => void,
+  ): AsyncGenerator<Uint8Array> {
     const framing = new SnapshotFraming()
     const { config } = member.status()
     const chunks = member.store.snapshotChunks()
+    let isLate = false
+    const letGo = (): void => {
+      chunks.return()
+      end()
+    }
+    const timer = this.#clock.after(saveMsMax, () => {
+      isLate = true
+      letGo()
+    })
+    signal.addEventListener('abort', letGo, { once: true })
     try {
       yield framing.begin(this.#clusterId(), { ...chunks.position, config })
       for (const chunk of chunks) {
         yield* framing.pieces(chunk)
-        if (signal.aborted) return
-        if (this.#clock.monotonicMs() > untilMs)
-          throw overloaded('the snapshot was read too slowly')
       }
+      if (signal.aborted) return
+      if (isLate) throw overloaded('the snapshot was read too slowly')
       yield framing.end()
     } finally {
+      timer.cancel()
+      signal.removeEventListener('abort', letGo)
       chunks.return()
     }
   }

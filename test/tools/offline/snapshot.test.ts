@@ -6,11 +6,13 @@ import { isJangadaError } from '../../../src/base/errors.ts'
 import { clusterId } from '../../../src/base/ids.ts'
 import { initialise } from '../../../src/daemon/membership.ts'
 import { admissions, clusterSettings, members, tokens } from '../../../src/core/records/keyspace.ts'
+import { SeededRandom } from '../../../src/base/random.ts'
 import { SnapshotSaver } from '../../../src/node/member/snapshot-save.ts'
 import { planRestore } from '../../../src/tools/offline/restore.ts'
 import { saveSnapshot } from '../../../src/tools/offline/save.ts'
 import { verifySnapshot } from '../../../src/tools/offline/snapshot-file.ts'
 import { clock, machineIn, newCluster, put, startMember, textOf } from './fixture.ts'
+import { SimulatedClock, SimulatedTime } from '../../sim/clock.ts'
 
 const never = new AbortController().signal
 
@@ -50,8 +52,26 @@ t.test('one at a time, and one that was left is not in the way', async (t) => {
   await first.next()
   await t.rejects(saver.save(store, never).next(), { code: 'JGD_OVERLOADED' })
   await first.return(undefined)
-  await saver.save(store, never).next()
+  const second = saver.save(store, never)
+  await second.next()
+  await second.return(undefined)
 })
+t.test('a reader that stands still holds nothing after ten minutes', async (t) => {
+  const time = new SimulatedTime(new SeededRandom(1))
+  const patient = new SimulatedClock(time, new SeededRandom(2))
+  const slow = new SnapshotSaver(() => clusterId(old.clusterId), patient)
+  const reader = slow.save(store, never)
+  await reader.next()
+  await time.runFor(601_000)
+  const another = slow.save(store, never)
+  t.match(await another.next(), { done: false }, 'it is not in the way of the next')
+  await another.return(undefined)
+  const rest = async (): Promise<void> => {
+    while (!(await reader.next()).done);
+  }
+  await t.rejects(rest(), { code: 'JGD_OVERLOADED' }, 'and what it gets is no whole snapshot')
+})
+
 t.test('the cluster is stopped', stop)
 
 t.test('no flipped byte and no missing end passes', async (t) => {
