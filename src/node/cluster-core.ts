@@ -110,8 +110,10 @@ export class ClusterCore {
       keeper: () => this.#office?.keepAlive,
       knownAddress: (id) => this.#knownMembers().find((known) => known.id === id)?.address,
       onLeadership: (store, leadership) => this.#led(store, leadership),
-      onCommand: (_committed, command) => {
+      onCommand: ({ result }, command) => {
         this.store.noteApplied()
+        // A grant that was refused begins no lease, nor another time for the one that there is.
+        if (command.kind === 'leaseGrant' && result?.kind !== 'leaseGranted') return
         this.#office?.applied(command)
       },
       onFatal: (reason) => this.#end(reason),

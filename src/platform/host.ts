@@ -34,10 +34,16 @@ const urgentPriority = -14
  * for them in every collection of garbage, and for seconds if they stand behind everybody else.
  */
 export function hurry(): boolean {
+  // The main thread's number is the process's.
+  if (!raise(process.pid)) return false
+  for (const thread of readdirSync('/proc/self/task')) raise(Number(thread))
+  return true
+}
+
+/** False when that is not allowed, or the thread has ended. */
+function raise(thread: number): boolean {
   try {
-    for (const thread of readdirSync('/proc/self/task')) {
-      os.setPriority(Number(thread), urgentPriority)
-    }
+    os.setPriority(thread, urgentPriority)
     return true
   } catch {
     return false

@@ -29,13 +29,14 @@ export function compareHolds(compare: Compare, item: HeldItem | undefined): bool
 const noBytes = new Uint8Array(0)
 
 /**
- * At most `maxBytes` of keys and values, but always at least one item, so that whoever pages gets
- * on. The revision asked for, if any, must be one that can be read.
+ * At most `maxBytes` of keys and values, but at least one item when nothing was read before, so
+ * that whoever pages gets on. The revision asked for, if any, must be one that can be read.
  */
 export function rangeOf(
   versions: Versions,
   request: RangeRequest,
   maxBytes: number,
+  isFirst = true,
 ): { readonly result: RangeResult; readonly bytes: number } {
   const { pendingRevision } = versions
   const limit = request.limit === undefined || request.limit === 0 ? Infinity : request.limit
@@ -46,7 +47,8 @@ export function rangeOf(
   versions.scan(request.key, request.rangeEnd, revision, (item) => {
     const keysOnly = request.keysOnly === true
     const size = item.key.length + (keysOnly ? 0 : item.value.length)
-    if (items.length >= limit || (items.length > 0 && bytes + size > maxBytes)) {
+    const mayExceed = isFirst && items.length === 0
+    if (items.length >= limit || (!mayExceed && bytes + size > maxBytes)) {
       more = true
       return false
     }

@@ -19,6 +19,9 @@ interface Running {
   deadlineMs: number
 }
 
+/** More than twice the leases may wait, by so many, before the heap is made anew. */
+const waitingMax = 64
+
 export class LeaseDeadlines {
   readonly #running = new Map<LeaseId, Running>()
   /** A binary heap by `wakeAtMs`. Invariant: it holds every running lease at least once. */
@@ -57,6 +60,13 @@ export class LeaseDeadlines {
   /** The lease was revoked. Absent is fine. */
   forget(id: LeaseId): void {
     this.#running.delete(id)
+    if (this.#heap.length > 2 * this.#running.size + waitingMax) this.#rebuild()
+  }
+
+  /** Those that were forgotten long before their time would otherwise wait here until then. */
+  #rebuild(): void {
+    this.#heap = []
+    for (const [id, { deadlineMs }] of this.#running) this.#push({ id, wakeAtMs: deadlineMs })
   }
 
   /** At most `limit` leases that have run out; told again until `forget` is called for them. */
@@ -80,6 +90,11 @@ export class LeaseDeadlines {
     }
     for (const waiting of again) this.#push(waiting)
     return ids
+  }
+
+  /** What is held for the leases there are, and for some that are gone. */
+  get waiting(): number {
+    return this.#heap.length
   }
 
   /** No lease runs out before this time; undefined when there is none. It may be too early. */

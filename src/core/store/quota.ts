@@ -68,10 +68,14 @@ const sizeOf = ({ key, value }: { readonly key: string; readonly value: Uint8Arr
 /** What a deleted range frees is not counted beforehand. */
 function growthOf(store: Store, operations: readonly Operation[]): number {
   let growth = 0
+  const freed = new Set<string>()
   for (const one of operations) {
     if (one.kind === 'range' || (one.kind === 'delete' && one.rangeEnd !== undefined)) continue
-    const before = store.get(one.key)
     if (one.kind === 'put') growth += sizeOf(one)
+    // A key may be deleted many times in one transaction, and takes up its room once.
+    if (freed.has(one.key)) continue
+    freed.add(one.key)
+    const before = store.get(one.key)
     if (before !== undefined) growth -= sizeOf(before)
   }
   return growth

@@ -231,7 +231,8 @@ export class Store {
         case 'delete':
           return { kind: 'delete', deleted: this.#deleteRange(operation) }
         case 'range': {
-          const { result, bytes } = rangeOf(this.#versions, operation.range, bytesLeft)
+          const isFirst = bytesLeft === bounds.maxRangeBytes
+          const { result, bytes } = rangeOf(this.#versions, operation.range, bytesLeft, isFirst)
           bytesLeft = Math.max(0, bytesLeft - bytes)
           return { kind: 'range', result }
         }

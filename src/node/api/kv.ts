@@ -8,6 +8,7 @@ import { concat } from '../../base/bytes.ts'
 import { revision } from '../../base/ids.ts'
 import { faultOfRange, faultOfTransaction } from '../../core/store/check.ts'
 import {
+  maxKeyLength,
   type Compare,
   type KeyValue,
   maxValueBytes,
@@ -157,13 +158,15 @@ function rangeFrom(request: ApiRequest, selection: Selection, keysOnly: boolean)
     ...(at === 0 ? {} : { revision: revision(at) }),
     ...(keysOnly ? { keysOnly } : {}),
   }
-  const fault = faultOfRange(range)
+  // A page may begin just behind the longest key, where no key is.
+  const fault = faultOfRange({ ...range, key: selection.key })
   if (fault !== undefined) throw badRequest(fault)
   return range
 }
 
 function pageStart({ key, rangeEnd }: Selection, after: string): string {
   if (rangeEnd === undefined) throw badRequest('after is for lists: give a prefix, or from and end')
+  if (after.length > maxKeyLength) throw badRequest('after is a key')
   const next = `${after}\0`
   return next > key ? next : key
 }

@@ -4,18 +4,20 @@ import { Compile } from 'typebox/compile'
 import { JangadaError } from '../../base/errors.ts'
 import { revision } from '../../base/ids.ts'
 import { maxKeyLength, maxLeaseIdLength } from '../../core/store/types.ts'
+import { faultOfCommand } from '../../core/store/check.ts'
 import { decodeCommand } from '../../core/store/command-codec.ts'
 import type { Command, RangeRequest } from '../../core/store/types.ts'
 import type { Consistency, WatchRequest } from './store-access.ts'
 
 /** Whatever a msgpack bin becomes. The store's own check holds it to its size. */
 const binary = Type.Unsafe<Uint8Array>(Type.Object({}))
-const key = Type.String({ maxLength: maxKeyLength })
+/** A range may begin just behind the longest key, and end just behind all of them. */
+const bound = Type.String({ maxLength: maxKeyLength + 1 })
 const natural = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 
 const rangeSchema = Type.Object({
-  key,
-  rangeEnd: Type.Optional(key),
+  key: bound,
+  rangeEnd: Type.Optional(bound),
   limit: Type.Optional(natural),
   revision: Type.Optional(natural),
   keysOnly: Type.Optional(Type.Boolean()),
@@ -32,8 +34,8 @@ const rangeCallSchema = Type.Object({
 })
 
 const watchSchema = Type.Object({
-  key,
-  rangeEnd: Type.Optional(key),
+  key: bound,
+  rangeEnd: Type.Optional(bound),
   fromRevision: natural,
 })
 
@@ -67,6 +69,8 @@ export function checkPropose(body: unknown): Command {
     throw new JangadaError('JGD_BAD_REQUEST', 'the proposal is not a command of the store')
   }
   const { command } = decoded
+  const fault = faultOfCommand(command)
+  if (fault !== undefined) throw new JangadaError('JGD_BAD_REQUEST', fault)
   const guard = command.kind === 'transaction' ? command.transaction.term : undefined
   if (guard !== undefined || (command.kind === 'leaseRevoke' && command.term !== undefined)) {
     throw new JangadaError('JGD_BAD_REQUEST', 'a command with a term guard is never forwarded')

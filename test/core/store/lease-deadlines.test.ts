@@ -90,3 +90,15 @@ t.test(
     t.same(deadlines.expired(1020, 9), ['b'])
   },
 )
+
+t.test('leases that end long before their time leave nothing waiting', async (t) => {
+  const deadlines = new LeaseDeadlines()
+  deadlines.grant('kept', 1_000_000, 0)
+  for (let n = 0; n < 10_000; n += 1) {
+    deadlines.grant(`${n}`, 10, 0)
+    deadlines.forget(`${n}`)
+  }
+  t.ok((deadlines.nextWakeMs() ?? 0) >= 10)
+  t.ok(deadlines.waiting < 200, `${deadlines.waiting} wait`)
+  t.same(deadlines.expired(1_000_000, 10), ['kept'])
+})

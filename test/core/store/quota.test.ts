@@ -76,3 +76,12 @@ t.test('a transaction is judged by the branch that needs more', async (t) => {
   t.notOk(ask(log, transaction([put('b', value(1000))], [], [del('a')])))
   t.ok(ask(log, transaction([del('a')], [], [del('b')])))
 })
+
+t.test('a key deleted many times over makes its room once', async (t) => {
+  const log = new Log()
+  log.write(put('full', value(60_000)))
+  log.write(put('small', value(9000)))
+  const many = Array.from({ length: 5 }, () => del('small'))
+  t.notOk(ask(log, [put('new', value(40_000)), ...many]))
+  t.ok(ask(log, [put('new', value(5000)), ...many]))
+})

@@ -227,6 +227,27 @@ t.test('a long range is cut, and can be gone on with', async (t) => {
   t.match(keys, { result: { more: false, items: { length: 7 } } })
 })
 
+t.test('many reads in one transaction share what one may answer', async (t) => {
+  const log = new Log()
+  log.write(put('big', 'x'.repeat(1_000_000)))
+  const gets = Array.from(
+    { length: 100 },
+    () => ({ kind: 'range', range: { key: 'big' } }) as const,
+  )
+  const { result } = log.apply(transaction(gets))
+  if (result.kind !== 'transaction') throw new Error('it is well-formed')
+  const items = result.results.map((one) => (one.kind === 'range' ? one.result.items.length : 0))
+  t.equal(
+    items.reduce((sum, count) => sum + count, 0),
+    Math.floor(maxRangeBytes / 1_000_003),
+  )
+  t.match(
+    result.results.at(-1),
+    { result: { items: [], more: true } },
+    'and say that there is more',
+  )
+})
+
 t.test('a lease takes its keys with it, a bounded number at a time', async (t) => {
   const log = new Log()
   t.equal(refusal(log.apply(grant('l')).result), 'leaseGranted')
