@@ -41,6 +41,8 @@ async function leftBehind(
     return id !== 0 && machine !== leader.machine
   })!
   away.losePower()
+  // Nothing is kept for it once it has not been heard for a while.
+  await world.run(1000)
   await writeMany(world, entriesBetweenSnapshots + 300, valueBytes)
   const isCut = (): boolean => leader.member.member.status().firstIndex > 500
   t.ok(await world.runUntil(isCut, limitMs), 'its log cannot catch the member up')
@@ -113,6 +115,35 @@ t.test('a snapshot goes on where its connection broke', async (t) => {
     hadBytes.toSorted((a, b) => a - b),
     'and never fewer than before',
   )
+})
+
+/** A snapshot is due before the one before has arrived, again and again. */
+t.test('who needs a snapshot is caught up while others write without pause', async (t) => {
+  const world = new World({ seed: 6, shape, invariants: [stateMachineSafety] })
+  t.ok(await world.begin(), 'the cluster is up')
+  await world.run(1000)
+  const away = await leftBehind(t, world, 4000)
+  const { machine, member } = world.leader!
+  world.network.setQuality(machine.host, away.host, { delayMsMin: 25, delayMsMax: 30 })
+  let written = 0
+  const isStopped = { now: false }
+  const writing = Array.from({ length: 10 }, async (_, at) => {
+    for (let n = at; !isStopped.now; n += 10) {
+      const put = { kind: 'put', key: `key/${n % 700}`, value: valueOf(n, 100) } as const
+      await member.transact({ compare: [], then: [put], otherwise: [] })
+      written += 1
+      await new Promise<void>((resolve) => world.time.after(5, resolve))
+    }
+  })
+  away.gainPower()
+  const own = () => away.process?.core?.member?.member
+  const isNear = (): boolean =>
+    member.member.store.appliedIndex - (own()?.store.appliedIndex ?? 0) <
+    entriesBetweenSnapshots / 2
+  t.ok(await world.runUntil(isNear, 15_000), 'it is with them')
+  isStopped.now = true
+  await world.time.runUntilSettled(Promise.all(writing), limitMs)
+  t.ok(written > 3 * entriesBetweenSnapshots, `${written} writes meanwhile`)
 })
 
 /** What it has already, each time that somebody begins to send. */

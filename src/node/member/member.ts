@@ -31,7 +31,7 @@ import { type Committed, Proposals } from './proposals.ts'
 import { commitNoticeMs, longestElectionMs, raftConfig, tickMs, timers } from './raft-config.ts'
 import { Reads } from './reads.ts'
 import { Silences } from './silences.ts'
-import { Snapshots } from './snapshots.ts'
+import { goesOnFrom, Snapshots } from './snapshots.ts'
 import type { WatchRequest } from './store-access.ts'
 import { WatchHub } from './watch-hub.ts'
 
@@ -88,6 +88,7 @@ export class Member {
     this.#snapshots = new Snapshots(options, {
       store: () => this.#store,
       nameOfState: () => this.#raft.appliedRef(),
+      neededFrom: () => goesOnFrom(this.#raft.status().progress),
       onWritten: (snapshot, keepFrom) =>
         this.#step({ kind: 'compacted', snapshot, upto: keepFrom }),
       onFatal: (reason) => this.#fail(reason, 'log'),

@@ -8,7 +8,7 @@ import { assert } from '../../base/assert.ts'
 import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
 import { crc32 } from '../../base/crc32.ts'
 import { type Index, index } from '../../base/ids.ts'
-import type { SnapshotRef } from '../../core/raft/types.ts'
+import type { ProgressStatus, SnapshotRef } from '../../core/raft/types.ts'
 import { SnapshotRestore } from '../../core/store/snapshot-restore.ts'
 import type { Store } from '../../core/store/store.ts'
 import type { Log } from '../../ports/log.ts'
@@ -25,6 +25,13 @@ const bytesBetweenSnapshots = 64 * 1024 * 1024
  */
 const partKeptBehind = 0.2
 const bytesKeptBehind = 16 * 1024 * 1024
+/**
+ * More are kept for who is being caught up: under load the next snapshot is there before this one has
+ * been sent and restored, and without the entries since this one it would all begin again.
+ */
+const bytesKeptForOthers = 128 * 1024 * 1024
+/** What an entry takes up in memory at least. */
+const entryBytesMin = 256
 
 export interface SnapshotsMeans {
   readonly log: MemberLog
@@ -37,6 +44,8 @@ export interface SnapshotsOptions {
   readonly store: () => Store
   /** The name a snapshot taken now would have; undefined while one is being installed. */
   readonly nameOfState: () => SnapshotRef | undefined
+  /** The entry that somebody goes on from, if fewer may be dropped for it; see `goesOnFrom`. */
+  readonly neededFrom: () => Index | undefined
   readonly onWritten: (snapshot: SnapshotRef, upto: Index) => void
   readonly onFatal: (reason: string) => void
 }
@@ -87,7 +96,7 @@ export class Snapshots {
     this.#writing = true
     const bytesEach = this.#bytes / Math.max(1, entries)
     this.#bytes = 0
-    void this.#write(snapshot, Math.floor(bytesKeptBehind / Math.max(1, bytesEach)))
+    void this.#write(snapshot, bytesEach)
   }
 
   async restore(snapshot: SnapshotRef): Promise<Store> {
@@ -196,15 +205,13 @@ export class Snapshots {
     throw conflict('another snapshot is being received')
   }
 
-  async #write(snapshot: SnapshotRef, keepByBytes: number): Promise<void> {
+  async #write(snapshot: SnapshotRef, bytesEach: number): Promise<void> {
     const pieces = this.#options.store().snapshotChunks()
     try {
       await this.#means.log.writeSnapshot(snapshot, pieces)
       this.#lastIndex = snapshot.index
       this.#means.logger.info('snapshot written', { index: snapshot.index })
-      const kept = Math.min(Math.floor(this.#entriesBetween * partKeptBehind), keepByBytes)
-      const upto = index(Math.max(0, snapshot.index - kept))
-      this.#options.onWritten(snapshot, upto)
+      this.#options.onWritten(snapshot, this.#upto(snapshot.index, bytesEach))
     } catch (error) {
       if (passes(error)) this.#postpone(error)
       else this.#options.onFatal(`a snapshot cannot be written: ${describeError(error)}`)
@@ -212,6 +219,15 @@ export class Snapshots {
       pieces.return()
       this.#writing = false
     }
+  }
+
+  /** The last entry that may leave memory now that there is a snapshot at `at`. */
+  #upto(at: Index, bytesEach: number): Index {
+    const byBytes = Math.floor(bytesKeptBehind / Math.max(1, bytesEach))
+    const usual = Math.min(Math.floor(this.#entriesBetween * partKeptBehind), byBytes)
+    const most = Math.floor(bytesKeptForOthers / Math.max(entryBytesMin, bytesEach))
+    const wanted = at - (this.#options.neededFrom() ?? at)
+    return index(Math.max(0, at - Math.max(usual, Math.min(wanted, most))))
   }
 
   /** The log goes on without it, and is longer for it: the next one is due as if this were there. */
@@ -223,6 +239,18 @@ export class Snapshots {
       next: isJangadaError(error) ? error.hint : undefined,
     })
   }
+}
+
+/** The lowest entry from which a member that can be caught up goes on; undefined if there is none. */
+export function goesOnFrom(progress: readonly ProgressStatus[]): Index | undefined {
+  const from = progress
+    .filter(({ recentlyActive }) => recentlyActive)
+    .map(({ state, pendingSnapshot, next, match }) => {
+      if (state === 'snapshot') return pendingSnapshot
+      return state === 'probe' ? index(next - 1) : match
+    })
+    .filter((at) => at > 0)
+  return from.length === 0 ? undefined : index(Math.min(...from))
 }
 
 /** What decides is checked at the end: whole bytes, and their CRC. */

@@ -45,6 +45,7 @@ async function receiver() {
     {
       store: () => new Store(),
       nameOfState: () => undefined,
+      neededFrom: () => undefined,
       onWritten: () => undefined,
       onFatal: (reason) => t.fail(reason),
     },
