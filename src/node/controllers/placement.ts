@@ -11,15 +11,21 @@ import type { MachineRecord, PlacementRecord, UnitRecord } from '../../core/reco
 import { afterPlan, checkPlacements, checkPlan } from '../../core/scheduler/check.ts'
 import { plan } from '../../core/scheduler/plan.ts'
 import type { Decision, SchedulerUnit, Snapshot } from '../../core/scheduler/types.ts'
-import type { Compare, Operation } from '../../core/store/types.ts'
+import {
+  type Compare,
+  maxOperationsPerTransaction,
+  type Operation,
+} from '../../core/store/types.ts'
 import { parseUnitName } from '../../core/units/names.ts'
 import { parseUnit } from '../../core/units/unit.ts'
 import { sleep } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
 
-/** A decision costs at most three operations; ARCHITECTURE 5 allows 512 a chunk. */
-const decisionsPerChunk = 160
+/** What each decision costs of a transaction's `maxOperationsPerTransaction`. */
+const operationsOf = { place: 1, unplace: 2, move: 4 } as const
+/** Placements that only follow their unit cost one operation, and two of the twice as many compares. */
+const updatesPerChunk = maxOperationsPerTransaction
 /** After a plan that could not be committed, and while nothing else changes. */
 const retryMs = 100
 const guardFailedMs = 10
@@ -81,8 +87,8 @@ export class PlacementController {
       if (!(await this.#commit(chunk.map((decision) => this.#transactionOf(decision))))) return
     }
     const updates = this.#updates(decisions)
-    for (let at = 0; at < updates.length; at += decisionsPerChunk) {
-      if (!(await this.#commit(updates.slice(at, at + decisionsPerChunk)))) return
+    for (let at = 0; at < updates.length; at += updatesPerChunk) {
+      if (!(await this.#commit(updates.slice(at, at + updatesPerChunk)))) return
     }
   }
 
@@ -207,15 +213,18 @@ export class PlacementController {
 export function chunksOf(decisions: readonly Decision[]): Decision[][] {
   const chunks: Decision[][] = []
   let touched = new Set<string>()
+  let operations = 0
   for (const decision of decisions) {
     const { unit, machine } = decision
     const places = [`${machine}/${unit}`]
     if (decision.kind === 'move') places.push(`${decision.from}/${unit}`)
     const last = chunks.at(-1)
-    const isFull = last === undefined || last.length >= decisionsPerChunk
+    operations += operationsOf[decision.kind]
+    const isFull = last === undefined || operations > maxOperationsPerTransaction
     if (isFull || places.some((place) => touched.has(place))) {
       chunks.push([decision])
       touched = new Set(places)
+      operations = operationsOf[decision.kind]
     } else {
       last.push(decision)
       for (const place of places) touched.add(place)
