@@ -43,6 +43,8 @@ class DockerEngine implements Containers {
    * state: a list tells neither exit codes nor times.
    */
   readonly #inspected = new Map<string, ContainerFacts>()
+  /** The latest question about each container that is still to be answered, and not overtaken. */
+  readonly #asking = new Map<string, symbol>()
 
   constructor(socketPath: string) {
     this.#socketPath = socketPath
@@ -71,17 +73,20 @@ class DockerEngine implements Containers {
     )
     const ids = new Set(rows.map(({ Id }) => Id))
     for (const id of this.#inspected.keys()) if (!ids.has(id)) this.#inspected.delete(id)
-    const facts: ContainerFacts[] = []
-    const unknown = rows.filter(({ Id, State }) => this.#inspected.get(Id)?.state !== State)
+    // What an event makes old while the others are inspected is still there: it is listed again.
+    const known = new Map(this.#inspected)
+    const unknown = rows.filter(({ Id, State }) => known.get(Id)?.state !== State)
     for (let at = 0; at < unknown.length; at += inspectionsAtOnce) {
       const some = unknown.slice(at, at + inspectionsAtOnce)
-      await Promise.all(some.map(({ Id }) => this.#inspect(Id)))
+      await Promise.all(
+        some.map(async ({ Id }) => {
+          const facts = await this.#inspect(Id)
+          if (facts === undefined) known.delete(Id)
+          else known.set(Id, facts)
+        }),
+      )
     }
-    for (const { Id } of rows) {
-      const known = this.#inspected.get(Id)
-      if (known !== undefined) facts.push(known)
-    }
-    return facts
+    return rows.flatMap(({ Id }) => known.get(Id) ?? [])
   }
 
   async *events(label: string, value: string, signal: AbortSignal): AsyncGenerator<ContainerEvent> {
@@ -94,6 +99,7 @@ class DockerEngine implements Containers {
         const { id, Action: action } = item as { id?: unknown; Action?: unknown }
         if (typeof id !== 'string' || typeof action !== 'string') continue
         this.#inspected.delete(id)
+        this.#asking.delete(id)
         yield { id, kind: eventKind(action) }
       }
     } catch {
@@ -172,8 +178,7 @@ class DockerEngine implements Containers {
     deadlineMs: number,
     onProgress: (text: string) => void,
   ): Promise<void> {
-    // Timers of the platform take 24 days at most.
-    const deadline = AbortSignal.timeout(Math.ceil(Math.min(deadlineMs, 2 ** 31 - 1)))
+    const deadline = abortAfter(deadlineMs)
     try {
       const stream = await this.#call((docker) => docker.pull(reference, { abortSignal: deadline }))
       const layers = new Map<string, string>()
@@ -221,16 +226,24 @@ class DockerEngine implements Containers {
     }
   }
 
-  async #inspect(id: string): Promise<void> {
+  /** Undefined when it was removed between the list and the question. */
+  async #inspect(id: string): Promise<ContainerFacts | undefined> {
+    const question = Symbol(id)
+    this.#asking.set(id, question)
     try {
       const told = await this.#ask((docker, abortSignal) =>
         docker.getContainer(id).inspect({ abortSignal }),
       )
-      this.#inspected.set(id, toFacts(told))
+      const facts = toFacts(told)
+      // An answer that an event has overtaken is not worth keeping.
+      if (this.#asking.get(id) === question) this.#inspected.set(id, facts)
+      return facts
     } catch (error) {
-      // Removed between the list and the question.
       if (!isAbsent(error)) throw error
       this.#inspected.delete(id)
+      return undefined
+    } finally {
+      if (this.#asking.get(id) === question) this.#asking.delete(id)
     }
   }
 
@@ -255,7 +268,7 @@ class DockerEngine implements Containers {
 
   /** False when it still runs after `graceMs`; without one, waits for ever. */
   async #waitForEnd(id: string, graceMs: number | undefined): Promise<boolean> {
-    const grace = graceMs === undefined ? undefined : AbortSignal.timeout(Math.ceil(graceMs))
+    const grace = graceMs === undefined ? undefined : abortAfter(graceMs)
     try {
       await this.#call((docker) =>
         docker
@@ -313,6 +326,10 @@ function eventKind(action: string): ContainerEvent['kind'] {
     ? action
     : 'other'
 }
+
+/** Timers of the platform take 24 days at most, and take more for none at all. */
+const abortAfter = (ms: number): AbortSignal =>
+  AbortSignal.timeout(Math.ceil(Math.min(ms, 2 ** 31 - 1)))
 
 function toFacts(told: Docker.ContainerInspectInfo): ContainerFacts {
   const state = told.State.Status as ContainerFacts['state']
