@@ -26,7 +26,7 @@ import type { Peer } from './enrol/messages.ts'
 import { RefusalLog } from './enrol/refusals.ts'
 import { SecretHolder, sealSecretsFor } from './enrol/secrets.ts'
 import { formatAddress, type KnownMember, parseAddress, toKnownMember } from './member/directory.ts'
-import { follow, RecordView } from './member/follow.ts'
+import { follow, listAll, RecordView } from './member/follow.ts'
 import { noQuorum } from './member/errors.ts'
 import { handOver } from './member/hand-over.ts'
 import type { Leadership } from './member/member-options.ts'
@@ -325,6 +325,10 @@ export class ClusterCore {
       own: () => this.#seat.store?.member,
       clock,
       signal: this.#stop.signal,
+      refresh: async () => {
+        const { items } = await listAll(this.store, this.#keys.range, 'local')
+        this.#keys.reset(items)
+      },
       onCaughtUp: dropUnlisted,
     })
     return new ListedKeys(() => keepingUp.isUpToDate(), dropUnlisted)

@@ -17,6 +17,8 @@ export interface KeepingUpOptions {
   readonly own: () => Reader | undefined
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** The copy has caught up: what follows it is to follow now, before anybody hears of that. */
+  readonly refresh: () => Promise<void>
   /** The copy was behind, and is no longer: what was let pass meanwhile is to be looked at. */
   readonly onCaughtUp: () => void
 }
@@ -35,21 +37,26 @@ export class KeepingUp {
   /** As far as is known; a copy that has fallen behind unseen is found out `upToDateMs` later. */
   isUpToDate(): boolean {
     const own = this.#options.own()
-    if (own === undefined || own.staleForMs >= upToDateMs) return false
-    if (!this.#isAsking && this.#nowMs() >= this.#answeredAtMs + upToDateMs) void this.#ask(own)
+    if (own === undefined) return false
+    if (own.staleForMs >= upToDateMs) this.#isBehind = true
+    const isDue = this.#isBehind || this.#nowMs() >= this.#answeredAtMs + upToDateMs
+    if (!this.#isAsking && isDue) void this.#ask(own)
     return !this.#isBehind
   }
 
   /** Until the copy has caught up, or is another member's. Never rejects. */
   async #ask(own: Reader): Promise<void> {
-    const { clock, signal, onCaughtUp } = this.#options
+    const { clock, signal, refresh, onCaughtUp } = this.#options
     this.#isAsking = true
     const patience = clock.after(upToDateMs, () => (this.#isBehind = true))
     while (!signal.aborted && this.#options.own() === own) {
-      const isLevel = await own.barrier().then(
-        () => true,
-        () => false,
-      )
+      const isLevel = await own
+        .barrier()
+        .then(() => (this.#isBehind ? refresh() : undefined))
+        .then(
+          () => true,
+          () => false,
+        )
       if (isLevel) break
       this.#isBehind = true
       await sleep(clock, upToDateMs, signal)

@@ -25,17 +25,23 @@ function keepingUp(): {
   seat: { own: Reader | undefined }
   subject: KeepingUp
   caughtUp: () => number
+  refreshed: () => number
 } {
   const time = new SimulatedTime(new SeededRandom(1))
   const seat: { own: Reader | undefined } = { own: new Reader() }
   let times = 0
+  let refreshed = 0
   const subject = new KeepingUp({
     own: () => seat.own,
     clock: new SimulatedClock(time, new SeededRandom(2)),
     signal: new AbortController().signal,
+    refresh: () => {
+      refreshed += 1
+      return Promise.resolve()
+    },
     onCaughtUp: () => (times += 1),
   })
-  return { time, seat, subject, caughtUp: () => times }
+  return { time, seat, subject, caughtUp: () => times, refreshed: () => refreshed }
 }
 
 t.test('a copy that keeps up is asked now and then, and only when it matters', async (t) => {
@@ -56,7 +62,7 @@ t.test('a copy that keeps up is asked now and then, and only when it matters', a
 })
 
 t.test('to hear a leader is not enough: who cannot read is behind until it can', async (t) => {
-  const { time, seat, subject, caughtUp } = keepingUp()
+  const { time, seat, subject, caughtUp, refreshed } = keepingUp()
   const own = seat.own!
   t.ok(subject.isUpToDate(), 'not known yet')
   await time.runFor(upToDateMs + 1)
@@ -68,6 +74,7 @@ t.test('to hear a leader is not enough: who cannot read is behind until it can',
   own.answer('resolve')
   await time.runFor(1)
   t.ok(subject.isUpToDate())
+  t.equal(refreshed(), 1, 'what follows the copy has followed')
   t.equal(caughtUp(), 1, 'whoever was let in meanwhile is looked at')
 })
 
@@ -75,15 +82,20 @@ t.test('without a leader, or a member, nothing here is new', async (t) => {
   const { time, seat, subject, caughtUp } = keepingUp()
   seat.own!.staleForMs = upToDateMs
   t.notOk(subject.isUpToDate())
-  t.equal(seat.own!.asked, 0, 'nobody is there to ask')
   seat.own!.staleForMs = 0
+  t.notOk(subject.isUpToDate(), 'a leader is heard again, and nothing was read since')
+  seat.own!.answer('resolve')
+  await time.runFor(1)
+  t.ok(subject.isUpToDate())
+  t.equal(caughtUp(), 1, 'whoever was let in without a leader is looked at')
+  await time.runFor(upToDateMs)
   subject.isUpToDate()
   const gone = seat.own!
   seat.own = undefined
   gone.answer('reject')
   t.notOk(subject.isUpToDate())
   await time.runFor(2 * upToDateMs)
-  t.equal(caughtUp(), 1, 'its question is over with it')
+  t.equal(caughtUp(), 2, 'its question is over with it')
   seat.own = new Reader()
   t.ok(subject.isUpToDate())
   t.equal(seat.own.asked, 1, 'the next member is asked anew')
