@@ -170,11 +170,12 @@ export class RunningMachine {
   async stop(): Promise<void> {
     this.#closeBoot()
     await Promise.all(this.#doors.map((door) => door.close()))
+    // Who leads says so first, so that the others need not find out; and who is told of a planned
+    // silence is whoever will have to remember it.
+    await this.#core?.handOver()
     // A restart is told beforehand and loses nothing; a machine that goes down is not waited for.
     const silentForMs = (await isShuttingDown()) ? 0 : plannedSilenceMs
     await this.#agent?.stop({ silentForMs })
-    // Who leads says so first, so that the others need not find out.
-    await this.#core?.handOver()
     this.#stop.abort()
     await this.#core?.stop()
     this.#metrics?.close()

@@ -97,8 +97,8 @@ export class SimulatedProcess {
 
   /** What the daemon does when it is asked to stop; then it has ended. */
   async stop(): Promise<void> {
-    await this.#agent?.stop({ silentForMs: plannedSilenceMs })
     await this.#core?.handOver()
+    await this.#agent?.stop({ silentForMs: plannedSilenceMs })
     await this.#core?.stop()
   }
 

@@ -34,8 +34,10 @@ export interface LivenessDecision {
 export const brakeThreshold = (machines: number): number => Math.max(2, Math.floor(machines / 5))
 
 /**
- * A machine is lost L after it was last heard. One that nobody has heard counts from the
- * leader's taking office. Within L of taking office, more than `brakeThreshold` of them are held.
+ * A machine is lost L after it was last heard. One that nobody has heard counts from the leader's
+ * taking office; so does one that had been silent for twice L by then, because the leader before
+ * would have said so: whoever took over has only not been told who heard it since. Within L of
+ * taking office, more than `brakeThreshold` of them are held.
  */
 export function decideLost(view: LivenessView): LivenessDecision {
   const { nowMs, tookOfficeMs } = view
@@ -46,7 +48,9 @@ export function decideLost(view: LivenessView): LivenessDecision {
     if (nextLookMs === undefined || atMs < nextLookMs) nextLookMs = atMs
   }
   for (const machine of view.machines) {
-    const heardAtMs = machine.heardAtMs ?? tookOfficeMs
+    const { heardAtMs: told = -Infinity } = machine
+    const isOld = told + 2 * view.deadlines.lostMs < tookOfficeMs
+    const heardAtMs = isOld ? tookOfficeMs : told
     const lostAtMs = Math.max(heardAtMs + view.deadlines.lostMs, machine.silentUntilMs)
     if (lostAtMs <= nowMs) due.push(machine.id)
     else lookAt(lostAtMs)

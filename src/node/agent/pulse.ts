@@ -80,6 +80,7 @@ export class Pulser {
   #acknowledgedMs: number | undefined
   /** Ends the pause between two pulses. */
   #wake = new AbortController()
+  #isLeaving = false
 
   constructor(options: PulserOptions) {
     this.#options = options
@@ -95,7 +96,7 @@ export class Pulser {
     const { clock, machineCount } = this.#options
     this.#bootId = await this.#options.bootId()
     signal.addEventListener('abort', () => this.#wake.abort(), { once: true })
-    while (!signal.aborted) {
+    while (!signal.aborted && !this.#isLeaving) {
       void this.#sendAll(0)
       const { pulseMs } = deadlines(machineCount())
       this.#wake = new AbortController()
@@ -111,6 +112,8 @@ export class Pulser {
 
   /** Announces a planned silence. Resolves once a voter has acknowledged it, or gives up. */
   async farewell(silentForMs: number): Promise<void> {
+    // Another pulse would say that the machine is there after all.
+    this.#isLeaving = true
     await Promise.race([this.#sendAll(silentForMs), sleep(this.#options.clock, farewellMs)])
   }
 

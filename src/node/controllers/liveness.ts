@@ -35,7 +35,8 @@ export class LivenessController {
   readonly #machines: RecordView<MachineRecord, [string]>
   /** Machines for which "lost" is being written: their pulses are no longer acknowledged. */
   readonly #deciding = new Set<MachineId>()
-  readonly #silentUntilMs = new Map<MachineId, number>()
+  /** Silences that were announced, each with when; a pulse sent before that does not end it. */
+  readonly #silences = new Map<MachineId, { readonly atMs: number; readonly untilMs: number }>()
   /** What each machine says of the Raft member on it (0 is none), and since when. */
   readonly #runs = new Map<MachineId, { readonly memberId: number; readonly sinceMs: number }>()
   #collected = false
@@ -53,12 +54,16 @@ export class LivenessController {
     const nowMs = context.clock.monotonicMs()
     for (const { machine, ageMs, pulse } of pulses) {
       if (!isMachineId(machine)) continue
-      table.heard(machine, nowMs - ageMs)
+      const atMs = nowMs - ageMs
+      table.heard(machine, atMs)
       if (this.#runs.get(machine)?.memberId !== pulse.memberId) {
         this.#runs.set(machine, { memberId: pulse.memberId, sinceMs: nowMs })
       }
-      if (pulse.silentForMs > 0) this.#silentUntilMs.set(machine, nowMs + pulse.silentForMs)
-      else this.#silentUntilMs.delete(machine)
+      if (pulse.silentForMs > 0) {
+        this.#silences.set(machine, { atMs, untilMs: nowMs + pulse.silentForMs })
+      } else if (atMs > (this.#silences.get(machine)?.atMs ?? Infinity)) {
+        this.#silences.delete(machine)
+      }
       if (pulse.reports.length > 0) onReports(machine, pulse.reports)
     }
     await context.store.member.barrier()
@@ -154,7 +159,7 @@ export class LivenessController {
       machines: ready.map(({ id }) => ({
         id: machineId(id),
         heardAtMs: table.heardAtMs(machineId(id)),
-        silentUntilMs: this.#silentUntilMs.get(machineId(id)) ?? 0,
+        silentUntilMs: this.#silences.get(machineId(id))?.untilMs ?? 0,
       })),
     })
     if (decision.braked.length > 0) {

@@ -40,8 +40,18 @@ t.test('a machine nobody has heard counts from the taking of office', (t) => {
   t.end()
 })
 
+t.test(
+  'so does one whose last word here is older than the leader before would have let pass',
+  (t) => {
+    const view = { tookOfficeMs: 3_600_000, deadlines: deadlines(3), machines: [silence(1, 5000)] }
+    t.same(decideLost({ ...view, nowMs: 3_600_100 }).lost, [], 'others have heard it since')
+    t.same(decideLost({ ...view, nowMs: 3_601_750 }).lost, [id(1)])
+    t.end()
+  },
+)
+
 t.test('right after an election, many silent machines are held, two are not', (t) => {
-  const many = [1, 2, 3, 4, 5].map((n) => silence(n, 0))
+  const many = [1, 2, 3, 4, 5].map((n) => silence(n, 8000))
   const view = { tookOfficeMs: 10_000, deadlines: deadlines(5), nowMs: 10_100 }
   const held = decideLost({ ...view, machines: many })
   t.same(held.lost, [])

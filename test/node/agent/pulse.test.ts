@@ -82,6 +82,20 @@ t.test('states are told until they are acknowledged, and then no more', async (t
   t.ok(repeated.length > 0 && repeated.length <= 4, 'and all again every ten seconds')
 })
 
+t.test('whoever has said goodbye says nothing more', async (t) => {
+  const world = new AgentWorld()
+  world.agent.start()
+  await world.time.runFor(1_000)
+  // The voters take their time, and pulses would be due meanwhile.
+  world.answer = () => new Promise(() => undefined)
+  const stopped = world.agent.stop({ silentForMs: 15_000 })
+  const before = world.pulses.length
+  await world.time.runUntilSettled(stopped, 5_000)
+  await world.time.runFor(2_000)
+  const after = world.pulses.slice(before - 2).map(({ pulse }) => pulse.silentForMs)
+  t.same(after, [15_000, 15_000], 'to two voters, and no pulse that takes it back')
+})
+
 t.test('news does not wait for the next pulse', async (t) => {
   const world = new AgentWorld()
   world.agent.start()

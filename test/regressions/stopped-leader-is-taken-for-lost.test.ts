@@ -1,0 +1,20 @@
+import t from 'tap'
+import { clusterOf, isWhole, soonMs, told } from '../sim/membership.ts'
+
+/**
+ * A leader announced its own planned silence to itself, handed over, and was gone: the next one
+ * knew nothing of it, declared the machine lost, and moved its units.
+ */
+t.test('a leader that is stopped for a while is waited for, as any machine is', async (t) => {
+  const world = await clusterOf(3)
+  await world.run(2000)
+  for (let round = 0; round < 3; round += 1) {
+    const { machine } = world.leader!
+    await world.time.runUntilSettled(machine.stop(), soonMs)
+    await world.run(8000)
+    t.same(await told(world, 'machine.lost'), [], `${machine.name} is away, and is not lost`)
+    machine.start()
+    t.ok(await world.runUntil(() => isWhole(world, 3), soonMs))
+    await world.run(2000)
+  }
+})
