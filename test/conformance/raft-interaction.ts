@@ -7,67 +7,48 @@ import { describeEntry, describeProgress, describeRole } from '../../src/core/ra
 import type {
   Entry,
   MemberChange,
-  MemberStep,
   Message,
   ProposalId,
   RaftConfig,
-  Session,
 } from '../../src/core/raft/types.ts'
 import { raftOptions } from '../core/raft/options.ts'
+import { changeOf, describeProto } from './raft-changes.ts'
 import { stepsOf } from './raft-confchange.ts'
-import { ScriptNode, type Packet, type Ready } from './raft-node.ts'
+import { ScriptNode, type Ready } from './raft-node.ts'
+import { type Level, levelOf, ScriptOutput } from './raft-output.ts'
 import { describeWork, packetOf, Threads, type Work } from './raft-threads.ts'
+import { responses, ScriptWire } from './raft-wire.ts'
 import { argOf, flagOf, UnknownCommand, valueOf, type Command } from './script.ts'
-
-const levels = ['debug', 'info', 'warn', 'error', 'fatal', 'none'] as const
-type Level = (typeof levels)[number]
 
 const unlimited = Number.MAX_SAFE_INTEGER
 
 /** A proposal the core refused, as the scripts print it. */
 const dropped = 'raft proposal dropped'
 
-const responses: ReadonlySet<Message['kind']> = new Set([
-  'appendAccepted',
-  'appendRejected',
-  'newerTerm',
-  'heartbeatResponse',
-  'voteResponse',
-  'preVoteResponse',
-  'readResponse',
-])
-
 export class InteractionSuite {
   readonly #nodes: ScriptNode[] = []
-  #wire: Packet[] = []
+  readonly #wire = new ScriptWire()
+  readonly #output = new ScriptOutput()
   /** For nodes in asynchronous mode. */
   readonly #threads = new Map<ScriptNode, Threads>()
-  #level: Level = 'debug'
-  #lines: string[] = []
-  #indent = ''
   /** Changes proposed in etcd's first format, which only their printed name tells. */
   readonly #firstFormat = new WeakSet<MemberChange>()
   #proposing = ''
   #nextProposal = 1
-  /** The session that each `from>to` last replicated under; scripts know of none. */
-  readonly #sessions = new Map<string, Session>()
 
   run(command: Command): string {
-    this.#lines = []
-    const before = this.#level
-    const own = valueOf(command, 'log-level')
-    if (own !== undefined) this.#level = levelOf(own)
-    this.#dispatch(command)
-    const quiet = this.#level === 'none'
-    if (own !== undefined) this.#level = before
-    return this.#lines.length === 0 || quiet ? 'ok' : this.#lines.join('\n')
+    const level = valueOf(command, 'log-level')
+    return this.#output.of(
+      () => this.#dispatch(command),
+      level === undefined ? undefined : levelOf(level),
+    )
   }
 
   #dispatch(command: Command): void {
     const handlers: Record<string, () => void> = {
       'log-level': () => {
-        this.#level = levelOf(present(command.args[0], 'a level').key)
-        this.#lines = []
+        this.#output.level = levelOf(present(command.args[0], 'a level').key)
+        this.#output.clear()
       },
       'add-nodes': () => this.#addNodes(command),
       campaign: () => this.#first(command).raft.step({ kind: 'campaign' }),
@@ -99,24 +80,15 @@ export class InteractionSuite {
   // ---- output
 
   #print(text: string): void {
-    for (const line of text.split('\n')) this.#lines.push(this.#indent + line)
-  }
-
-  #section(title: string, body: () => void): void {
-    this.#print(title)
-    const before = this.#indent
-    this.#indent = `${before}  `
-    body()
-    this.#indent = before
+    this.#output.print(text)
   }
 
   #trace(level: Level, line: string): void {
-    if (levels.indexOf(level) < levels.indexOf(this.#level)) return
     const whole = line.replace(
       'ignoring conf change at',
       `ignoring conf change ${this.#proposing}at`,
     )
-    this.#print(`${level.toUpperCase()} ${whole}`)
+    this.#output.trace(level, whole)
   }
 
   readonly #entryText = (entry: Entry): string => {
@@ -205,11 +177,11 @@ export class InteractionSuite {
     const to = Number(present(command.args[1], 'an addressee').key) as MemberId
     const { term } = raft.status()
     const { snapshot } = raft
-    const session = this.#sessions.get(`${from}>${to}`) ?? (0 as Session)
+    const session = this.#wire.session(from, to)
     const message = { kind: 'snapshot', from, to, term, session, snapshot } as const
     const packet = packetOf(message, this.#entryText)
     this.#print(packet.text)
-    this.#transmit([packet])
+    this.#wire.transmit([packet])
   }
 
   // ---- proposals
@@ -278,7 +250,7 @@ export class InteractionSuite {
       const process = (): void => {
         if (!this.#processOne(node)) this.#print('<empty Ready>')
       }
-      if (nodes.length > 1) this.#section(`> ${node.id} handling Ready`, process)
+      if (nodes.length > 1) this.#output.section(`> ${node.id} handling Ready`, process)
       else process()
     }
   }
@@ -293,7 +265,7 @@ export class InteractionSuite {
       else this.#threaded(node, threads, ready)
     }
     if (title === undefined) process()
-    else this.#section(title, process)
+    else this.#output.section(title, process)
     return true
   }
 
@@ -304,7 +276,7 @@ export class InteractionSuite {
     ]
     const texts = packets.map(({ text }) => text)
     this.#print(ready.describe(node.hardState, this.#entryText, texts))
-    this.#transmit(packets)
+    this.#wire.transmit(packets)
     node.carryOut(ready)
   }
 
@@ -316,16 +288,7 @@ export class InteractionSuite {
     const texts = [...packets.map(({ text }) => text), ...threads.take(ready).map(describeWork)]
     this.#print(ready.describe(node.handedOut, this.#entryText, texts))
     if (ready.append?.hardState !== undefined) node.handedOut = ready.append.hardState
-    this.#transmit(packets)
-  }
-
-  #transmit(packets: readonly Packet[]): void {
-    for (const { message } of packets) {
-      if (message === undefined || !('session' in message)) continue
-      if (responses.has(message.kind)) continue
-      this.#sessions.set(`${message.from}>${message.to}`, message.session)
-    }
-    this.#wire.push(...packets)
+    this.#wire.transmit(packets)
   }
 
   /** One piece of work of a thread; with `all`, everything there is. */
@@ -341,7 +304,7 @@ export class InteractionSuite {
         for (let done = 0; done < works; done += 1) this.#processWork(queue.shift(), thread)
       }
       if (!all && nodes.length === 1) process()
-      else this.#section(`> ${node.id} processing ${thread} thread`, process)
+      else this.#output.section(`> ${node.id} processing ${thread} thread`, process)
     }
     return moved
   }
@@ -356,7 +319,7 @@ export class InteractionSuite {
     work.perform()
     this.#print('Responses:')
     for (const answer of work.answers) this.#print(answer.text)
-    this.#transmit(work.answers)
+    this.#wire.transmit(work.answers)
   }
 
   #stabilize(nodes: readonly ScriptNode[]): void {
@@ -366,8 +329,8 @@ export class InteractionSuite {
         if (this.#processOne(node, `> ${node.id} handling Ready`)) moved = true
       }
       for (const node of nodes) {
-        if (!this.#wire.some((message) => message.to === node.id)) continue
-        this.#section(`> ${node.id} receiving messages`, () => this.#deliver(node.id, false))
+        if (!this.#wire.hasFor(node.id)) continue
+        this.#output.section(`> ${node.id} receiving messages`, () => this.#deliver(node.id, false))
         moved = true
       }
       if (this.#processThread(nodes, 'append', true)) moved = true
@@ -390,14 +353,9 @@ export class InteractionSuite {
     if (delivered === 0) this.#print('no messages')
   }
 
-  /** How many there were. What a node's own threads answer is never lost. */
+  /** How many there were. */
   #deliver(to: MemberId, drop: boolean, type?: string): number {
-    const isMeant = (packet: Packet): boolean =>
-      packet.to === to &&
-      !(drop && packet.isLocal) &&
-      (type === undefined || packet.text.split(' ')[1] === type)
-    const packets = this.#wire.filter(isMeant)
-    this.#wire = this.#wire.filter((packet) => !isMeant(packet))
+    const packets = this.#wire.take(to, drop, type)
     for (const { text, message, arrive } of packets) {
       this.#print(drop ? `dropped: ${text}` : text)
       if (drop) continue
@@ -444,30 +402,4 @@ export class InteractionSuite {
     node.compact(Number(present(command.args[1], 'an index').key) as Index)
     this.#raftLog(node)
   }
-}
-
-function levelOf(name: string): Level {
-  const level = levels.find((each) => each === name.toLowerCase())
-  if (level === undefined) throw new UnknownCommand(`log-level ${name}`)
-  return level
-}
-
-/** When etcd's second format means a joint change: whenever it must, or when it is asked to. */
-function changeOf(steps: readonly MemberStep[], first: boolean, transition: string): MemberChange {
-  if (first) return { kind: 'simple', steps }
-  if (transition === 'auto' && steps.length === 0) return { kind: 'leaveJoint' }
-  if (transition === 'auto' && steps.length === 1) return { kind: 'simple', steps }
-  return { kind: 'enterJoint', steps, autoLeave: transition !== 'explicit' }
-}
-
-function describeProto(steps: readonly MemberStep[], transition: string): string {
-  const names = {
-    addVoter: 'ConfChangeAddNode',
-    addLearner: 'ConfChangeAddLearnerNode',
-    remove: 'ConfChangeRemoveNode',
-    update: 'ConfChangeUpdateNode',
-  } as const
-  const kind = transition.charAt(0).toUpperCase() + transition.slice(1)
-  const changes = steps.map((step) => `changes:{type:${names[step.kind]} node_id:${step.id}}`)
-  return [`transition:ConfChangeTransition${kind}`, ...changes].join(' ')
 }

@@ -29,6 +29,19 @@ async function writeMany(world: World, count: number, valueBytes: number): Promi
 
 const valueOf = (number: number, bytes: number): Uint8Array => utf8(`${number}`.padStart(bytes))
 
+/** Three voters, one of them left behind, and the way from the leader to it slow from now on. */
+async function slowlyCaughtUp(t: Tap.Test, valueBytes: number, delayMs: number) {
+  const world = new World({ seed: 6, shape, invariants: [stateMachineSafety] })
+  t.ok(await world.begin(), 'the cluster is up')
+  await world.run(1000)
+  const away = await leftBehind(t, world, valueBytes)
+  const { machine, member } = world.leader!
+  const [delayMsMin, delayMsMax] = [delayMs, delayMs + 5]
+  world.network.setQuality(machine.host, away.host, { delayMsMin, delayMsMax })
+  const own = () => away.process?.core?.member?.member
+  return { world, away, machine, leader: member.member, member, own }
+}
+
 /** A voter that does not lead loses its power, and comes back when the log is no help to it. */
 async function leftBehind(
   t: Tap.Test,
@@ -83,19 +96,13 @@ t.test('a member that was away for longer than the log reaches back is caught up
   t.match(answer, { kind: 'range', result: { items: [{ key: 'key/699' }] } })
 })
 
-/** Eight megabytes, and a connection that breaks again and again before they are through. */
+/** Eight megabytes and more, and a connection that breaks again and again before they are through. */
 t.test('a snapshot goes on where its connection broke', async (t) => {
-  const world = new World({ seed: 6, shape, invariants: [stateMachineSafety] })
-  t.ok(await world.begin(), 'the cluster is up')
-  await world.run(1000)
-  const away = await leftBehind(t, world, 12_000)
-  const { machine, member } = world.leader!
-  world.network.setQuality(machine.host, away.host, { delayMsMin: 15, delayMsMax: 20 })
+  const { world, away, machine, leader, own } = await slowlyCaughtUp(t, 12_000, 15)
   away.gainPower()
   const isSending = (): boolean =>
-    member.member.status().progress.some(({ state }) => state === 'snapshot')
+    leader.status().progress.some(({ state }) => state === 'snapshot')
   t.ok(await world.runUntil(isSending, limitMs), 'it is being sent')
-  const own = () => away.process?.core?.member?.member
   t.ok(await world.runUntil(() => own() !== undefined, limitMs))
   const hadBytes = noteBegins(own()!.snapshots)
   let breaks = 0
@@ -104,7 +111,7 @@ t.test('a snapshot goes on where its connection broke', async (t) => {
     await world.run(pauseAfterBreakMs + 30 * (breaks % 8))
   }
   t.ok(breaks > 3, `${breaks} breaks`)
-  const isLevel = () => own()?.store.revision === member.member.store.revision
+  const isLevel = () => own()?.store.revision === leader.store.revision
   t.ok(await world.runUntil(isLevel, limitMs), 'it has all')
   t.ok(
     new Set(hadBytes).size > 3,
@@ -119,12 +126,7 @@ t.test('a snapshot goes on where its connection broke', async (t) => {
 
 /** A snapshot is due before the one before has arrived, again and again. */
 t.test('who needs a snapshot is caught up while others write without pause', async (t) => {
-  const world = new World({ seed: 6, shape, invariants: [stateMachineSafety] })
-  t.ok(await world.begin(), 'the cluster is up')
-  await world.run(1000)
-  const away = await leftBehind(t, world, 4000)
-  const { machine, member } = world.leader!
-  world.network.setQuality(machine.host, away.host, { delayMsMin: 25, delayMsMax: 30 })
+  const { world, away, leader, member, own } = await slowlyCaughtUp(t, 4000, 25)
   let written = 0
   const isStopped = { now: false }
   const writing = Array.from({ length: 10 }, async (_, at) => {
@@ -136,10 +138,8 @@ t.test('who needs a snapshot is caught up while others write without pause', asy
     }
   })
   away.gainPower()
-  const own = () => away.process?.core?.member?.member
   const isNear = (): boolean =>
-    member.member.store.appliedIndex - (own()?.store.appliedIndex ?? 0) <
-    entriesBetweenSnapshots / 2
+    leader.store.appliedIndex - (own()?.store.appliedIndex ?? 0) < entriesBetweenSnapshots / 2
   t.ok(await world.runUntil(isNear, 15_000), 'it is with them')
   isStopped.now = true
   await world.time.runUntilSettled(Promise.all(writing), limitMs)
