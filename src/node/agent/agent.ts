@@ -5,6 +5,7 @@
  * It keeps nothing on disk. What it must know after its own restart is on the containers
  * (labels) and in the store; stopping it, or killing it, touches no container.
  */
+import { toHex } from '../../base/bytes.ts'
 import { describeError } from '../../base/errors.ts'
 import type { ClusterId, MachineId, UnitName } from '../../base/ids.ts'
 import { noteStartFailed } from '../../core/reconcile/memory.ts'
@@ -20,6 +21,7 @@ import type { Log } from '../../ports/log.ts'
 import type { Metrics } from '../../ports/metrics.ts'
 import { Once, putEvent } from '../controllers/context.ts'
 import { listAll } from '../member/follow.ts'
+import { silentForMsMax } from '../member/pulse-types.ts'
 import type { StoreAccess } from '../member/store-access.ts'
 import type { CallMethods } from '../wire/calls.ts'
 import { EngineWatch } from './engine-watch.ts'
@@ -34,8 +36,8 @@ import { Works } from './works.ts'
 const retryMs = 250
 /** Of the record's texts. */
 const textMax = 1024
-/** Planned silences are at most this long (ARCHITECTURE 7). */
-const silentForMsMax = 60_000
+/** Of the name by which this process of the agent is told from the one before. */
+const runBytes = 8
 
 /** What the composition root knows of this machine; the rest is asked of host and engine. */
 export type OwnFacts = Pick<
@@ -93,6 +95,7 @@ export class Agent {
     this.#register = new Once(() => this.#registerUntilDone())
     this.#pulser = new Pulser({
       machineId,
+      run: toHex(options.entropy.bytes(runBytes)),
       clock,
       log,
       metrics,

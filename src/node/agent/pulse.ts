@@ -26,6 +26,8 @@ export interface PulseSender {
 
 export interface PulserOptions {
   readonly machineId: MachineId
+  /** This process of the agent, by a name that no other had. */
+  readonly run: string
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
@@ -81,6 +83,7 @@ export class Pulser {
   /** Ends the pause between two pulses. */
   #wake = new AbortController()
   #isLeaving = false
+  #sequence = 0
 
   constructor(options: PulserOptions) {
     this.#options = options
@@ -97,7 +100,7 @@ export class Pulser {
     this.#bootId = await this.#options.bootId()
     signal.addEventListener('abort', () => this.#wake.abort(), { once: true })
     while (!signal.aborted && !this.#isLeaving) {
-      void this.#sendAll(0)
+      void this.#sendAll(this.#targets(), 0)
       const { pulseMs } = deadlines(machineCount())
       this.#wake = new AbortController()
       await sleep(clock, pulseMs, this.#wake.signal)
@@ -110,26 +113,38 @@ export class Pulser {
     this.#wake.abort()
   }
 
-  /** Announces a planned silence. Resolves once a voter has acknowledged it, or gives up. */
+  /**
+   * Announces a planned silence to every other member, because any of them may lead before it is
+   * over. Resolves once all have acknowledged it, or gives up.
+   */
   async farewell(silentForMs: number): Promise<void> {
+    const { sender, machineId, clock } = this.#options
     // Another pulse would say that the machine is there after all.
     this.#isLeaving = true
-    await Promise.race([this.#sendAll(silentForMs), sleep(this.#options.clock, farewellMs)])
+    const others = sender.targets().filter(({ machine }) => machine !== machineId)
+    await Promise.race([this.#sendAll(others, silentForMs), sleep(clock, farewellMs)])
   }
 
-  async #sendAll(silentForMs: number): Promise<void> {
-    const { sender, machineId, clock, reports, memberId } = this.#options
+  #targets(): readonly PulseTarget[] {
+    const { sender, machineId, clock } = this.#options
     const nowMs = clock.monotonicMs()
-    const { reports: due, versions } = reports.due(nowMs)
+    const avoided = (machine: MachineId): boolean =>
+      (this.#avoidUntilMs.get(machine) ?? -Infinity) > nowMs
+    return chooseTargets(sender.targets(), machineId, avoided)
+  }
+
+  async #sendAll(targets: readonly PulseTarget[], silentForMs: number): Promise<void> {
+    const { clock, reports, memberId } = this.#options
+    const { reports: due, versions } = reports.due(clock.monotonicMs())
+    this.#sequence += 1
     const pulse: Pulse = {
+      run: this.#options.run,
+      sequence: this.#sequence,
       bootId: this.#bootId ?? '',
       memberId: memberId(),
       silentForMs,
       reports: [...due],
     }
-    const avoided = (machine: MachineId): boolean =>
-      (this.#avoidUntilMs.get(machine) ?? -Infinity) > nowMs
-    const targets = chooseTargets(sender.targets(), machineId, avoided)
     await Promise.all(targets.map((target) => this.#send(target, pulse, versions)))
   }
 

@@ -11,6 +11,7 @@ import { machines } from '../../core/records/keyspace.ts'
 import type { MachineRecord } from '../../core/records/schemas.ts'
 import { sleep } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
+import { checkTable, wordOf } from '../member/pulse-types.ts'
 import type { RelayAnswer, RelayedPulse, UnitReport, Verdict } from '../member/pulse-types.ts'
 import type { Door } from '../wire/door.ts'
 import { assertInOffice, type ControllerContext, type Office, putEvent, viewOf } from './context.ts'
@@ -35,8 +36,6 @@ export class LivenessController {
   readonly #machines: RecordView<MachineRecord, [string]>
   /** Machines for which "lost" is being written: their pulses are no longer acknowledged. */
   readonly #deciding = new Set<MachineId>()
-  /** Silences that were announced, each with when; a pulse sent before that does not end it. */
-  readonly #silences = new Map<MachineId, { readonly atMs: number; readonly untilMs: number }>()
   /** What each machine says of the Raft member on it (0 is none), and since when. */
   readonly #runs = new Map<MachineId, { readonly memberId: number; readonly sinceMs: number }>()
   #collected = false
@@ -55,14 +54,10 @@ export class LivenessController {
     for (const { machine, ageMs, pulse } of pulses) {
       if (!isMachineId(machine)) continue
       const atMs = nowMs - ageMs
-      table.heard(machine, atMs)
+      // What an overtaken pulse tells has been told again since, or changed: see `Reports`.
+      if (!table.heard(machine, atMs, wordOf(pulse, atMs))) continue
       if (this.#runs.get(machine)?.memberId !== pulse.memberId) {
         this.#runs.set(machine, { memberId: pulse.memberId, sinceMs: nowMs })
-      }
-      if (pulse.silentForMs > 0) {
-        this.#silences.set(machine, { atMs, untilMs: nowMs + pulse.silentForMs })
-      } else if (atMs > (this.#silences.get(machine)?.atMs ?? Infinity)) {
-        this.#silences.delete(machine)
       }
       if (pulse.reports.length > 0) onReports(machine, pulse.reports)
     }
@@ -134,7 +129,7 @@ export class LivenessController {
       try {
         const calls = await door().callsTo(address)
         const answer = await calls.call('pulse.table', {}, tableTimeoutMs)
-        table.merge(readAges(answer), context.clock.monotonicMs())
+        table.merge(agesOf(answer), context.clock.monotonicMs())
       } catch (error) {
         context.log.debug('a voter did not tell its table', { cause: describeError(error) })
       }
@@ -159,7 +154,7 @@ export class LivenessController {
       machines: ready.map(({ id }) => ({
         id: machineId(id),
         heardAtMs: table.heardAtMs(machineId(id)),
-        silentUntilMs: this.#silences.get(machineId(id))?.untilMs ?? 0,
+        silentUntilMs: table.silentUntilMs(machineId(id)),
       })),
     })
     if (decision.braked.length > 0) {
@@ -210,12 +205,5 @@ export class LivenessController {
   }
 }
 
-function readAges(answer: unknown): PulseAge[] {
-  const { ages } = (answer ?? {}) as { ages?: unknown }
-  if (!Array.isArray(ages)) return []
-  return ages.flatMap((each: unknown) => {
-    const { machine, ageMs } = (each ?? {}) as { machine?: unknown; ageMs?: unknown }
-    const isAge = typeof machine === 'string' && isMachineId(machine) && typeof ageMs === 'number'
-    return isAge ? [{ machine, ageMs }] : []
-  })
-}
+const agesOf = (answer: unknown): PulseAge[] =>
+  checkTable(answer).ages.map((each) => ({ ...each, machine: machineId(each.machine) }))

@@ -10,8 +10,8 @@ import type { Log } from '../../ports/log.ts'
 import type { CallContext, CallMethods } from '../wire/calls.ts'
 import type { Door } from '../wire/door.ts'
 import type { MemberStore } from './member-store.ts'
-import { checkPulse, checkRelay, type PulseAnswer, type RelayAnswer } from './pulse-types.ts'
-import type { Pulse, RelayedPulse } from './pulse-types.ts'
+import { checkPulse, checkRelay, wordOf } from './pulse-types.ts'
+import type { Pulse, PulseAnswer, RelayAnswer, RelayedPulse } from './pulse-types.ts'
 
 const relayEveryMs = 50
 /** An agent sends its next pulse long before. */
@@ -69,7 +69,7 @@ export class PulseRelay {
       return Promise.reject(new JangadaError('JGD_OVERLOADED', 'too many pulses wait here'))
     }
     const heardAtMs = this.#options.clock.monotonicMs()
-    this.table.heard(machine, heardAtMs)
+    this.table.heard(machine, heardAtMs, wordOf(pulse, heardAtMs))
     if (this.#timer === undefined) {
       this.#timer = this.#options.clock.after(relayEveryMs, () => {
         this.#timer = undefined

@@ -1,11 +1,14 @@
 /** What pulses carry, between agents, voters and the leader. */
 import * as Type from 'typebox'
 import { unitStateSchema } from '../../core/records/schemas.ts'
+import { maxPulsingMachines, type PulseWord } from '../../core/liveness/pulse-table.ts'
 import { checker } from './wire-schemas.ts'
 
 /** More states than this wait for the next pulse. */
 export const maxStatesPerPulse = 256
 const maxPulsesPerRelay = 4096
+/** Planned silences are at most this long (ARCHITECTURE 7). */
+export const silentForMsMax = 60_000
 
 const unitReportSchema = Type.Union([
   Type.Object({ kind: Type.Literal('state'), state: unitStateSchema }),
@@ -14,16 +17,30 @@ const unitReportSchema = Type.Union([
 ])
 export type UnitReport = Type.Static<typeof unitReportSchema>
 
+const placeSchema = {
+  /** The agent's process, by a name drawn when it began. */
+  run: Type.String({ minLength: 1, maxLength: 64 }),
+  /** Grows with each pulse of that process: 1 is the first. */
+  sequence: Type.Integer({ minimum: 1 }),
+}
+
 const pulseSchema = Type.Object({
+  ...placeSchema,
   bootId: Type.String({ maxLength: 128 }),
   /** The Raft member on this machine, 0 when there is none: a wiped machine says so here. */
   memberId: Type.Integer({ minimum: 0 }),
   /** A planned silence from now, at most a minute; 0 for none. */
-  silentForMs: Type.Number({ minimum: 0, maximum: 60_000 }),
+  silentForMs: Type.Number({ minimum: 0, maximum: silentForMsMax }),
   reports: Type.Array(unitReportSchema, { maxItems: maxStatesPerPulse }),
 })
 export type Pulse = Type.Static<typeof pulseSchema>
 export const checkPulse = checker(pulseSchema)
+
+/** What a pulse says that may be taken back, on the clock of who heard it then. */
+export function wordOf(pulse: Pulse, heardAtMs: number): PulseWord {
+  const { run, sequence, silentForMs } = pulse
+  return { run, sequence, silentUntilMs: silentForMs > 0 ? heardAtMs + silentForMs : 0 }
+}
 
 /** A pulse as a voter passes it on. */
 const relayedSchema = Type.Object({
@@ -33,6 +50,21 @@ const relayedSchema = Type.Object({
   pulse: pulseSchema,
 })
 export type RelayedPulse = Type.Static<typeof relayedSchema>
+
+/** What a voter tells a new leader of the machines it has heard. */
+const tableSchema = Type.Object({
+  ages: Type.Array(
+    Type.Object({
+      machine: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+      ageMs: Type.Number({ minimum: 0 }),
+      silentForMs: Type.Number({ minimum: 0, maximum: silentForMsMax }),
+      last: Type.Union([Type.Object(placeSchema), Type.Null()]),
+    }),
+    { maxItems: maxPulsingMachines },
+  ),
+})
+export const checkTable = checker(tableSchema)
+
 export const checkRelay = checker(
   Type.Object({ pulses: Type.Array(relayedSchema, { maxItems: maxPulsesPerRelay }) }),
 )
