@@ -16,6 +16,7 @@ export const errorCodes = {
   JGD_CONFLICT: { status: 409, exit: 1 },
   JGD_TOO_LARGE: { status: 413, exit: 1 },
   JGD_TOO_MANY: { status: 429, exit: 1 },
+  JGD_TOO_SLOW: { status: 408, exit: 1 },
   // units
   JGD_UNIT_SYNTAX: { status: 400, exit: 1 },
   JGD_UNIT_UNSUPPORTED: { status: 400, exit: 1 },

@@ -26,10 +26,20 @@ const hungUp = new JangadaError('JGD_SHUTTING_DOWN', 'nobody waits for this answ
  */
 export class OpenExchanges {
   readonly #open = new Set<AbortController>()
+  readonly #bodyDeadlineMs: number
+
+  /** `bodyDeadlineMs`: a JSON body is there whole by then, or refused. */
+  constructor(bodyDeadlineMs: number) {
+    this.#bodyDeadlineMs = bodyDeadlineMs
+  }
+
+  get bodyDeadlineMs(): number {
+    return this.#bodyDeadlineMs
+  }
   #closing = false
 
   /** Aborts when the client hangs up before the answer has gone out, or the door closes. */
-  begin({ reply: { raw } }: Exchange): AbortSignal {
+  begin({ reply: { raw } }: Exchange): AbortController {
     const gone = new AbortController()
     if (this.#closing) gone.abort(hungUp)
     this.#open.add(gone)
@@ -37,7 +47,7 @@ export class OpenExchanges {
       this.#open.delete(gone)
       if (!raw.writableFinished) gone.abort(hungUp)
     })
-    return gone.signal
+    return gone
   }
 
   /** Ends those that go on and all that come. */
@@ -55,23 +65,38 @@ export async function answerWith(
   exchange: Exchange,
 ): Promise<unknown> {
   const { request, reply } = exchange
-  const signal = open.begin(exchange)
+  const gone = open.begin(exchange)
   let answer: ApiResponse
   try {
-    const asked = await readRequest(door, identity, request.raw)
-    answer = await api.handle(asked, signal)
+    const asked = await readRequest(door, identity, request.raw, open.bodyDeadlineMs)
+    answer = await api.handle(asked, gone.signal)
   } catch (error) {
     if (!isJangadaError(error)) throw error
     const value = { error: error.toBody() }
     answer = { status: errorCodes[error.code].status, body: { kind: 'json', value } }
   }
+  if (request.method === 'HEAD' && answer.body.kind === 'stream') {
+    // Nobody is going to read it, or to hang up.
+    gone.abort(hungUp)
+    await endOf(answer.body.chunks)
+  }
   return send(request.raw, reply, answer)
+}
+
+/** Lets go of what waits for a reader. What goes wrong with it is of no interest any more. */
+async function endOf(chunks: AsyncIterable<unknown>): Promise<void> {
+  try {
+    await chunks[Symbol.asyncIterator]().return?.()
+  } catch {
+    // It has ended all the same.
+  }
 }
 
 async function readRequest(
   door: ApiDoor,
   identity: TlsIdentity | undefined,
   raw: IncomingMessage,
+  bodyDeadlineMs: number,
 ): Promise<ApiRequest> {
   const url = raw.url ?? '/'
   const mark = url.indexOf('?')
@@ -81,13 +106,15 @@ async function readRequest(
   }
   const bearer = /^Bearer +(\S+) *$/i.exec(headers['authorization'] ?? '')?.[1]
   const isJson = /^application\/json\b/i.test(headers['content-type'] ?? 'application/json')
+  // Nothing on the plain door takes a body, and anybody may come there.
+  const body = isJson && door !== 'plain' ? await readJson(raw, bodyDeadlineMs) : undefined
   return {
     door,
     method: raw.method ?? 'GET',
     path: mark < 0 ? url : url.slice(0, mark),
     query: readQuery(mark < 0 ? '' : url.slice(mark + 1)),
     headers,
-    body: isJson ? await readJson(raw) : undefined,
+    body,
     ...(isJson ? {} : { upload: bytesOf(raw) }),
     remoteAddress: plainAddress(raw.socket.remoteAddress),
     localAddress: plainAddress(raw.socket.localAddress),
@@ -112,20 +139,30 @@ const plainAddress = (address: string | undefined): string =>
 const bytesOf = (raw: IncomingMessage): AsyncIterable<Uint8Array> =>
   raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>
 
-/** By events: an iterator costs more than all the rest of a small request. */
-function readJson(raw: IncomingMessage): Promise<unknown> {
+/**
+ * By events: an iterator costs more than all the rest of a small request. Who asks is not known
+ * yet, so whoever sends slowly is not waited for.
+ */
+function readJson(raw: IncomingMessage, deadlineMs: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const parts: Uint8Array[] = []
     let bytes = 0
+    const late = setTimeout(() => {
+      raw.off('data', take)
+      reject(new JangadaError('JGD_TOO_SLOW', `the body was not here in ${deadlineMs / 1000} s`))
+    }, deadlineMs)
     const take = (part: Uint8Array): void => {
       bytes += part.length
       if (bytes <= requestBodyBytesMax) return void parts.push(part)
       raw.off('data', take)
+      clearTimeout(late)
       reject(new JangadaError('JGD_TOO_LARGE', `a body has at most ${requestBodyBytesMax} bytes`))
     }
     raw.on('data', take)
     raw.once('error', reject)
+    raw.once('close', () => clearTimeout(late))
     raw.once('end', () => {
+      clearTimeout(late)
       let body: unknown
       try {
         if (bytes > 0) body = JSON.parse(fromUtf8(concat(parts)))

@@ -44,15 +44,25 @@ const connectionsMax = 1024
 /** From the first byte of a request to the end of its headers. */
 const headersTimeoutMs = 10_000
 const keepAliveTimeoutMs = 15_000
+const handshakeTimeoutMs = 10_000
+/** A whole image may take its time; what is read before anybody knows who asks, may not. */
+const jsonDeadlineMs = 15_000
+/** How often what is too slow is looked for. */
+const checkEveryMs = 5000
 const graceMs = 2000
 
 /**
  * Resolves once the door listens. Rejects with JGD_PORT_TAKEN, or JGD_STATE_DIR when the
  * identity cannot be read.
  */
-export async function openDoor(api: ApiHandler, address: DoorAddress, log: Log): Promise<OpenDoor> {
+export async function openDoor(
+  api: ApiHandler,
+  address: DoorAddress,
+  log: Log,
+  { bodyDeadlineMs = jsonDeadlineMs }: { readonly bodyDeadlineMs?: number } = {},
+): Promise<OpenDoor> {
   const identity = address.kind === 'tls' ? identityWithChain(address.identity) : undefined
-  const state = { identity, exchanges: new OpenExchanges() }
+  const state = { identity, exchanges: new OpenExchanges(bodyDeadlineMs) }
   const app = await makeApp(identity)
   const { server } = app
   server.maxConnections = connectionsMax
@@ -102,12 +112,19 @@ async function makeApp(identity: TlsIdentity | undefined): Promise<FastifyInstan
     exposeHeadRoutes: false,
     schemaController: { compilersFactory: noCompilers },
   } as const
+  const timing = { connectionsCheckingInterval: checkEveryMs }
   const app =
     identity === undefined
-      ? fastify(common)
+      ? fastify({ ...common, http: timing })
       : (fastify({
           ...common,
-          https: { ...identity.secureContext, requestCert: true, rejectUnauthorized: false },
+          https: {
+            ...identity.secureContext,
+            ...timing,
+            handshakeTimeout: handshakeTimeoutMs,
+            requestCert: true,
+            rejectUnauthorized: false,
+          },
         }) as unknown as FastifyInstance)
   // Bodies are read by `answerWith`, each kind under its own bound.
   app.removeAllContentTypeParsers()

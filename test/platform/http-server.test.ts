@@ -33,9 +33,10 @@ async function serve(
   t: Test,
   address: (node: Node) => DoorAddress,
   changes: Partial<ApiContext> = {},
+  timing: Parameters<typeof openDoor>[3] = {},
 ): Promise<{ node: Node; door: OpenDoor }> {
   const node = await makeNode(changes)
-  const door = await openDoor(node.api, address(node), silent)
+  const door = await openDoor(node.api, address(node), silent, timing)
   t.teardown(() => door.close())
   return { node, door }
 }
@@ -148,6 +149,31 @@ t.test('bodies are bounded, and what is no JSON is said to be none', async (t) =
   t.equal(broken, 400)
 })
 
+/** What a client that sends `head`, and then nothing more, is told until it is hung up on. */
+async function toldTo(t: Test, where: { path: string } | { port: number }, head: string) {
+  const socket = connect(where)
+  t.teardown(() => socket.destroy())
+  socket.write(head)
+  const parts: Uint8Array[] = []
+  for await (const part of socket) parts.push(part as Uint8Array)
+  return fromUtf8(concat(parts))
+}
+
+t.test('a body that does not come is not waited for', async (t) => {
+  const at = socketPath(t)
+  const timing = { bodyDeadlineMs: 50 }
+  await serve(t, () => ({ kind: 'socket', path: at }), {}, timing)
+  const head = 'PUT /v1/units/a.service HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"fi'
+  t.match(await toldTo(t, { path: at }, head), /^HTTP\/1\.1 408 [^]*JGD_TOO_SLOW/)
+})
+
+t.test('the plain door takes no bodies, and answers without them', async (t) => {
+  const { door } = await serve(t, () => ({ kind: 'plain', host: '127.0.0.1', port: 0 }))
+  const head = 'POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n'
+  const answer = await toldTo(t, { port: door.port ?? 0 }, head)
+  t.match(answer, /^HTTP\/1\.1 400 [^]*connection: close/i)
+})
+
 t.test('an upload that is refused at once still gets its answer', async (t) => {
   const at = socketPath(t)
   await serve(t, () => ({ kind: 'socket', path: at }))
@@ -202,6 +228,28 @@ t.test('a stream ends when its reader leaves', async (t) => {
     break
   }
   await ended
+})
+
+t.test('who only asks whether there is a stream leaves nothing behind', async (t) => {
+  const at = socketPath(t)
+  const { logs, ended } = endlessLogs()
+  let hasLetGo = false
+  async function* copy(): AsyncGenerator<Uint8Array> {
+    try {
+      while (true) yield utf8('piece')
+    } finally {
+      hasLetGo = true
+    }
+  }
+  const changes = { unitLogs: logs, saveSnapshot: copy }
+  const { node } = await serve(t, () => ({ kind: 'socket', path: at }), changes)
+  await withUnit(node)
+  const ask = (what: string) =>
+    toldTo(t, { path: at }, `HEAD ${what} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
+  t.match(await ask('/v1/units/a.service/logs?follow'), /^HTTP\/1\.1 200 [^]*\r\n\r\n$/)
+  await ended
+  t.match(await ask('/v1/snapshot'), /^HTTP\/1\.1 200 [^]*\r\n\r\n$/)
+  t.ok(hasLetGo)
 })
 
 t.test('a reader that does not read makes the source wait', async (t) => {

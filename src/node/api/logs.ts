@@ -2,6 +2,7 @@
 import { JangadaError } from '../../base/errors.ts'
 import { machineId } from '../../base/ids.ts'
 import { type Clock, sleep } from '../../ports/clock.ts'
+import { resume } from './begun-stream.ts'
 import { flagOf, numberOf } from './check.ts'
 import type { ApiContext } from './context.ts'
 import { machineOf } from './machines.ts'
@@ -78,17 +79,4 @@ async function started(
     enough.abort()
   }
   return resume(iterator, first)
-}
-
-async function* resume(
-  iterator: AsyncIterator<Uint8Array>,
-  first: Promise<IteratorResult<Uint8Array>>,
-): AsyncGenerator<Uint8Array> {
-  try {
-    for (let next = await first; next.done !== true; next = await iterator.next()) {
-      yield next.value
-    }
-  } finally {
-    await iterator.return?.()
-  }
 }

@@ -1,5 +1,6 @@
 /** A copy of the cluster's state, made while it runs. */
 import { JangadaError } from '../../base/errors.ts'
+import { resume } from './begun-stream.ts'
 import type { ApiContext } from './context.ts'
 import type { Route } from './router.ts'
 
@@ -23,14 +24,9 @@ export function snapshotRoutes(context: ApiContext): Route[] {
 }
 
 /** What goes wrong before the first byte is an answer with a code, and not a stream that breaks. */
-async function begun(chunks: AsyncIterable<Uint8Array>): Promise<AsyncGenerator<Uint8Array>> {
+async function begun(chunks: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
   const iterator = chunks[Symbol.asyncIterator]()
-  const first = await iterator.next()
-  return (async function* () {
-    try {
-      for (let next = first; next.done !== true; next = await iterator.next()) yield next.value
-    } finally {
-      await iterator.return?.()
-    }
-  })()
+  const first = iterator.next()
+  await first
+  return resume(iterator, first)
 }
