@@ -13,7 +13,7 @@ import { FleetState, type MachineState } from './fleet-state.ts'
 import { attributeObstacle, obstacleOf, victimsOf } from './rules.ts'
 import type { Decision, ObstacleCounts, Plan, SchedulerUnit, Snapshot } from './types.ts'
 
-/** Chains of peers longer than this wait for the next plan. */
+/** Peers and replacers that need more rounds to find their places wait for the next plan. */
 const maxRounds = 64
 
 export function plan(snapshot: Snapshot): Plan {
@@ -67,9 +67,9 @@ class Planner {
     }
   }
 
-  /** A peer that leaves takes its followers along, and they theirs. */
+  /** A peer that leaves takes its followers along, and they theirs, to the last: each round ends one. */
   #settle(): void {
-    for (let round = 0; round < maxRounds && this.#clearBroken(); round += 1);
+    while (this.#clearBroken());
   }
 
   #statusOf(id: MachineId): 'ready' | 'lost' | undefined {

@@ -3,7 +3,7 @@
  * checks the plan and commits it in guarded chunks. It decides nothing itself.
  */
 import { assert, assertNever } from '../../base/assert.ts'
-import { describeError, isJangadaError } from '../../base/errors.ts'
+import { describeError, type ErrorCode, isJangadaError } from '../../base/errors.ts'
 import { type MachineId, machineId, type UnitName, unitName } from '../../base/ids.ts'
 import { machines, placements, states, units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
@@ -22,13 +22,28 @@ import { sleep } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
 
-/** What each decision costs of a transaction's `maxOperationsPerTransaction`. */
-const operationsOf = { place: 1, unplace: 2, move: 4 } as const
-/** Placements that only follow their unit cost one operation, and two of the twice as many compares. */
+/**
+ * What each decision takes of a transaction's `maxOperationsPerTransaction`: its operations, or half
+ * of its compares, of which there may be twice as many. A place has one operation, and three compares.
+ */
+const costOf = { place: 2, unplace: 2, move: 4 } as const
+/** Placements that only follow their unit have one operation, and two compares. */
 const updatesPerChunk = maxOperationsPerTransaction
 /** After a plan that could not be committed, and while nothing else changes. */
 const retryMs = 100
+/** After a plan that nobody can carry out, and while nothing else changes. */
+const stuckRetryMs = 10_000
+/** What passes by itself; anything else that a plan fails by is a bug, or a full store. */
+const passing: readonly ErrorCode[] = [
+  'JGD_STALE_TERM',
+  'JGD_NOT_LEADER',
+  'JGD_NO_QUORUM',
+  'JGD_OUTCOME_UNKNOWN',
+  'JGD_OVERLOADED',
+  'JGD_SHUTTING_DOWN',
+]
 const guardFailedMs = 10
+const eventTextMax = 1024
 
 type Machines = RecordView<MachineRecord, [string]>
 type Units = RecordView<UnitRecord, [string]>
@@ -41,6 +56,8 @@ export class PlacementController {
   readonly #units: Units
   readonly #placements: Placements
   readonly #once: Once
+  /** The last plan could not be carried out, and people were told. */
+  #isStuck = false
   readonly #rules = new Map<string, { readonly modRevision: number; unit: SchedulerUnit }>()
 
   constructor(context: ControllerContext, office: Office) {
@@ -63,13 +80,42 @@ export class PlacementController {
     if (listed.includes(undefined)) return
     try {
       await this.#planOnce()
+      this.#isStuck = false
     } catch (error) {
       if (this.#office.signal.aborted) return
-      if (!isJangadaError(error, 'JGD_STALE_TERM')) {
+      if (!isJangadaError(error) || !passing.includes(error.code)) {
+        await this.#stuck(error)
+        return
+      }
+      if (error.code !== 'JGD_STALE_TERM') {
         this.#context.log.warn('a plan was not committed', { cause: describeError(error) })
       }
       await sleep(this.#context.clock, retryMs, this.#office.signal)
       this.#once.ask()
+    }
+  }
+
+  /**
+   * Ending the process, as a broken invariant does elsewhere, would take the store along on one
+   * node after the other: what runs goes on, nothing is moved, and people are told.
+   */
+  async #stuck(error: unknown): Promise<void> {
+    const { log, clock, store } = this.#context
+    const cause = describeError(error)
+    log.error('units are placed no more: a plan cannot be carried out', { cause })
+    clock.after(stuckRetryMs, () => this.#once.ask())
+    if (this.#isStuck) return
+    this.#isStuck = true
+    const event = putEvent(this.#context, {
+      kind: 'placement.stuck',
+      severity: 'alarm',
+      code: isJangadaError(error) ? error.code : 'JGD_INTERNAL',
+      message: `units are neither placed nor moved: ${cause}`.slice(0, eventTextMax),
+    })
+    try {
+      await store.transact({ compare: [], then: [event], otherwise: [], term: this.#office.term })
+    } catch (failure) {
+      log.warn('nobody was told of it', { cause: describeError(failure) })
     }
   }
 
@@ -213,18 +259,18 @@ export class PlacementController {
 export function chunksOf(decisions: readonly Decision[]): Decision[][] {
   const chunks: Decision[][] = []
   let touched = new Set<string>()
-  let operations = 0
+  let cost = 0
   for (const decision of decisions) {
     const { unit, machine } = decision
     const places = [`${machine}/${unit}`]
     if (decision.kind === 'move') places.push(`${decision.from}/${unit}`)
     const last = chunks.at(-1)
-    operations += operationsOf[decision.kind]
-    const isFull = last === undefined || operations > maxOperationsPerTransaction
+    cost += costOf[decision.kind]
+    const isFull = last === undefined || cost > maxOperationsPerTransaction
     if (isFull || places.some((place) => touched.has(place))) {
       chunks.push([decision])
       touched = new Set(places)
-      operations = operationsOf[decision.kind]
+      cost = costOf[decision.kind]
     } else {
       last.push(decision)
       for (const place of places) touched.add(place)

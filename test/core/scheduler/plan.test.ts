@@ -76,6 +76,17 @@ t.test('three pairs stay together, and a pair migrates together', (t) => {
   t.end()
 })
 
+t.test('a chain of peers leaves with the last of it, however long', (t) => {
+  const chain = Array.from({ length: 90 }, (_, at) => at)
+  const nameOf = (at: number): string => `link-${String(at).padStart(2, '0')}.service`
+  const units = chain.map((at) =>
+    at === 89 ? unit(nameOf(at), {}, false) : unit(nameOf(at), { machineOf: [nameOf(at + 1)] }),
+  )
+  const placements = chain.map((at) => ({ unit: unitName(nameOf(at)), machine: id(1) }))
+  t.same(settle({ machines: three, units, placements }).where, {})
+  t.end()
+})
+
 t.test('five that shun each other on three machines: exactly three run', (t) => {
   const units = [1, 2, 3, 4, 5].map((n) => unit(`x@${n}.service`, { conflicts: ['x@*.service'] }))
   const snapshot = { machines: three, units, placements: [] }

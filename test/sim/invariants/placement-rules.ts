@@ -1,6 +1,9 @@
-/** No plan breaks a hard rule, at any revision: what it places, moves or takes away. */
+/**
+ * No plan breaks a hard rule, at any revision: what it places, moves or takes away. And there always
+ * is one that can be carried out.
+ */
 import { machineId, unitName } from '../../../src/base/ids.ts'
-import { machines, placements, units } from '../../../src/core/records/keyspace.ts'
+import { events, machines, placements, units } from '../../../src/core/records/keyspace.ts'
 import { checkPlacements } from '../../../src/core/scheduler/check.ts'
 import type { SchedulerUnit, Snapshot } from '../../../src/core/scheduler/types.ts'
 import { toSchedulerUnit } from '../../../src/node/controllers/placement.ts'
@@ -45,6 +48,10 @@ export function placementRules({ committed }: World): Invariant {
   return {
     name,
     revision: (batch) => {
+      for (const event of batch.events) {
+        const told = event.kind === 'put' ? events.read(event.item)?.value : undefined
+        holds(told?.kind !== 'placement.stuck', name, told?.message ?? '')
+      }
       const keys = batch.events.map(keyOf)
       if (!keys.some((key) => kinds.some(({ prefix }) => key.startsWith(prefix)))) return
       const touched = keys.filter((key) => key.startsWith(placements.prefix))
