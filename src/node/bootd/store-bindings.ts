@@ -43,6 +43,11 @@ export interface StoreBindingsOptions {
 
 /** How long an address rests before another machine may have it. */
 export const restMs = 30 * 24 * 3_600_000
+/**
+ * The same where nobody has admitted who declined it: anybody on the link can say so, of address
+ * after address, and would leave none for those who are known.
+ */
+export const strangersRestMs = 600_000
 /** Each lost race tells of at least one more taken address, so a few tries suffice. */
 const attemptsMax = 8
 
@@ -118,7 +123,8 @@ export class StoreBindings implements Bindings {
   /** Throws JGD_POOL_FULL, said plainly: an operator has to act. */
   #choose({ mac, link }: BindRequest): Ipv4 {
     const { pool } = link
-    const strangers = this.#strangersIn(link)
+    const nowMs = this.#options.clock.wallMs()
+    const strangers = this.#strangersIn(link, nowMs)
     if (!this.#isAdmitted(mac) && strangers >= strangersMax(pool)) {
       throw new JangadaError(
         'JGD_POOL_FULL',
@@ -128,7 +134,6 @@ export class StoreBindings implements Bindings {
         },
       )
     }
-    const nowMs = this.#options.clock.wallMs()
     const reserved = new Set(this.#options.reserved())
     for (const own of [parseIpv4(link.link.address), link.router, ...link.nameServers]) {
       if (own !== undefined) reserved.add(own)
@@ -147,22 +152,26 @@ export class StoreBindings implements Bindings {
   #isTaken(address: Ipv4, nowMs: number): boolean {
     const item = this.#byAddress.get(address)
     if (item === undefined) return false
-    return this.lookupAddress(address) !== undefined || nowMs < item.value.boundMs + restMs
+    const { mac, boundMs } = item.value
+    const forMs = this.#isAdmitted(mac) ? restMs : strangersRestMs
+    return this.lookupAddress(address) !== undefined || nowMs < boundMs + forMs
   }
 
-  /** A scan, and only for a machine that is new: at most some thousands, five times a second. */
-  #strangersIn(link: BootLink): number {
+  /**
+   * Addresses that strangers hold, or have declined a while ago. A scan, and only for a machine
+   * that is new: at most some thousands, five times a second.
+   */
+  #strangersIn(link: BootLink, nowMs: number): number {
     const admitted = new Set([...this.#admitted.values()].flat())
     let strangers = 0
-    for (const [mac, { value }] of this.#byMachine) {
-      const address = parseIpv4(value.address)
-      if (address === undefined || !poolContains(link.pool, address)) continue
-      if (!admitted.has(mac)) strangers += 1
+    for (const [address, { value }] of this.#byAddress) {
+      if (!poolContains(link.pool, address) || admitted.has(value.mac)) continue
+      if (this.#isTaken(address, nowMs)) strangers += 1
     }
     return strangers
   }
 
-  #isAdmitted(mac: Mac): boolean {
+  #isAdmitted(mac: string): boolean {
     for (const macs of this.#admitted.values()) if (macs.includes(mac)) return true
     return false
   }

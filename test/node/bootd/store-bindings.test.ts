@@ -9,7 +9,7 @@ import { admissions, bindingsByAddress } from '../../../src/core/records/keyspac
 import { bindingsByMachine } from '../../../src/core/records/keyspace.ts'
 import type { AdmissionRecord } from '../../../src/core/records/schemas.ts'
 import type { BootLink } from '../../../src/node/bootd/bindings.ts'
-import { restMs, StoreBindings } from '../../../src/node/bootd/store-bindings.ts'
+import { restMs, StoreBindings, strangersRestMs } from '../../../src/node/bootd/store-bindings.ts'
 
 import { systemClock } from '../../../src/platform/clock.ts'
 import { ip, mac, uuid } from '../../core/netboot/clients.ts'
@@ -142,9 +142,30 @@ t.test('strangers cannot fill the pool; an admitted machine still finds room', a
   t.equal(pairs(t, cluster).length, 3)
 })
 
+t.test('a stranger that declines what it is given gets no more than its share', async (t) => {
+  const cluster = localStore()
+  const { bindings, later } = node(t, cluster.access)
+  await turns()
+  const first = await bindings.bind({ mac, uuid, link: smallLink })
+  await bindings.quarantine(mac, first.address)
+  await t.rejects(bindings.bind({ mac, uuid, link: smallLink }), {
+    code: 'JGD_POOL_FULL',
+    message: /nobody has admitted/,
+  })
+  await admit(cluster.access, [machine(3), machine(4)])
+  await turns()
+  await bindings.bind({ mac: machine(3), uuid, link: smallLink })
+  await bindings.bind({ mac: machine(4), uuid, link: smallLink })
+  later(strangersRestMs)
+  const again = await bindings.bind({ mac, uuid, link: smallLink })
+  t.equal(again.address, first.address, 'a while later it is as if nothing had been said')
+  pairs(t, cluster)
+})
+
 t.test('a declined address rests for thirty days, and its machine gets another', async (t) => {
   const cluster = localStore()
   const { bindings, later } = node(t, cluster.access)
+  await admit(cluster.access, [mac])
   await turns()
   const first = await bindings.bind({ mac, uuid, link: smallLink })
   await bindings.quarantine(mac, ip('10.78.0.99'))
