@@ -71,12 +71,23 @@ export async function openBootService(
   void followBootKey(options, (key) => {
     nonceKey = key
   })
-  const own = links.map(({ link }) => link.address)
+  const own = links.flatMap(({ link }) => parseIpv4(link.address) ?? [])
+  const cluster = storeCluster({
+    store: core.store,
+    clock,
+    log,
+    signal,
+    ownAddress: options.address,
+    enrolPort: config.ports.api,
+    authorityPin: crypto.spkiHash(options.authorityPem),
+    nonceKey: () => nonceKey,
+    kernelArguments: config.kernelArguments,
+  })
   const bindings = new StoreBindings({
     store: core.store,
     clock,
     log,
-    reserved: () => own.flatMap((address) => parseIpv4(address) ?? []),
+    reserved: () => [...own, ...cluster.bootServers()],
     signal,
   })
   return openBootd({
@@ -87,17 +98,7 @@ export async function openBootService(
     metrics,
     links,
     bindings,
-    cluster: storeCluster({
-      store: core.store,
-      clock,
-      log,
-      signal,
-      ownAddress: options.address,
-      enrolPort: config.ports.api,
-      authorityPin: crypto.spkiHash(options.authorityPem),
-      nonceKey: () => nonceKey,
-      kernelArguments: config.kernelArguments,
-    }),
+    cluster,
     assets,
     binary: await ownBinary(),
     loaders: new Map(loaderNames.map((name) => [name, embeddedAsset(`loaders/${name}`)])),

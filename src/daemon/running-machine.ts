@@ -30,7 +30,7 @@ import type { Log } from '../ports/log.ts'
 import { type BootServiceOptions, imagesOf, openAssets, openBootService } from './boot.ts'
 import type { UpConfig } from './config.ts'
 import { Forwarder } from './forward.ts'
-import { bootArguments, isShuttingDown } from './machine.ts'
+import { bootArguments, isShuttingDown, linkNamed } from './machine.ts'
 import { rememberedName, stateDisk } from './membership.ts'
 import { keepCertificate } from './renewal.ts'
 
@@ -202,6 +202,7 @@ export class RunningMachine {
         version: version(),
         featureLevel,
       },
+      bootAddresses: () => this.#config.bootLinks.flatMap((name) => linkNamed(name)?.address ?? []),
       pulses: core.pulseSender(),
       memberId: () => core.memberId,
       machineCount: () => core.machineCount,
@@ -267,6 +268,7 @@ export class RunningMachine {
       if (bootd === undefined) return
       this.#bootRoutes = bootd.routes
       this.#closeBoot = () => bootd.close()
+      this.#agent?.factsChanged()
       this.#log.info('blank machines may boot', { links: this.#config.bootLinks })
     } catch (error) {
       this.#log.error('blank machines cannot boot from here', { cause: describeError(error) })

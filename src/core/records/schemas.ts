@@ -17,6 +17,8 @@ export const machineSchema = Type.Object({
   name: text,
   /** IPv4 address on which the other machines reach its doors. */
   address: text,
+  /** Its IPv4 addresses on links that blank machines boot from; absent when it has none. */
+  bootAddresses: Type.Optional(Type.Array(text, { maxItems: 16 })),
   /** SHA-256 of its key's SPKI: its identity on the wire. */
   keyHash,
   /** What rules match: what the machine says of itself, with `overrides` over it. */

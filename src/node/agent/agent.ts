@@ -56,6 +56,8 @@ export interface AgentOptions {
   readonly log: Log
   readonly metrics: Metrics
   readonly facts: OwnFacts
+  /** Where blank machines boot from this one, as its links are now; each an IPv4 address. */
+  readonly bootAddresses?: () => readonly string[]
   readonly pulses: PulseSender
   /** The Raft member on this machine; 0 when there is none. */
   readonly memberId: () => number
@@ -119,6 +121,11 @@ export class Agent {
       this.#works = this.#makeWorks(bootId)
       if (!signal.aborted) void this.#engine.run(signal)
     })
+  }
+
+  /** What this machine is has changed: its record is written again. */
+  factsChanged(): void {
+    this.#register.ask()
   }
 
   /**
@@ -320,8 +327,10 @@ export class Agent {
   async #machineFacts(): Promise<MachineFacts> {
     const { bootId, cpus, memoryBytes } = await this.#hostFacts
     const engine = this.#engineInfo
+    const bootAddresses = this.#options.bootAddresses?.() ?? []
     return {
       ...this.#options.facts,
+      ...(bootAddresses.length === 0 ? {} : { bootAddresses: [...bootAddresses] }),
       bootId,
       // The engine does not know of limits that the host has, nor the host of the engine's.
       cpus: Math.min(cpus, engine?.cpus ?? cpus),

@@ -39,7 +39,9 @@ export function storeCluster(options: StoreClusterOptions): BootCluster {
   let joinAddresses: readonly string[] = [`${ownAddress}:${enrolPort}`]
   const view = new RecordView(machines, () => {
     const all = view.values
-    servers = all.flatMap(({ address }) => parseIpv4(address) ?? [])
+    servers = all.flatMap(({ address, bootAddresses = [] }) =>
+      [address, ...bootAddresses].flatMap((one) => parseIpv4(one) ?? []),
+    )
     // Machines with a disk will still be there at the next boot; of the others any may be gone.
     const others = all
       .filter(({ status, address }) => status === 'ready' && address !== ownAddress)

@@ -53,14 +53,15 @@ t.test(
       machine('1', 'ready', false),
       machine('2', 'ready', true),
       machine('3', 'lost', true),
-      machine('4', 'ready', true),
+      { ...machine('4', 'ready', true), bootAddresses: ['10.99.0.1', '10.98.0.1'] },
     ]
     const then = all.map((one) => machines.put(one, one.id))
     await access.transact({ compare: [], then, otherwise: [] })
-    while (cluster.bootServers().length < 4) await new Promise((resolve) => setImmediate(resolve))
+    while (cluster.bootServers().length < 6) await new Promise((resolve) => setImmediate(resolve))
     t.same(cluster.joinAddresses(), ['10.77.0.2:7381', '10.77.0.4:7381', '10.77.0.1:7381'])
     const servers = cluster.bootServers().map(formatIpv4)
     t.ok(servers.includes('10.77.0.3'), 'a lost machine that still answers is no foreign server')
+    t.ok(servers.includes('10.98.0.1'), 'nor one that answers on a link of its own for booting')
     t.equal(cluster.profileFor({ mac, uuid }).name, 'default')
   },
 )
