@@ -38,7 +38,7 @@ import { leaveWhenRemoved } from './member/removal.ts'
 import { type MemberSizes, Seat } from './member/seat.ts'
 import { tellStoreMetrics } from './member/store-metrics.ts'
 import { storeMethods } from './member/store-service.ts'
-import { KeepingUp } from './member/keeping-up.ts'
+import { KeepingUp, type RecordReader } from './member/keeping-up.ts'
 import { SwitchingStore } from './member/switching-store.ts'
 import { checker } from './member/wire-schemas.ts'
 import type { CallMethods } from './wire/calls.ts'
@@ -108,7 +108,7 @@ export class ClusterCore {
       ...(options.memberSizes === undefined ? {} : { sizes: options.memberSizes }),
       door,
       keeper: () => this.#office?.keepAlive,
-      knownAddress: (id) => this.#knownMembers().find((known) => known.id === id)?.address,
+      knownMembers: () => this.#knownMembers(),
       onLeadership: (store, leadership) => this.#led(store, leadership),
       onCommand: ({ result }, command) => {
         this.store.noteApplied()
@@ -190,7 +190,7 @@ export class ClusterCore {
   }
 
   /** Whether the records list this peer's key: asked in every handshake. */
-  isAllowed(peer: PeerIdentity): boolean {
+  isAllowed(peer: Pick<PeerIdentity, 'machineId' | 'keyHash'>): boolean {
     return this.#keys.isListed(peer)
   }
 
@@ -321,8 +321,12 @@ export class ClusterCore {
   #listKeys(): ListedKeys {
     const { clock, streams } = this.#options
     const dropUnlisted = (): void => void streams.dropUnlisted()
+    const others: RecordReader = {
+      staleForMs: 0,
+      barrier: () => this.#remote.range({ ...this.#keys.range, limit: 1 }, 'linearizable'),
+    }
     const keepingUp = new KeepingUp({
-      own: () => this.#seat.store?.member,
+      reader: () => this.#seat.store?.member ?? others,
       clock,
       signal: this.#stop.signal,
       refresh: async () => {

@@ -59,7 +59,7 @@ async function openMember(directory: string, written: { count: number }) {
     door: () => {
       throw new Error('a lone member speaks to nobody')
     },
-    knownAddress: () => undefined,
+    knownMembers: () => [],
     keeper: () => undefined,
     onLeadership: () => undefined,
     onCommand: () => undefined,

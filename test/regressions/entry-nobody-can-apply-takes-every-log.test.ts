@@ -39,7 +39,7 @@ t.test('a member that meets an entry it cannot apply keeps its log in place', as
     door: () => {
       throw new Error('a lone member speaks to nobody')
     },
-    knownAddress: () => undefined,
+    knownMembers: () => [],
     keeper: () => undefined,
     onLeadership: () => undefined,
     onCommand: () => undefined,

@@ -71,7 +71,7 @@ async function main(options: OneMemberOptions): Promise<void> {
     door: () => {
       throw new Error('a lone member speaks to nobody')
     },
-    knownAddress: () => undefined,
+    knownMembers: () => [],
     keeper: () => undefined,
     onLeadership: () => undefined,
     onCommand: () => undefined,

@@ -1,20 +1,26 @@
 /**
- * Whether this machine's copy of the records is at most moments old. To hear the leader is not
- * enough: a member that lacks entries which the leader no longer has hears its heartbeats while it
- * waits for a snapshot, and its copy stays as old as its log. What tells is a linearizable read:
- * one is made whenever the answer matters, not more often than `upToDateMs`.
+ * Whether what this machine has of the records is at most moments old, be it a copy of its own or
+ * what members tell it. To hear the leader is not enough: a member that lacks entries which the
+ * leader no longer has hears its heartbeats while it waits for a snapshot, and its copy stays as old
+ * as its log. What tells is a linearizable read: one is made whenever the answer matters, not more
+ * often than `upToDateMs`.
  */
 import { type Clock, sleep } from '../../ports/clock.ts'
-import type { Member } from './member.ts'
 
 /** A copy that was behind by no more than this is as good as new. */
 export const upToDateMs = 1000
 
-type Reader = Pick<Member, 'staleForMs' | 'barrier'>
+/** Where the records are read: this machine's member or, while it has none, the others. */
+export interface RecordReader {
+  /** Milliseconds since a leader was heard there. */
+  readonly staleForMs: number
+  /** Resolves once what is read from there is as new as this call. Rejects while nobody knows. */
+  barrier(): Promise<unknown>
+}
 
 export interface KeepingUpOptions {
-  /** This machine's member; undefined while it has none. */
-  readonly own: () => Reader | undefined
+  /** The same one until another takes its place. */
+  readonly reader: () => RecordReader
   readonly clock: Clock
   readonly signal: AbortSignal
   /** The copy has caught up: what follows it is to follow now, before anybody hears of that. */
@@ -36,21 +42,20 @@ export class KeepingUp {
 
   /** As far as is known; a copy that has fallen behind unseen is found out `upToDateMs` later. */
   isUpToDate(): boolean {
-    const own = this.#options.own()
-    if (own === undefined) return false
-    if (own.staleForMs >= upToDateMs) this.#isBehind = true
+    const reader = this.#options.reader()
+    if (reader.staleForMs >= upToDateMs) this.#isBehind = true
     const isDue = this.#isBehind || this.#nowMs() >= this.#answeredAtMs + upToDateMs
-    if (!this.#isAsking && isDue) void this.#ask(own)
+    if (!this.#isAsking && isDue) void this.#ask(reader)
     return !this.#isBehind
   }
 
-  /** Until the copy has caught up, or is another member's. Never rejects. */
-  async #ask(own: Reader): Promise<void> {
+  /** Until the copy has caught up, or another reader is asked. Never rejects. */
+  async #ask(reader: RecordReader): Promise<void> {
     const { clock, signal, refresh, onCaughtUp } = this.#options
     this.#isAsking = true
     const patience = clock.after(upToDateMs, () => (this.#isBehind = true))
-    while (!signal.aborted && this.#options.own() === own) {
-      const isLevel = await own
+    while (!signal.aborted && this.#options.reader() === reader) {
+      const isLevel = await reader
         .barrier()
         .then(() => (this.#isBehind ? refresh() : undefined))
         .then(

@@ -27,6 +27,7 @@ import type { CallContext, CallMethods, CallStream } from '../wire/calls.ts'
 import type { Door } from '../wire/door.ts'
 import type { Greeted } from '../wire/handshake.ts'
 import { RaftTransport } from '../wire/raft-transport.ts'
+import type { KnownMember } from './directory.ts'
 import { asideNext, setLogAside, walDirectory } from './log-directory.ts'
 import { Member } from './member.ts'
 import type { Failed, Leadership } from './member-options.ts'
@@ -58,8 +59,8 @@ export interface SeatOptions {
   /** For the member and its log; what is left out is as `Member` and `Wal` have it. */
   readonly sizes?: MemberSizes
   readonly door: () => Door
-  /** Where a member was last known to be, for the time before the log tells. */
-  readonly knownAddress: (id: MemberId) => StreamAddress | undefined
+  /** Members as this machine last knew them, for the time before the log tells. */
+  readonly knownMembers: () => readonly KnownMember[]
   readonly keeper: MemberStoreOptions['keeper']
   readonly onLeadership: (store: MemberStore, leadership: Leadership) => void
   readonly onCommand: (committed: Committed, command: Command) => void
@@ -209,9 +210,9 @@ export class Seat {
     if (id <= this.memberId) {
       throw new JangadaError('JGD_CONFLICT', `this machine runs member ${this.memberId} already`)
     }
-    const members = this.#current?.store.knownMembers() ?? []
+    const members = this.#options.knownMembers()
     if (members.length > 0 && !members.some(({ machineId }) => machineId === asker)) {
-      throw new JangadaError('JGD_FORBIDDEN', 'only a member may ask a member to begin anew')
+      throw new JangadaError('JGD_FORBIDDEN', 'only a member may ask a machine to become one')
     }
     if (this.#followsAnother(asker)) {
       throw new JangadaError('JGD_CONFLICT', 'the member here has a leader, and that is not it')
@@ -238,7 +239,9 @@ export class Seat {
   }
 
   async #sit(opened: OpenedWal, identity: WalIdentity): Promise<void> {
-    const { clock, entropy, log, door, knownAddress } = this.#options
+    const { clock, entropy, log, door, knownMembers } = this.#options
+    const knownAddress = (other: MemberId): StreamAddress | undefined =>
+      knownMembers().find((known) => known.id === other)?.address
     const id = identity.memberId
     const walPort = walLog(opened.wal)
     const store = await restoreStore(

@@ -39,7 +39,7 @@ export async function startMember(
     door: () => {
       throw new Error('a lone member speaks to nobody')
     },
-    knownAddress: () => undefined,
+    knownMembers: () => [],
     keeper: () => undefined,
     onLeadership: () => undefined,
     onCommand: () => undefined,
