@@ -45,6 +45,7 @@ export const errorCodes = {
   JGD_DISK_FAILED: { status: 500, exit: 1 },
   JGD_DISK_FULL: { status: 507, exit: 1 },
   JGD_DISK_READ_ONLY: { status: 500, exit: 1 },
+  JGD_DISK_REFUSED: { status: 500, exit: 1 },
   JGD_STATE_DIR: { status: 500, exit: 1 },
   // trust
   JGD_TOKEN_INVALID: { status: 401, exit: 1 },

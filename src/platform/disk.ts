@@ -155,7 +155,8 @@ async function attempt<T>(what: string, name: string, work: () => Promise<T>): P
     return await work()
   } catch (error) {
     if (!isSystemError(error)) throw error
-    const isOfSync = what.startsWith('sync')
+    // A directory has to be opened to be synced: what fails there has lost nothing.
+    const isOfSync = what.startsWith('sync') && error.syscall !== 'open'
     throw new DiskError(error.code, `cannot ${what} ${name === '' ? '.' : name}`, error, isOfSync)
   }
 }
@@ -169,6 +170,6 @@ async function absentAs<T>(value: T, work: () => Promise<T>): Promise<T> {
   }
 }
 
-function isSystemError(error: unknown): error is Error & { code: string } {
+function isSystemError(error: unknown): error is Error & { code: string; syscall?: unknown } {
   return error instanceof Error && 'code' in error && typeof error.code === 'string'
 }

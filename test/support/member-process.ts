@@ -1,5 +1,5 @@
 /** `one-member.ts` as seen from outside: starts it, hears it, ends it. */
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -15,16 +15,21 @@ export class MemberProcess {
   /** The highest number that each client was acknowledged. */
   readonly acknowledged = new Map<string, number>()
   acknowledgements = 0
-  #child: ChildProcessByStdio<Writable, Readable, null>
+  #child: ChildProcessByStdio<Writable, Readable, Readable>
+  #isLimited = false
   #wake: () => void = () => undefined
 
   constructor(directory: string, options: Partial<OneMemberOptions> = {}) {
     const all = { directory, create: false, clients: 0, valueBytes: 256, sizes, ...options }
     this.#child = spawn(process.execPath, [program, JSON.stringify(all)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     })
     this.exited = once(this.#child, 'close')
     this.#child.stdin.on('error', () => undefined)
+    // What tests bring into every process opens files of its own, and complains.
+    this.#child.stderr.on('data', (text: Uint8Array) => {
+      if (!this.#isLimited) process.stderr.write(text)
+    })
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#hear(line))
     void this.exited.then(() => this.#wake())
   }
@@ -60,6 +65,12 @@ export class MemberProcess {
   /** What it logged as a warning or an error. */
   get logged(): readonly Extract<Told, { kind: 'log' }>[] {
     return this.told.filter((one) => one.kind === 'log')
+  }
+
+  /** From now on no file is opened above this number of open ones. */
+  limitFiles(most: number): void {
+    this.#isLimited = true
+    execFileSync('prlimit', [`--pid=${this.#child.pid}`, `--nofile=${most}`])
   }
 
   async writes(count: number): Promise<void> {

@@ -7,7 +7,13 @@ const setAside =
   'the state by the others. If no other voter is left, keep the directory as it is.'
 
 /** After these the log is whole, and may be opened again once a person has seen to the disk. */
-const passing: ReadonlySet<ErrorCode> = new Set(['JGD_DISK_FULL', 'JGD_DISK_READ_ONLY'])
+const passing: ReadonlySet<ErrorCode> = new Set([
+  'JGD_DISK_FULL',
+  'JGD_DISK_READ_ONLY',
+  'JGD_DISK_REFUSED',
+])
+/** What the system says of this process, and not of the disk. */
+const refusals: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'EPERM'])
 
 export const passes = (error: unknown): boolean => isJangadaError(error) && passing.has(error.code)
 
@@ -38,7 +44,8 @@ export function unknownVersion(file: string, version: number, known: number): Ja
  * What the disk said, with a code. A disk without room, or one that takes no writes, has not lost
  * anything: everything acknowledged was synced before. A sync that fails is another matter, also
  * for lack of room: later reads may show what the medium never took (PostgreSQL's post-mortem,
- * 2018). Not so on a file system that went read-only: it has to be mounted anew.
+ * 2018). Not so on a file system that went read-only: it has to be mounted anew. And a system that
+ * lets this process open no file has not touched any.
  */
 export function diskFailed(what: string, cause: unknown): JangadaError {
   const { reason = '', isOfSync = false } = cause instanceof DiskError ? cause : {}
@@ -53,6 +60,14 @@ export function diskFailed(what: string, cause: unknown): JangadaError {
       hint:
         'See the kernel log for why, check the file system, mount it for writing again, or ' +
         'restart the machine. The log is kept as it is.',
+      cause,
+    })
+  }
+  if (!isOfSync && refusals.has(reason)) {
+    return new JangadaError('JGD_DISK_REFUSED', `the system answered ${reason} while ${what}`, {
+      hint:
+        'Look at how many files (LimitNOFILE) and how much memory this process may have, and at ' +
+        'who owns the state directory. The log is kept as it is.',
       cause,
     })
   }

@@ -175,6 +175,20 @@ t.test(
 )
 
 t.test(
+  'a process that may open no more files: the log stays, and the next opens it',
+  { skip },
+  async (t) => {
+    const { member, again, logs } = await memberAtWork(t, { megabytes: 128 }, long)
+    member.limitFiles(3)
+    const { reason } = await member.first('fatal')
+    t.match(reason, /EMFILE.*LimitNOFILE/)
+    await member.exited
+    t.same(logs(), ['wal'], 'the log stays where it is')
+    await keeps(t, member, again())
+  },
+)
+
+t.test(
   'a file system gone read-only: the log stays, and is opened after a repair',
   { skip },
   async (t) => {
