@@ -39,12 +39,37 @@ export function removeUnder(store: Store, prefix: string): number {
   return keys.length
 }
 
-/** Rejects as `Wal.create`. `store` is the whole state, and `identity`'s member the only voter. */
-export async function foundLog(disk: Disk, identity: WalIdentity, store: Store): Promise<void> {
+/** Until the log is whole it is no log: a start in between must not take it for one. */
+const unfinished = `${walDirectory}.new`
+
+/**
+ * `store` is the whole state, and `identity`'s member the only voter. A log that is there gives way
+ * to the new one once that is whole, and is kept as `aside`. Rejects as `Wal.create`, and then
+ * everything is as it was.
+ */
+export async function foundLog(
+  disk: Disk,
+  identity: WalIdentity,
+  store: Store,
+  aside?: string,
+): Promise<void> {
   assert(store.appliedIndex > 0, 'a state that is there has a place in a log')
+  await disk.remove(unfinished)
+  try {
+    await makeLog(disk, identity, store)
+  } catch (error) {
+    await disk.remove(unfinished)
+    throw error
+  }
+  if (aside !== undefined) await disk.rename(walDirectory, aside)
+  await disk.rename(unfinished, walDirectory)
+  await disk.syncDirectory('')
+}
+
+async function makeLog(disk: Disk, identity: WalIdentity, store: Store): Promise<void> {
   let failure: JangadaError | undefined
   const { wal } = await Wal.create(disk, identity, {
-    directory: walDirectory,
+    directory: unfinished,
     onFailure: (error) => {
       failure = error
     },

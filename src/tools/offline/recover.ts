@@ -86,11 +86,9 @@ export async function recover(stateDirectory: string, log?: string): Promise<Rec
   // What the lost majority numbered after that is not numbered again, nor its terms used.
   const lastTerm = store.appliedTerm + termsSkipped
   store.advance({ index: index(plan.newMember), term: term(lastTerm) })
-  if (plan.log === walDirectory) {
-    await disk.rename(walDirectory, `${asidePrefix}${Math.floor(deps.clock.wallMs())}`)
-    await disk.syncDirectory('')
-  }
-  await foundLog(disk, { clusterId: identity.clusterId, memberId: id, incarnation }, store)
+  const aside = `${asidePrefix}${Math.floor(deps.clock.wallMs())}`
+  const newIdentity = { clusterId: identity.clusterId, memberId: id, incarnation }
+  await foundLog(disk, newIdentity, store, plan.log === walDirectory ? aside : undefined)
   return plan
 }
 
@@ -169,12 +167,13 @@ function membersIn(store: Store): MemberRecord[] {
 
 /** A member that runs keeps its log's files open. */
 async function refuseWhileInUse(stateDirectory: string): Promise<void> {
+  const logs = [`${walDirectory}/`, asidePrefix].map((name) => `${stateDirectory}/${name}`)
   for (const name of await readdir(ownProcesses)) {
     if (!/^\d+$/.test(name)) continue
     const descriptors = `${ownProcesses}/${name}/fd`
     for (const each of await readdir(descriptors).catch(() => [])) {
       const target = await readlink(`${descriptors}/${each}`).catch(() => '')
-      if (!target.startsWith(`${stateDirectory}/${walDirectory}`)) continue
+      if (!logs.some((prefix) => target.startsWith(prefix))) continue
       throw new JangadaError('JGD_CONFLICT', `process ${name} uses ${stateDirectory}`, {
         hint: 'stop it first, for example: systemctl stop jangada',
       })

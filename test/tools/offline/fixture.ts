@@ -2,11 +2,15 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { clusterId } from '../../../src/base/ids.ts'
+import { utf8 } from '../../../src/base/bytes.ts'
+import { clusterId, index, memberId, term } from '../../../src/base/ids.ts'
+import { members } from '../../../src/core/records/keyspace.ts'
+import { encodeCommand } from '../../../src/core/store/command-codec.ts'
 import { defaultPorts } from '../../../src/daemon/config.ts'
 import { initialise } from '../../../src/daemon/membership.ts'
 import type { MemberStore } from '../../../src/node/member/member-store.ts'
 import { Seat } from '../../../src/node/member/seat.ts'
+import { identityOf, Wal } from '../../../src/node/wal/wal.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { directoryDisk } from '../../../src/platform/disk.ts'
 import { kernelEntropy } from '../../../src/platform/entropy.ts'
@@ -78,4 +82,44 @@ export function digestsOf(directory: string): readonly string[] {
       return `${name} ${hash.digest('hex')}`
     })
     .toSorted()
+}
+
+/** One of three voters, whose last entry never reached the others as far as it knows. */
+export async function survivor(directory: string): Promise<string> {
+  const { clusterId } = await newCluster(directory)
+  const { store, stop } = await startMember(directory, clusterId)
+  const lost = (id: number) =>
+    ({
+      v: 1,
+      memberId: id,
+      machineId: String(id).repeat(32),
+      address: `192.0.2.${id}:7382`,
+      incarnation: 'f'.repeat(32),
+      addedMs: 0,
+    }) as const
+  await store.transact({
+    compare: [],
+    then: [members.put(lost(2), '2'), members.put(lost(3), '3')],
+    otherwise: [],
+  })
+  await put(store, { 'app/a': 'agreed' })
+  await stop()
+  const disk = directoryDisk(directory)
+  const identity = await identityOf(disk)
+  if (identity === undefined) throw new Error('there is a log')
+  const onFailure = (error: Error): void => {
+    throw error
+  }
+  const { wal, restored } = await Wal.open(disk, identity, { onFailure })
+  const last = restored.entries.at(-1)?.index ?? 0
+  const write = { kind: 'put', key: 'app/b', value: utf8('perhaps') } as const
+  const transaction = { compare: [], then: [write], otherwise: [] }
+  const data = encodeCommand({ kind: 'transaction', transaction })
+  const inTerm = term(restored.hardState.term + 3)
+  await wal.append({
+    entries: [{ kind: 'normal', index: index(last + 1), term: inTerm, data }],
+    hardState: { term: inTerm, vote: memberId(2), commit: index(last) },
+  })
+  await wal.close()
+  return clusterId
 }

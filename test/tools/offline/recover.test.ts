@@ -2,54 +2,9 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { index, memberId, term } from '../../../src/base/ids.ts'
-import { utf8 } from '../../../src/base/bytes.ts'
-import { members } from '../../../src/core/records/keyspace.ts'
-import { encodeCommand } from '../../../src/core/store/command-codec.ts'
-import { identityOf, Wal } from '../../../src/node/wal/wal.ts'
 import { directoryDisk } from '../../../src/platform/disk.ts'
 import { planRecovery, recover } from '../../../src/tools/offline/recover.ts'
-import { digestsOf, newCluster, put, startMember, textOf } from './fixture.ts'
-
-/** One of three voters, whose last entry never reached the others as far as it knows. */
-async function survivor(directory: string): Promise<string> {
-  const { clusterId } = await newCluster(directory)
-  const { store, stop } = await startMember(directory, clusterId)
-  const lost = (id: number) =>
-    ({
-      v: 1,
-      memberId: id,
-      machineId: String(id).repeat(32),
-      address: `192.0.2.${id}:7382`,
-      incarnation: 'f'.repeat(32),
-      addedMs: 0,
-    }) as const
-  await store.transact({
-    compare: [],
-    then: [members.put(lost(2), '2'), members.put(lost(3), '3')],
-    otherwise: [],
-  })
-  await put(store, { 'app/a': 'agreed' })
-  await stop()
-  const disk = directoryDisk(directory)
-  const identity = await identityOf(disk)
-  if (identity === undefined) throw new Error('there is a log')
-  const onFailure = (error: Error): void => {
-    throw error
-  }
-  const { wal, restored } = await Wal.open(disk, identity, { onFailure })
-  const last = restored.entries.at(-1)?.index ?? 0
-  const write = { kind: 'put', key: 'app/b', value: utf8('perhaps') } as const
-  const transaction = { compare: [], then: [write], otherwise: [] }
-  const data = encodeCommand({ kind: 'transaction', transaction })
-  const inTerm = term(restored.hardState.term + 3)
-  await wal.append({
-    entries: [{ kind: 'normal', index: index(last + 1), term: inTerm, data }],
-    hardState: { term: inTerm, vote: memberId(2), commit: index(last) },
-  })
-  await wal.close()
-  return clusterId
-}
+import { digestsOf, put, startMember, survivor, textOf } from './fixture.ts'
 
 t.test('first what would be kept and lost, with nothing changed; then it is done', async (t) => {
   const directory = t.testdir()
