@@ -1,6 +1,7 @@
 /** Three hosts with real engines: rules, power cuts, an agent that is killed. */
 import t, { type Test } from 'tap'
-import { agentReady } from '../../src/tools/rack/cluster.ts'
+import type { StatusReport } from '../../src/node/api/answers.ts'
+import { agentReady, clusterStateDir } from '../../src/tools/rack/cluster.ts'
 import { allAgree, healthy } from '../../src/tools/rack/demo/cluster-steps.ts'
 import { cutAndWatch, movable } from '../../src/tools/rack/demo/failover.ts'
 import {
@@ -12,6 +13,7 @@ import {
   votersOf,
 } from '../../src/tools/rack/demo/scene.ts'
 import { containersOn, isRunning, statusOf } from '../../src/tools/rack/demo/view.ts'
+import { supervisorDir } from '../../src/tools/rack/host-init.ts'
 import { until } from '../../src/tools/rack/world.ts'
 import { killAgent, stage, startExamples, unitsOn } from './stage.ts'
 
@@ -111,4 +113,54 @@ await t.test('the engine is killed: containers go on, and are found as they were
   await rack.hostUp('n3')
   await rulesKept(scene, hosts)
   t.same(await healthy(rack, ['n3']), before)
+})
+
+/**
+ * The state directory as it is, on a file system of its own, which can be made to fail. Nothing is
+ * left of it below: an agent that starts while this one is not mounted must find no older log.
+ */
+const ontoOwnDisk = `
+pid=$(cat ${supervisorDir}/jangada.pid)
+kill -STOP $pid
+truncate -s 192M /run/disk.img
+mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 /run/disk.img
+mkdir -p /run/disk
+mount -o loop /run/disk.img /run/disk
+cp -a ${clusterStateDir}/. /run/disk
+umount /run/disk
+rm -rf ${clusterStateDir}/*
+mount -o loop /run/disk.img ${clusterStateDir}
+kill -KILL $pid
+`
+const mendDisk = `
+until umount ${clusterStateDir}; do sleep 0.1; done
+mount -o loop /run/disk.img ${clusterStateDir}
+`
+
+await t.test('the disk of a member fails: it ends, and no container with it', async (t) => {
+  await rack.sh('n3', ['bash', '-ec', ontoOwnDisk])
+  const isMember = (seen: StatusReport): boolean =>
+    readyMachines(seen).includes('n3') && votersOf(seen).includes('n3')
+  const before = await statusThat(rack, 'n1', 'n3 votes from its own disk', isMember)
+  const memberOf = ({ members }: StatusReport) => members.find(({ name }) => name === 'n3')?.id
+  await agentReady(rack, 'n3')
+  await allAgree(rack, hosts)
+  const running = await healthy(rack, ['n3'])
+  t.ok(running.size > 0)
+  const first = await rack.servicePid('n3', 'jangada')
+  await rack.sh('n3', ['xfs_io', '-x', '-c', 'shutdown', clusterStateDir])
+  const wait = { what: 'the member has ended', timeoutMs: 30_000 }
+  await until(rack.clock, wait, async () =>
+    (await rack.servicePid('n3', 'jangada')) === first ? undefined : true,
+  )
+  await statusThat(rack, 'n1', 'n3 is missed', (seen) => !readyMachines(seen).includes('n3'))
+  t.same(await healthy(rack, ['n3']), running, 'its containers run as if nothing were')
+
+  // What people would do: see the kernel log, and mount the file system anew.
+  await rack.sh('n3', ['bash', '-ec', mendDisk])
+  const after = await statusThat(rack, 'n1', 'n3 votes again', isMember)
+  t.equal(memberOf(after), memberOf(before), 'as the member that it was')
+  await allAgree(rack, hosts)
+  await rulesKept(scene, hosts)
+  return t.pass('what was acknowledged was on the disk, and every rule holds')
 })
