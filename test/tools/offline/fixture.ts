@@ -86,8 +86,8 @@ export function digestsOf(directory: string): readonly string[] {
 
 /** One of three voters, whose last entry never reached the others as far as it knows. */
 export async function survivor(directory: string): Promise<string> {
-  const { clusterId } = await newCluster(directory)
-  const { store, stop } = await startMember(directory, clusterId)
+  const { clusterId: cluster } = await newCluster(directory)
+  const { store, stop } = await startMember(directory, cluster)
   const lost = (id: number) =>
     ({
       v: 1,
@@ -121,5 +121,5 @@ export async function survivor(directory: string): Promise<string> {
     hardState: { term: inTerm, vote: memberId(2), commit: index(last) },
   })
   await wal.close()
-  return clusterId
+  return cluster
 }
