@@ -146,7 +146,7 @@ main(process.argv.slice(2)).then(
     process.exitCode = code
   },
   (error: unknown) => {
-    process.stderr.write(`jangada: ${describeError(error)}\n`)
+    process.stderr.write(`jangada: ${describeError(error)} (JGD_INTERNAL)\n`)
     process.exitCode = 1
   },
 )

@@ -15,6 +15,7 @@ import {
   type RenewRequest,
 } from '../node/enrol/messages.ts'
 import type { UnitLogs } from '../node/api/context.ts'
+import { noQuorum } from '../node/member/errors.ts'
 import { SnapshotSaver } from '../node/member/snapshot-save.ts'
 import type { CallMethods } from '../node/wire/calls.ts'
 import { type Clock, sleep } from '../ports/clock.ts'
@@ -162,6 +163,8 @@ export class Forwarder {
       }
       await sleep(clock, transferLookMs)
     }
+    const { leader } = await core.store.view()
+    if (leader === undefined || leader === noMember) throw noQuorum()
     throw new JangadaError('JGD_NO_QUORUM', 'leadership did not move in time', {
       hint: 'the machine must be up and its log close to the leader’s; try again',
     })

@@ -35,7 +35,14 @@ const stateDirectoryMode = 0o700
 const namePath = 'name'
 
 export async function stateDisk(config: MachineConfig): Promise<Disk> {
-  await makeDirectories(config.stateDirectory, stateDirectoryMode)
+  try {
+    await makeDirectories(config.stateDirectory, stateDirectoryMode)
+  } catch (error) {
+    throw new JangadaError('JGD_STATE_DIR', `${config.stateDirectory} cannot be made or used`, {
+      hint: 'name a directory that root may make, or that is there: --state-dir',
+      cause: error,
+    })
+  }
   return directoryDisk(config.stateDirectory)
 }
 

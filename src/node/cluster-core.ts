@@ -254,7 +254,7 @@ export class ClusterCore {
     const { leader, memberId: own } = await this.store.view()
     if (leader !== undefined && leader === own) return this.#ownQuorum()
     const address = this.#knownMembers().find(({ id }) => id === leader)?.address
-    if (address === undefined) throw noQuorum('quorum')
+    if (address === undefined) throw noQuorum()
     const calls = await this.door.callsTo(address)
     return checkQuorum(await calls.call('member.quorum', {}, quorumTimeoutMs))
   }

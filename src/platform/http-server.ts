@@ -9,7 +9,7 @@ import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { assert, assertNever } from '../base/assert.ts'
-import { describeError, JangadaError } from '../base/errors.ts'
+import { describeError, isJangadaError, JangadaError } from '../base/errors.ts'
 import type { ApiDoor, ApiHandler } from '../node/api/messages.ts'
 import type { Log } from '../ports/log.ts'
 import { makeDirectories } from './file-tree.ts'
@@ -70,6 +70,13 @@ export async function openDoor(
   server.keepAliveTimeout = keepAliveTimeoutMs
   // A whole image may take its time; the headers may not.
   server.requestTimeout = 0
+  app.setErrorHandler((error, request, reply) => {
+    log.debug('a request failed', { method: request.method, cause: describeError(error) })
+    return reply
+      .code(isJangadaError(error) ? error.status : 500)
+      .header('content-type', 'application/json; charset=utf-8')
+      .send(JSON.stringify({ error: asCoded(error).toBody() }))
+  })
   app.all('/*', (request, reply) =>
     answerWith(api, address.kind, state.identity, state.exchanges, { request, reply }),
   )
@@ -97,6 +104,10 @@ export async function openDoor(
 /** Clients know no more of the cluster than its CA's pin, so the CA's certificate goes along. */
 const identityWithChain = (files: IdentityFiles): TlsIdentity =>
   new TlsIdentity({ ...files, certificatePem: `${files.certificatePem}\n${files.authorityPem}` })
+
+/** A stream that fails before its first byte is still an answer. */
+const asCoded = (error: unknown): JangadaError =>
+  isJangadaError(error) ? error : new JangadaError('JGD_INTERNAL', 'this node failed to answer')
 
 /** No route has a schema of fastify's, and its compilers would weigh ten megabytes on every machine. */
 const noCompiler = () => () => {

@@ -7,7 +7,7 @@ import { connect as connectTls } from 'node:tls'
 import t from 'tap'
 import type { Test } from 'tap'
 import { concat, fromUtf8, utf8 } from '../../src/base/bytes.ts'
-import { isJangadaError } from '../../src/base/errors.ts'
+import { errorCodes, isJangadaError, JangadaError } from '../../src/base/errors.ts'
 import { formatBearer, parseToken } from '../../src/core/trust/token-text.ts'
 import type { ApiContext } from '../../src/node/api/context.ts'
 import { openHttpClient } from '../../src/platform/http-client.ts'
@@ -212,6 +212,30 @@ const withUnit = async ({ ask, store }: Node): Promise<void> => {
   await ask('PUT', '/v1/units/a.service', { file: unitFile(), desired: 'launched' })
   store.put(placement('a.service', ids.n1))
 }
+
+t.test(
+  'a stream that fails late, and before its first byte, is an answer with a code',
+  async (t) => {
+    const at = socketPath(t)
+    let fail: (error: Error) => void = () => undefined
+    const failed = new Promise<never>((_, reject) => {
+      fail = reject
+    })
+    failed.catch(() => undefined)
+    async function* unitLogs(): AsyncGenerator<Uint8Array> {
+      yield await failed
+    }
+    const { node } = await serve(t, () => ({ kind: 'socket', path: at }), { unitLogs })
+    await withUnit(node)
+    const client = openHttpClient({ kind: 'socket', path: at })
+    const answer = get(client, '/v1/units/a.service/logs?follow')
+    // Later than the API waits for a first word, so that it has answered with a stream.
+    setTimeout(() => fail(new JangadaError('JGD_MACHINE_UNREACHABLE', 'n1 is away')), 1500)
+    const { status, text } = await answer
+    t.match(JSON.parse(text), { error: { code: 'JGD_MACHINE_UNREACHABLE', message: 'n1 is away' } })
+    t.equal(status, errorCodes['JGD_MACHINE_UNREACHABLE'].status)
+  },
+)
 
 t.test('a stream ends when its reader leaves', async (t) => {
   const at = socketPath(t)

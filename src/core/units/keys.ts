@@ -2,6 +2,7 @@
  * Every key that a unit file may hold. `docs/units.md` has the same table for people, and
  * `test/core/units/docs.test.ts` holds one against the other.
  */
+import { nearest } from '../../base/nearest.ts'
 import { fleetKeys } from './placement.ts'
 
 export const acceptedKeys: Readonly<Record<string, readonly string[]>> = {
@@ -43,12 +44,13 @@ const instead: Readonly<Record<string, string>> = {
 export function refuseKey(section: string, key: string): string | undefined {
   const keys = Object.hasOwn(acceptedKeys, section) ? acceptedKeys[section] : undefined
   if (keys === undefined) {
-    return `[${section}]: the sections are ${Object.keys(acceptedKeys)
-      .map((name) => `[${name}]`)
-      .join(', ')}`
+    const sections = Object.keys(acceptedKeys)
+    const meant = nearest(section, sections)
+    if (meant !== undefined) return `[${section}] is no section: write [${meant}]`
+    return `[${section}]: the sections are ${sections.map((name) => `[${name}]`).join(', ')}`
   }
   if (keys.includes(key)) return undefined
-  const spelling = keys.find((known) => known.toLowerCase() === key.toLowerCase())
-  const hint = spelling === undefined ? instead[`${section}.${key}`] : `write ${spelling}=`
+  const meant = nearest(key, keys)
+  const hint = instead[`${section}.${key}`] ?? (meant === undefined ? undefined : `write ${meant}=`)
   return `${key}= in [${section}] is not understood${hint === undefined ? '' : `: ${hint}`}`
 }

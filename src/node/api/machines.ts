@@ -39,6 +39,8 @@ const readMetadata = bodyReader(
     metadata: Type.Record(
       Type.String({ maxLength: labelNameMax, pattern: labelNamePattern }),
       Type.Union([Type.String({ maxLength: labelValueMax }), Type.Null()]),
+      // Without it a name that does not match would be let pass, unlooked at.
+      { additionalProperties: false },
     ),
   }),
 )

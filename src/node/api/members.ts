@@ -171,7 +171,7 @@ function requireReplacement(
   if (left >= voters) return
   throw new JangadaError(
     'JGD_CONFLICT',
-    `nobody could vote in place of ${leaving.name}: ${left} of ${voters} voters would be left`,
+    `nobody could vote in place of ${leaving.name}: ${left} of ${voters} voters would be left (their number is odd)`,
     { hint: 'join another machine that may vote first, or say --force' },
   )
 }

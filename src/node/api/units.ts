@@ -142,6 +142,13 @@ function why(records: ClusterRecords, listing: Listing, name: string): WhyAnswer
     })
   }
   const reasons = whyUnit(snapshotOf(records), unit)
+  const rows = unitRows(records, name)
+  /** Where it is placed, what becomes of it there is the question that is left. */
+  const stateOn = (machine: string): string => {
+    const row = rows.find((each) => each.machine === machine)
+    if (row === undefined) return ''
+    return `: ${row.active} (${row.sub})${row.message === '' ? '' : `, ${row.message}`}`
+  }
   return {
     ...listing,
     unit: name,
@@ -149,7 +156,8 @@ function why(records: ClusterRecords, listing: Listing, name: string): WhyAnswer
     isPlaced: reasons.some(({ verdict }) => verdict === 'placed'),
     machines: reasons.map(({ machine, verdict, text, units }) => {
       const { name: machineName, address } = records.machines.get(machine) as MachineRecord
-      return { id: machine, name: machineName, address, verdict, reason: text, units }
+      const reason = verdict === 'placed' ? `${text}${stateOn(machine)}` : text
+      return { id: machine, name: machineName, address, verdict, reason, units }
     }),
   }
 }

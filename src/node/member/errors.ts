@@ -4,8 +4,8 @@ import { JangadaError } from '../../base/errors.ts'
 import type { DropReason } from '../../core/raft/types.ts'
 import type { RefusalReason } from '../../core/store/types.ts'
 
-export const noQuorum = (what: string): JangadaError =>
-  new JangadaError('JGD_NO_QUORUM', `${what}: no leader with a quorum of voters is known`, {
+export const noQuorum = (): JangadaError =>
+  new JangadaError('JGD_NO_QUORUM', 'no leader with a quorum of voters is known', {
     hint: 'see "jangada status": a majority of the voters must be up and reach each other',
   })
 

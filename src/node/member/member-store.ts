@@ -94,7 +94,7 @@ export class MemberStore extends CommandStore {
     // A leader that is not in office yet would only ask itself.
     const isElsewhere = leader !== noMember && leader !== this.#member.id
     const address = isElsewhere ? this.addressOf(leader) : undefined
-    if (address === undefined) throw noQuorum('keep-alive')
+    if (address === undefined) throw noQuorum()
     const calls = await this.#door().callsTo(address)
     return readAlive(await calls.call('lease.keepAlive', { id }, forwardTimeoutMs))
   }
@@ -158,7 +158,7 @@ export class MemberStore extends CommandStore {
       } catch (error) {
         const again = error instanceof JangadaError && retriable.has(error.code)
         if (!again || guarded) throw error
-        if (this.#clock.monotonicMs() >= deadlineMs) throw noQuorum('write')
+        if (this.#clock.monotonicMs() >= deadlineMs) throw noQuorum()
         await sleep(this.#clock, retryMs, this.#led.signal)
       }
     }

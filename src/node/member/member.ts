@@ -188,7 +188,7 @@ export class Member {
   barrier(): Promise<void> {
     if (this.#stopped) return Promise.reject(stopping())
     if (this.#leadership.leader === noMember && this.staleForMs > longestElectionMs) {
-      return Promise.reject(noQuorum('read'))
+      return Promise.reject(noQuorum())
     }
     return this.#reads.barrier()
   }

@@ -56,7 +56,7 @@ export class Reads {
         done: false,
         timer: this.#clock.after(readTimeoutMs, () => {
           waiting.done = true
-          reject(noQuorum('read'))
+          reject(noQuorum())
         }),
       }
       this.#queue.push(waiting)

@@ -44,7 +44,7 @@ export class Door {
   }
 
   async listen(address: StreamAddress): Promise<number> {
-    this.#listener = await this.#options.streams.listen(address, (stream) => {
+    this.#listener = await this.#listenOn(address, (stream) => {
       void acceptHello(stream, this.#options.clock, {
         own: (theirs) => this.#hello(theirs?.purpose ?? 'calls', theirs?.memberId ?? 0),
         refuse: (theirs) => this.#refusal(theirs),
@@ -55,6 +55,21 @@ export class Door {
       )
     })
     return this.#listener.port
+  }
+
+  async #listenOn(
+    address: StreamAddress,
+    accept: Parameters<Streams['listen']>[1],
+  ): Promise<StreamListener> {
+    try {
+      return await this.#options.streams.listen(address, accept)
+    } catch (error) {
+      const where = `${address.host}:${address.port}`
+      throw new JangadaError('JGD_PORT_TAKEN', `cannot listen on ${where}`, {
+        hint: 'another program, or another node, uses it: see "ss -ltnp"',
+        cause: error,
+      })
+    }
   }
 
   /** The kept call stream to `address`, opened when there is none. Rejects JGD_UNREACHABLE. */

@@ -11,6 +11,7 @@ const unitsMs: Readonly<Record<string, number>> = {
 export function durationMs(text: string, what: string): number {
   const match = /^(\d{1,6})([smhd])$/.exec(text)
   const unit = unitsMs[match?.[2] ?? '']
-  if (unit === undefined) throw usage(`${what} ${text}: write a time such as 30s, 12h or 7d`)
+  if (unit === undefined)
+    throw usage(`${what} ${text}: write a time such as 30s, 12h or 7d, of whole seconds`)
   return Number(match?.[1]) * unit
 }

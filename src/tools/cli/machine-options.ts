@@ -1,6 +1,7 @@
 /** What `init`, `join` and `up` are all told of the machine they run on. */
 import type { Options } from 'yargs'
 import type { MachineConfig } from '../../daemon/config.ts'
+import { parseIpv4 } from '../../core/netboot/ipv4.ts'
 import { type Arguments, usage } from './command.ts'
 import type { CliEnvironment } from './environment.ts'
 
@@ -25,6 +26,9 @@ export const machineOptions: Readonly<Record<string, Options>> = {
   'port-peer': { type: 'number', requiresArg: true, hidden: true },
 }
 
+/** As host names have it, so that tables, files and addresses can hold it. */
+const machineName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+
 /** Throws JGD_USAGE. */
 export function machineConfig(args: Arguments, environment: CliEnvironment): MachineConfig {
   const { stateDirectory, ports } = environment.defaults
@@ -33,10 +37,18 @@ export function machineConfig(args: Arguments, environment: CliEnvironment): Mac
     if (Number.isSafeInteger(value) && value > 0 && value < 65_536) return value
     throw usage(`--${name} is a port: 1 to 65535`)
   }
+  const name = args.text('name')
+  if (name !== undefined && !machineName.test(name)) {
+    throw usage(`--name ${name}: a name has letters, digits, "-", "_" and ".", at most 63`)
+  }
+  const address = args.text('address')
+  if (address !== undefined && parseIpv4(address) === undefined) {
+    throw usage(`--address ${address}: write an IPv4 address of this machine`, 'see "ip addr"')
+  }
   return {
     stateDirectory: args.text('state-dir') ?? stateDirectory,
-    name: args.text('name'),
-    address: args.text('address'),
+    name,
+    address,
     ports: {
       plain: port('port-http', ports.plain),
       api: port('port-api', ports.api),

@@ -97,7 +97,10 @@ const entries = new Map(
     .map((one) => [one.name, one]),
 )
 
-/** The exit code: 0 done, 1 failed, 2 usage. Rejects only for our own mistakes. */
+/** As a shell has it for a program that SIGINT ended. */
+const interruptedCode = 130
+
+/** The exit code: 0 done, 1 failed, 2 usage, 130 interrupted. Rejects only for our own mistakes. */
 export async function runCli(
   argv: readonly string[],
   environment: CliEnvironment,
@@ -106,6 +109,10 @@ export async function runCli(
     return await dispatch(argv, environment)
   } catch (error) {
     if (!isJangadaError(error)) throw error
+    if (error.code === 'JGD_UNREACHABLE' && environment.signal.aborted) {
+      environment.stderr('jangada: interrupted; what the cluster was asked for goes on\n')
+      return interruptedCode
+    }
     report(error, argv.includes('--json'), environment)
     return errorCodes[error.code].exit === 2 ? 2 : 1
   }
@@ -135,6 +142,11 @@ async function dispatch(argv: readonly string[], environment: CliEnvironment): P
 const find = (name: string): Entry | undefined => entries.get(aliases[name] ?? name)
 
 function unknown(name: string): JangadaError {
+  const actions = [...entries.keys()].filter((one) => one.startsWith(`${name} `))
+  if (actions.length > 0) {
+    const hint = actions.map((one) => `jangada ${one}`).join(', ')
+    return new JangadaError('JGD_USAGE', `"${name}" needs a word more`, { hint })
+  }
   const near = [...entries.keys()].filter((one) => one.startsWith(name.slice(0, 2)))
   const hint = near.length === 0 ? 'jangada --help' : `did you mean ${near.join(', ')}?`
   return new JangadaError('JGD_USAGE', `there is no command "${name}"`, { hint })
@@ -150,7 +162,7 @@ function overview(): string {
   lines.push(
     'jangada COMMAND --help says more. Commands talk to the node on this machine, or to the one',
     'that --endpoint and --token name. Every command takes --json. Exit codes: 0 done, 1 failed,',
-    '2 wrong usage.',
+    '2 wrong usage, 130 interrupted.',
   )
   return `${lines.join('\n')}\n`
 }
@@ -160,8 +172,10 @@ function report(error: JangadaError, asJson: boolean, environment: CliEnvironmen
     environment.stderr(`${JSON.stringify({ error: error.toBody() })}\n`)
     return
   }
-  const lines = [`jangada: ${error.message} (${error.code})`]
-  for (const { file, line, reason } of problemsOf(error)) {
+  const problems = problemsOf(error)
+  const what = problems.length === 0 ? error.message : `${problems.length} things are wrong`
+  const lines = [`jangada: ${what} (${error.code})`]
+  for (const { file, line, reason } of problems) {
     lines.push(`  ${file}${line === 0 ? '' : `:${line}`}: ${reason}`)
   }
   if (error.hint !== undefined) lines.push(`next: ${error.hint}`)

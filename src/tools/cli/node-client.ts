@@ -62,9 +62,11 @@ export class NodeClient {
   async #read<T>(response: ClientResponse): Promise<T> {
     const value = parseJson(await readAll(response))
     if (response.status >= 400) {
-      const { error } = (value ?? {}) as { error?: ErrorBody }
-      if (error !== undefined) throw JangadaError.fromBody(error)
-      throw new JangadaError('JGD_INTERNAL', `the node answered with status ${response.status}`)
+      const { error } = (value ?? {}) as { error?: ErrorBody | string }
+      if (typeof error === 'object') throw JangadaError.fromBody(error)
+      throw new JangadaError('JGD_INTERNAL', `the node answered with status ${response.status}`, {
+        hint: 'is it a Jangada node? "jangada --endpoint … version" says which',
+      })
     }
     this.#warnIfStale(value as Partial<Listing> | undefined)
     return value as T
@@ -130,8 +132,11 @@ export function targetOf(
   }
   const parsed = token === undefined ? undefined : parseToken(token)
   if (parsed === undefined || parsed.use !== 'api') {
+    const isGiven = token !== undefined
     throw usage(
-      'an https endpoint needs an API token, which also says whom to trust there',
+      isGiven
+        ? 'the token is no API token, or not the whole of one: they begin with A1.'
+        : 'an https endpoint needs an API token, which also says whom to trust there',
       'make one on a machine of the cluster: jangada token --scope read; then --token A1.…',
     )
   }

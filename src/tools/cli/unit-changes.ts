@@ -33,7 +33,16 @@ export const waitOptions: Readonly<Record<string, Options>> = {
 interface Wanted {
   readonly name: string
   readonly file: string | undefined
+  /** A file, or a directory, that may have been meant. */
+  readonly other?: string
 }
+
+/** What cannot be read is there. */
+const isFile = (environment: CliEnvironment, path: string): Promise<boolean> =>
+  environment.readFile(path).then(
+    (text) => text !== undefined,
+    () => true,
+  )
 
 /**
  * A word is a file when there is one of that name, and otherwise a unit of the cluster, or an
@@ -48,7 +57,10 @@ export async function wantedUnits(
     const expanded = expandNames(word)
     if (!expanded.ok) throw usage(expanded.reason)
     for (const path of expanded.names.map(withServiceSuffix)) {
-      for (const one of await readWanted(environment, path)) wanted.set(one.name, one)
+      for (const one of await readWanted(environment, path)) {
+        const isMeant = one.file === undefined && path !== word && (await isFile(environment, word))
+        wanted.set(one.name, isMeant ? { ...one, other: word } : one)
+      }
     }
   }
   return [...wanted.values()]
@@ -65,7 +77,7 @@ async function readWanted(environment: CliEnvironment, path: string): Promise<Wa
   const template =
     templateName === undefined ? undefined : await environment.readFile(directory + templateName)
   if (template === undefined || templateName === undefined) {
-    throw new JangadaError('JGD_USAGE', `there is no file ${path}`)
+    throw usage(`there is no file ${path}`, `jangada units, or name a file that ends in .service`)
   }
   return [
     { name: templateName, file: template },
@@ -86,7 +98,7 @@ export async function submitAll(
   replace: boolean,
 ): Promise<Changed> {
   const isAlone = wanted.length === 1
-  return each(wanted, async ({ name, file }) => {
+  return each(wanted, async ({ name, file, other }) => {
     const parsed = parseUnitName(name)
     const isTemplate = parsed.ok && parsed.name.kind === 'template'
     try {
@@ -96,16 +108,20 @@ export async function submitAll(
         ...(replace && file !== undefined ? { replace } : {}),
       })
     } catch (error) {
-      throw isJangadaError(error, 'JGD_UNIT_UNKNOWN') ? neitherUnitNorFile(error) : error
+      throw isJangadaError(error, 'JGD_UNIT_UNKNOWN') ? neitherUnitNorFile(error, other) : error
     }
   })
 }
 
 /** The word may have been meant as a file; that there is none is what its writer needs to hear. */
-const neitherUnitNorFile = ({ code, message, hint }: JangadaError): JangadaError =>
-  new JangadaError(code, `${message}, and no file of that name here`, {
-    ...(hint === undefined ? {} : { hint }),
-  })
+const neitherUnitNorFile = ({ code, message }: JangadaError, other?: string): JangadaError =>
+  other === undefined
+    ? new JangadaError(code, `${message}, and no file of that name here`, {
+        hint: 'jangada unit-files lists the units; for a new one name its file, NAME.service',
+      })
+    : new JangadaError(code, `${message}; ${other} is there, and no unit file by its name`, {
+        hint: 'the name of a unit file ends in .service',
+      })
 
 /** Goes on after a refusal, so that one bad file does not hold up the others. */
 export async function each<T extends { readonly name: string }>(
@@ -174,6 +190,7 @@ export async function waitFor(
   const [first = ''] = left
   const why = environment.signal.aborted ? 'interrupted' : 'time is up'
   environment.stderr(`${why}; still waiting for ${[...left].join(', ')}\n`)
+  for (const name of left) environment.stderr(`${name}: ${looks.get(name)?.text ?? 'unknown'}\n`)
   environment.stderr(`next: jangada why ${first}\n`)
   return false
 }
@@ -187,12 +204,17 @@ function lookOf(
   rows: readonly UnitRow[],
   nowMs: number,
 ): number {
-  const text = rows.map((row) => `${row.active} (${row.sub}) on ${placeText(row)}`).join('; ')
+  const text = rows.map(rowText).join('; ')
   const known = looks.get(name)
   if (known?.text === text) return known.atMs
   looks.set(name, { text, atMs: nowMs })
   if (environment.isTty && !args.flag('json')) environment.stderr(`${name}: ${text}\n`)
   return nowMs
+}
+
+const rowText = (row: UnitRow): string => {
+  const reason = row.message === '' ? '' : `: ${row.message}`
+  return `${row.active} (${row.sub}) on ${placeText(row)}${reason}`
 }
 
 export const placeText = ({ machineName, machineAddress, machine }: UnitRow): string =>

@@ -124,6 +124,9 @@ export async function ls(
   return 0
 }
 
+/** Enough to tell engines apart; `--json` has the whole. */
+const engineShown = 12
+
 /** Columns as wide as their widest cell. */
 export function statusTable(status: RackStatus): string[] {
   const rows = [
@@ -136,7 +139,7 @@ export function statusTable(status: RackStatus): string[] {
       host.mac,
       String(host.initPid ?? '-'),
       host.netns ?? '-',
-      host.engineId ?? '-',
+      host.engineId?.slice(0, engineShown) ?? '-',
     ]),
     ...status.blanks.map((blank) => [
       blank.name,

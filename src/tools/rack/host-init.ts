@@ -85,10 +85,23 @@ cover() {
   mount -t overlay -o "lowerdir=$1,upperdir=layers/$2/upper,workdir=layers/$2/work" overlay "$1"
 }
 rm -rf layers/tmp
+# A layer does not see that a file below it is replaced, and people edit where they started this.
+work=$(readlink work)
+case $work in
+/tmp/*)
+  mkdir -p ${supervisorDir}/work
+  mount --bind "$work" ${supervisorDir}/work
+  ;;
+*) work= ;;
+esac
 cover /etc etc
 cover /var/lib lib
 cover /usr/local/bin bin
 cover /tmp tmp
+if [ -n "$work" ]; then
+  mount --bind ${supervisorDir}/work "$work"
+  umount ${supervisorDir}/work
+fi
 # Not in a layer: the engine's own layers cannot lie on one, and the agent's log shall be flushed
 # to a real disk. /etc/docker holds the engine's identity, which no two hosts may share.
 for dir in docker containerd jangada; do

@@ -63,6 +63,8 @@ export async function prepareHost(rack: RackSpec, host: HostSpec): Promise<void>
   for (const [service, script] of Object.entries(engineServices)) {
     await writeFile(at('services', service), script)
   }
+  await rm(at('work'), { force: true })
+  await symlink(process.cwd(), at('work'))
   await rm(at('binary'), { force: true })
   if (rack.binary !== undefined) await symlink(path.resolve(rack.binary), at('binary'))
 }

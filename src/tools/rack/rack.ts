@@ -3,7 +3,7 @@
  * operation looks at the files and processes, so that any process may go on with a rack that
  * another one started.
  */
-import { rm } from 'node:fs/promises'
+import { access, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { JangadaError } from '../../base/errors.ts'
 import { serialLog, startBlank } from './blank.ts'
@@ -19,7 +19,7 @@ import { type ProcessRef, type RunOptions, type RunResult, isAlive } from './pro
 import * as services from './services.ts'
 import type { BlankSpec, HostSpec, MachineSpec, RackSpec } from './spec.ts'
 import { readBoot, readJson, writeJson } from './spec.ts'
-import type { RackWorld } from './world.ts'
+import { rackError, type RackWorld } from './world.ts'
 
 export interface PowerCut {
   /** On the world's monotonic clock: the switch port was down, no peer hears anything from here. */
@@ -252,7 +252,14 @@ export class Rack {
   async logs(name: string, service = 'jangada', lines = logLinesDefault): Promise<string> {
     const machine = this.machine(name)
     if (machine.kind === 'blank') return tail(serialLog(this.spec, name), lines)
-    return tail(services.serviceLog(this.#directory(machine), service), lines)
+    const log = services.serviceLog(this.#directory(machine), service)
+    const isThere = await access(log).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return tail(log, lines)
+    const names = await readdir(path.dirname(log)).catch(() => [])
+    throw rackError(`${name} has no service ${service}`, `It has ${names.join(', ')}.`)
   }
 
   // How things stand

@@ -16,6 +16,8 @@ t.test('machines, their labels, and who leads', async (t) => {
   ])
   t.match(await say('metadata n1 zone=a disk='), { code: 0, out: 'n1: zone=a\n' })
   t.match(await say('metadata n1 zone'), { code: 2, err: /write KEY=VALUE/ })
+  t.match(await say(['metadata', 'n1', 'bad key=x']), { code: 2, err: /JGD_BAD_REQUEST/ })
+  t.notMatch((await say('machines --full')).out, /bad key/)
   t.match(JSON.parse((await say('machines --json')).out), {
     machines: [{ name: 'n1', metadata: { zone: 'a' } }, { name: 'n2' }],
   })
@@ -26,6 +28,26 @@ t.test('machines, their labels, and who leads', async (t) => {
   t.match((await say('leader')).out, /1 +11111111\.\.\. +n1 +a +voter +leader/)
   t.match(await say('leader transfer n1'), { code: 0, out: 'n1 (member 1) leads\n' })
   t.match(await say('leader transfer n2'), { code: 1, err: /n2 does not vote/ })
+})
+
+t.test('what a machine cannot be called, and where it cannot be', async (t) => {
+  const { say } = await makeDesk(t)
+  t.match(await say(['init', '--name', 'a b/c']), { code: 2, err: /--name a b\/c: a name has/ })
+  t.match(await say('init --address 999.1.1.1'), { code: 2, err: /write an IPv4 address/ })
+  t.match(await say('up --link eth0 --link eth1'), { code: 2, err: /a node serves one/ })
+  t.match(await say('snapshot'), { code: 2, err: /needs a word more.*\nnext: .*snapshot save/ })
+})
+
+t.test('who is interrupted is told so, and not that the node is away', async (t) => {
+  const { node, say } = await makeDesk(t)
+  const stop = new AbortController()
+  node.store.range = () => {
+    stop.abort()
+    return new Promise(() => undefined)
+  }
+  const { code, err } = await say('machines', { signal: stop.signal })
+  t.equal(code, 130)
+  t.match(err, /^jangada: interrupted/)
 })
 
 t.test('status says first what is not as it should be', async (t) => {
@@ -78,7 +100,8 @@ t.test('init, join and up are told what the command line says', async (t) => {
   t.match(init, { address: undefined, ports: { plain: 7380, api: 7381, peer: 7382 } })
 
   let join: JoinConfig | undefined
-  const joined = await say('join 10.0.0.1 --token J1.x', {
+  const token = (await say('token')).out.trim()
+  const joined = await say(`join 10.0.0.1 --token ${token}`, {
     join: async (config, onPending) => {
       join = config
       onPending('abc')
@@ -86,7 +109,9 @@ t.test('init, join and up are told what the command line says', async (t) => {
     },
   })
   t.match(joined, { code: 0, err: /jangada admit abc/ })
-  t.match(join, { door: '10.0.0.1', token: 'J1.x', stateDirectory: '/var/lib/jangada' })
+  t.match(join, { door: '10.0.0.1', token, stateDirectory: '/var/lib/jangada' })
+  const half = await say(`join 10.0.0.1 --token ${token.slice(0, -9)}`)
+  t.match(half, { code: 2, err: /no join token, or not the whole of one/ })
   t.match(await say('join 10.0.0.1'), { code: 2, err: /--token is missing/ })
 
   let up: UpConfig | undefined
@@ -99,11 +124,11 @@ t.test('init, join and up are told what the command line says', async (t) => {
   t.match(up, { bootLinks: [], metadata: {}, logLevel: 'info', join: undefined })
   t.same(up?.dockerSocket, '/var/run/docker.sock')
   const line =
-    'up --link eth0 --link eth1 --metadata disk=ssd --metadata a=b=c --join h --token J1.y ' +
+    'up --link eth0 --metadata disk=ssd --metadata a=b=c --join h --token J1.y ' +
     '--docker-socket /d --socket /x --log-level debug --port-api 17381'
   t.equal((await say(line, env)).code, 0)
   t.match(up, {
-    bootLinks: ['eth0', 'eth1'],
+    bootLinks: ['eth0'],
     metadata: { disk: 'ssd', a: 'b=c' },
     join: { door: 'h', token: 'J1.y' },
     dockerSocket: '/d',

@@ -51,10 +51,13 @@ t.test('a file is submitted and started by one word; a template beside it too', 
   t.match(both, { code: 0, out: /hello@2\.service launched/ })
   t.match(await say('start ./units/none.service'), { code: 2, err: /no file/ })
   t.match(await say('submit none.service'), { code: 1, err: /no unit none.*no file of that name/ })
+  files.set('README.md', 'not a unit')
+  const other = /README\.md is there, and no unit file by its name.*\nnext: .*\.service/
+  t.match(await say('submit README.md'), { code: 1, err: other })
 
   files.set('web.service', unitFile('busybox false'))
-  const other = await say('start web.service')
-  t.match(other, { code: 1, err: /another content \(JGD_UNIT_EXISTS\)\nnext: .*--replace/ })
+  const changed = await say('start web.service')
+  t.match(changed, { code: 1, err: /another content \(JGD_UNIT_EXISTS\)\nnext: .*--replace/ })
   t.match(await say('start web.service --replace'), { code: 0 })
 })
 
@@ -81,7 +84,7 @@ t.test('a unit that fails, or has no place, is said to', async (t) => {
   const late = await say('start lost.service --timeout 0.01')
   t.match(late, {
     code: 1,
-    err: /still waiting for lost\.service\nnext: jangada why lost\.service/,
+    err: /still waiting for lost\.service\nlost\.service: .*no machine.*\nnext: jangada why lost/,
   })
   t.match(await say('start lost.service --no-block'), { code: 0, out: /is to be launched/ })
   const why = await say('why lost')
@@ -104,6 +107,10 @@ t.test('a unit that has run to its end is waited for no longer', async (t) => {
   }
   const { code, out } = await say('start once.service', clock)
   t.same({ code, out }, { code: 0, out: 'Unit once.service ran on n1 (10.77.0.1) and has ended\n' })
+  const status = await say('status')
+  t.match(status.out, /units +0 of 1 running, 1 ended/)
+  t.notMatch(status.out, /not as it should be/)
+  t.match((await say('why once')).out, /placed +it is placed here: inactive \(dead\)/)
   t.ok(nowMs >= 5000)
 })
 

@@ -1,4 +1,5 @@
 /** The lab itself, with real engines. What it promises here is what every scenario relies on. */
+import { renameSync, writeFileSync } from 'node:fs'
 import { access } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
@@ -94,6 +95,17 @@ await t.test('exec gives input, output, errors and the code', async (t) => {
   const slow = await rack.exec('n1', ['sleep', '60'], { timeoutMs: 200 })
   t.ok(slow.timedOut)
   await t.rejects(rack.exec('n9', ['true']), { code: 'JGD_NOT_FOUND' })
+})
+
+await t.test('what is edited where the rack was started is seen on a host', async (t) => {
+  const directory = t.testdir({ 'a.txt': 'first' })
+  const file = path.join(directory, 'a.txt')
+  t.equal(await rack.sh('n1', ['cat', file]), 'first')
+  // As editors save: another file takes the name.
+  writeFileSync(`${file}.new`, 'second')
+  renameSync(`${file}.new`, file)
+  t.equal(await rack.sh('n1', ['cat', file]), 'second')
+  await t.rejects(rack.logs('n1', 'nosuch'), { code: 'JGD_RACK', hint: /dockerd/ })
 })
 
 await t.test('every engine runs containers, without a registry', async (t) => {

@@ -51,6 +51,6 @@ const summary = ({ clusterId, machineId, adminToken }: Initialised): string =>
     `cluster ${clusterId}`,
     `machine ${machineId}`,
     `admin token, shown this once: ${adminToken}`,
-    'next: jangada up; then jangada token --voter here, for the others',
+    'next: jangada up; then, for every other machine, a token: jangada token --voter',
     '',
   ].join('\n')

@@ -1,3 +1,4 @@
+import { parseToken } from '../../../core/trust/token-text.ts'
 import { type Command, nodeOptions, usage } from '../command.ts'
 import { machineConfig, machineOptions } from '../machine-options.ts'
 import { printJson } from '../table.ts'
@@ -25,6 +26,12 @@ export const command: Command = {
     const token = args.text('token') ?? environment.defaults.token
     if (token === undefined) {
       throw usage('--token is missing', 'make one on a machine of the cluster: jangada token')
+    }
+    if (parseToken(token)?.use !== 'join') {
+      throw usage(
+        'the token is no join token, or not the whole of one: they begin with J1.',
+        'make one on a machine of the cluster: jangada token',
+      )
     }
     const [door = ''] = args.words
     const config = { ...machineConfig(args, environment), door, token }

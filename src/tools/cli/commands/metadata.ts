@@ -14,7 +14,7 @@ export const command: Command = {
     const [machine = '', ...labels] = args.words
     const metadata = labels.map((label): [string, string | null] => {
       const equals = label.indexOf('=')
-      if (equals < 1) throw usage(`${label}: write KEY=VALUE`)
+      if (equals < 1) throw usage(`${label}: write KEY=VALUE`, 'jangada metadata n2 disk=ssd')
       const value = label.slice(equals + 1)
       return [label.slice(0, equals), value === '' ? null : value]
     })

@@ -41,7 +41,10 @@ export const command: Command = {
   run: async (args, environment) => {
     const voters = args.number('voters')
     if (voters !== undefined && ![1, 3, 5, 7].includes(voters)) {
-      throw usage('--voters is 1, 3, 5 or 7', 'an even number may lose no more than one fewer')
+      throw usage(
+        '--voters is 1, 3, 5 or 7',
+        'four may lose one, as three may: an even number gains nothing',
+      )
     }
     const volatile = args.choice('volatile')
     const node = openNode(args, environment)

@@ -49,8 +49,24 @@ export const command: Command = {
     if (run === undefined) {
       throw usage(`there is no "rack ${action}"`, Object.keys(actions).join(', '))
     }
+    const most = wordsMax[action] ?? 1
+    if (rest.length > most) {
+      const extra = rest.slice(most).join(' ')
+      throw usage(`rack ${action}: what is "${extra}" for?`, 'jangada rack --help')
+    }
     return run(await environment.rack(), args, rest, environment)
   },
+}
+
+/** How many words follow an action; one where nothing is said. */
+const wordsMax: Readonly<Record<string, number>> = {
+  up: 0,
+  down: 0,
+  ls: 0,
+  exec: anyNumber,
+  logs: 2,
+  loss: 2,
+  partition: 2,
 }
 
 type Action = (

@@ -30,12 +30,19 @@ function storeText({ store: { usedBytes, usersBytes, fullSinceMs } }: StatusRepo
   return `${sizeText(usedBytes)} of ${sizeText(usersBytes)}${full}`
 }
 
+const unitsText = (wanted: number, running: number, ended: number): string =>
+  `${running} of ${wanted} running${ended === 0 ? '' : `, ${ended} ended`}`
+
 function summary(status: StatusReport, nowMs: number): string {
   const { node, leader, members, machines, units, events } = status
   const voters = members.filter(({ role }) => role === 'voter')
   const ready = machines.filter((machine) => machine.status === 'ready')
   const wanted = units.filter(({ desired }) => desired === 'launched')
   const running = wanted.filter(({ active }) => active === 'active')
+  // With Restart=no, or on-failure, a unit may end well: nothing is wrong with it.
+  const ended = wanted.filter(
+    ({ active, sub, machine }) => active === 'inactive' && sub === 'dead' && machine !== null,
+  )
   const quorum = status.stale === false ? 'quorum' : 'no quorum'
   const rows = [
     ['cluster', status.cluster],
@@ -43,7 +50,7 @@ function summary(status: StatusReport, nowMs: number): string {
     ['leader', leader === null ? 'none known' : `${leader.name ?? leader.memberId}`],
     ['voters', `${voters.map(({ name }) => name).join(', ')} (${quorum}, term ${status.term})`],
     ['machines', `${ready.length} of ${machines.length} ready`],
-    ['units', `${running.length} of ${wanted.length} running`],
+    ['units', unitsText(wanted.length, running.length, ended.length)],
     ['store', storeText(status)],
     ['revision', String(status.revision)],
   ]
@@ -51,7 +58,7 @@ function summary(status: StatusReport, nowMs: number): string {
     ...(status.store.fullSinceMs === null ? [] : [fullText]),
     ...machines.filter(({ status: is }) => is === 'lost').map(({ name }) => `${name} is lost`),
     ...wanted
-      .filter(({ active }) => active !== 'active')
+      .filter((unit) => !running.includes(unit) && !ended.includes(unit))
       .map(({ name, active, sub, message }) =>
         message === '' ? `${name} is ${active} (${sub})` : `${name} is ${active}: ${message}`,
       ),

@@ -15,7 +15,7 @@ export const command: Command = {
     link: {
       type: 'string',
       requiresArg: true,
-      describe: 'Boot blank machines on this link; may be given more than once',
+      describe: 'Boot blank machines on this link',
     },
     'kernel-argument': {
       type: 'string',
@@ -64,13 +64,22 @@ export const command: Command = {
       socketPath: args.text('socket') ?? defaults.socketPath,
       dockerSocket: args.text('docker-socket') ?? defaults.dockerSocket,
       metadata: labelsOf(args.list('metadata')),
-      bootLinks: args.list('link'),
+      bootLinks: linksOf(args.list('link')),
       kernelArguments: args.list('kernel-argument'),
       logLevel: logLevels.find((level) => level === args.text('log-level')) ?? 'info',
       join: door === undefined || token === undefined ? undefined : { door, token },
     })
     return 0
   },
+}
+
+/** DHCP is answered on one socket, and a kernel gives broadcasts to one. */
+function linksOf(names: readonly string[]): readonly string[] {
+  if (names.length < 2) return names
+  throw usage(
+    `${names.length} boot links: a node serves one`,
+    'let another machine be the boot node of the other link',
+  )
 }
 
 function labelsOf(texts: readonly string[]): Record<string, string> {
