@@ -1,7 +1,6 @@
 /** What `init`, `join` and `up` are all told of the machine they run on. */
 import type { Options } from 'yargs'
 import type { MachineConfig } from '../../daemon/config.ts'
-import { parseIpv4 } from '../../core/netboot/ipv4.ts'
 import { type Arguments, usage } from './command.ts'
 import type { CliEnvironment } from './environment.ts'
 
@@ -29,6 +28,8 @@ export const machineOptions: Readonly<Record<string, Options>> = {
 /** As host names have it, so that tables, files and addresses can hold it. */
 const machineName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 
+const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/
+
 /** Throws JGD_USAGE. */
 export function machineConfig(args: Arguments, environment: CliEnvironment): MachineConfig {
   const { stateDirectory, ports } = environment.defaults
@@ -42,7 +43,7 @@ export function machineConfig(args: Arguments, environment: CliEnvironment): Mac
     throw usage(`--name ${name}: a name has letters, digits, "-", "_" and ".", at most 63`)
   }
   const address = args.text('address')
-  if (address !== undefined && parseIpv4(address) === undefined) {
+  if (address !== undefined && !ipv4.test(address)) {
     throw usage(`--address ${address}: write an IPv4 address of this machine`, 'see "ip addr"')
   }
   return {
