@@ -330,8 +330,8 @@ export class ClusterCore {
       clock,
       signal: this.#stop.signal,
       refresh: async () => {
-        const { items } = await listAll(this.store, this.#keys.range, 'local')
-        this.#keys.reset(items)
+        const listed = await listAll(this.store, this.#keys.range, 'local')
+        this.#keys.reset(listed.items, listed.revision)
       },
       onCaughtUp: dropUnlisted,
     })

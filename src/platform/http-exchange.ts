@@ -9,9 +9,6 @@ import { errorCodes, isJangadaError, JangadaError } from '../base/errors.ts'
 import type { ApiDoor, ApiHandler, ApiRequest, ApiResponse } from '../node/api/messages.ts'
 import { judgePeer, type TlsIdentity } from './tls-identity.ts'
 
-/** As `node/api` has it; of that room only types may be known here. */
-const requestBodyBytesMax = 1_048_576
-
 interface Exchange {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
@@ -68,7 +65,7 @@ export async function answerWith(
   const gone = open.begin(exchange)
   let answer: ApiResponse
   try {
-    const asked = await readRequest(door, identity, request.raw, open.bodyDeadlineMs)
+    const asked = readRequest(door, identity, request.raw, open.bodyDeadlineMs)
     answer = await api.handle(asked, gone.signal)
   } catch (error) {
     if (!isJangadaError(error)) throw error
@@ -92,12 +89,12 @@ async function endOf(chunks: AsyncIterable<unknown>): Promise<void> {
   }
 }
 
-async function readRequest(
+function readRequest(
   door: ApiDoor,
   identity: TlsIdentity | undefined,
   raw: IncomingMessage,
   bodyDeadlineMs: number,
-): Promise<ApiRequest> {
+): ApiRequest {
   const url = raw.url ?? '/'
   const mark = url.indexOf('?')
   const headers: Record<string, string | undefined> = {}
@@ -106,15 +103,13 @@ async function readRequest(
   }
   const bearer = /^Bearer +(\S+) *$/i.exec(headers['authorization'] ?? '')?.[1]
   const isJson = /^application\/json\b/i.test(headers['content-type'] ?? 'application/json')
-  // Nothing on the plain door takes a body, and anybody may come there.
-  const body = isJson && door !== 'plain' ? await readJson(raw, bodyDeadlineMs) : undefined
   return {
     door,
     method: raw.method ?? 'GET',
     path: mark < 0 ? url : url.slice(0, mark),
     query: readQuery(mark < 0 ? '' : url.slice(mark + 1)),
     headers,
-    body,
+    readBody: (most) => (isJson ? readJson(raw, most, bodyDeadlineMs) : Promise.resolve(undefined)),
     ...(isJson ? {} : { upload: bytesOf(raw) }),
     remoteAddress: plainAddress(raw.socket.remoteAddress),
     localAddress: plainAddress(raw.socket.localAddress),
@@ -139,11 +134,8 @@ const plainAddress = (address: string | undefined): string =>
 const bytesOf = (raw: IncomingMessage): AsyncIterable<Uint8Array> =>
   raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>
 
-/**
- * By events: an iterator costs more than all the rest of a small request. Who asks is not known
- * yet, so whoever sends slowly is not waited for.
- */
-function readJson(raw: IncomingMessage, deadlineMs: number): Promise<unknown> {
+/** By events: an iterator costs more than all the rest of a small request. */
+function readJson(raw: IncomingMessage, bytesMax: number, deadlineMs: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const parts: Uint8Array[] = []
     let bytes = 0
@@ -153,10 +145,10 @@ function readJson(raw: IncomingMessage, deadlineMs: number): Promise<unknown> {
     }, deadlineMs)
     const take = (part: Uint8Array): void => {
       bytes += part.length
-      if (bytes <= requestBodyBytesMax) return void parts.push(part)
+      if (bytes <= bytesMax) return void parts.push(part)
       raw.off('data', take)
       clearTimeout(late)
-      reject(new JangadaError('JGD_TOO_LARGE', `a body has at most ${requestBodyBytesMax} bytes`))
+      reject(new JangadaError('JGD_TOO_LARGE', `the body here has at most ${bytesMax} bytes`))
     }
     raw.on('data', take)
     raw.once('error', reject)

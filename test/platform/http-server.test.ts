@@ -167,6 +167,16 @@ t.test('a body that does not come is not waited for', async (t) => {
   t.match(await toldTo(t, { path: at }, head), /^HTTP\/1\.1 408 [^]*JGD_TOO_SLOW/)
 })
 
+t.test('nothing is read of who may not ask', async (t) => {
+  const { door } = await serve(t, onTls)
+  const socket = connectTls({ host: '127.0.0.1', port: door.port ?? 0, rejectUnauthorized: false })
+  t.teardown(() => socket.destroy())
+  socket.write('PUT /v1/units/a.service HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n{')
+  const parts: Uint8Array[] = []
+  for await (const part of socket) parts.push(part as Uint8Array)
+  t.match(fromUtf8(concat(parts)), /^HTTP\/1\.1 401 [^]*connection: close[^]*JGD_UNAUTHENTICATED/i)
+})
+
 t.test('the plain door takes no bodies, and answers without them', async (t) => {
   const { door } = await serve(t, () => ({ kind: 'plain', host: '127.0.0.1', port: 0 }))
   const head = 'POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n'

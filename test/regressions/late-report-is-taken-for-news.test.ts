@@ -13,8 +13,7 @@ t.test('a report that a later one has overtaken is not written', async (t) => {
   const { relay } = machine.process!.core!
   const ghost = machineId('e'.repeat(32))
   const said = (sequence: number, active: UnitStateRecord['active']): Pulse => ({
-    run: 'r',
-    sequence,
+    place: { run: 'r', sequence },
     bootId: 'b',
     memberId: 0,
     silentForMs: 0,

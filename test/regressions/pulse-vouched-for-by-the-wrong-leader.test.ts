@@ -4,7 +4,7 @@ import { stateMachineSafety } from '../sim/invariants/state-machine-safety.ts'
 import { World } from '../sim/world.ts'
 
 const limitMs = 15_000
-const pulse = { run: 'r', sequence: 1, bootId: 'b', memberId: 0, silentForMs: 0, reports: [] }
+const pulse = { bootId: 'b', memberId: 0, silentForMs: 0, reports: [] }
 
 async function begun(seed: number): Promise<World> {
   const world = new World({ seed, invariants: [stateMachineSafety] })

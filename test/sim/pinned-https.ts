@@ -74,7 +74,8 @@ async function answer(
       path: request.path,
       query: new Map(),
       headers: request.headers ?? {},
-      body: request.body === undefined ? undefined : JSON.parse(fromUtf8(request.body)),
+      readBody: async () =>
+        request.body === undefined ? undefined : JSON.parse(fromUtf8(request.body)),
       remoteAddress: host,
       localAddress,
     },

@@ -93,7 +93,7 @@ export class Workload {
         path: `/v1/units/${path}`,
         query: new Map(),
         headers: {},
-        body,
+        readBody: () => Promise.resolve(body),
         remoteAddress: '',
         localAddress: '',
       } as const

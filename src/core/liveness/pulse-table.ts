@@ -17,7 +17,9 @@ export interface PulsePlace {
 }
 
 /** What a pulse says that later ones may take back. */
-export interface PulseWord extends PulsePlace {
+export interface PulseWord {
+  /** Undefined for an agent that does not number its pulses. */
+  readonly place: PulsePlace | undefined
   /** A planned silence ends then, on this voter's monotonic clock; 0 when there is none. */
   readonly silentUntilMs: number
 }
@@ -26,42 +28,43 @@ export interface PulseWord extends PulsePlace {
 export interface PulseAge {
   readonly machine: MachineId
   readonly ageMs: number
-  /** What is left of a planned silence. */
-  readonly silentForMs: number
-  /** The machine's last pulse; null when it was never heard but by its registration. */
-  readonly last: PulsePlace | null
+  /** The machine's last pulse, and how long ago it came, where there was one with a number. */
+  readonly last?: PulsePlace & { readonly ageMs: number }
+  /** What is left of the silence that it announced. */
+  readonly silentForMs?: number
 }
 
 interface Heard {
   readonly atMs: number
-  readonly word: PulseWord | undefined
+  readonly word: (PulseWord & { readonly saidAtMs: number }) | undefined
 }
+
+/**
+ * Whether a pulse at `place` was sent before one at `than`, of the same process. Of two processes,
+ * or without numbers, nothing can be told from this.
+ */
+export const isEarlier = (place: PulsePlace | undefined, than: PulsePlace | undefined): boolean =>
+  place !== undefined && place.run === than?.run && place.sequence < than.sequence
 
 /** Invariant: a machine's time only grows. The map is in order of the last change. */
 export class PulseTable {
   readonly #heard = new Map<MachineId, Heard>()
 
-  /**
-   * A machine was heard at `atMs`, and said `word` if that was a pulse. False when that pulse had
-   * been overtaken by a later one: it lives, and what it said then is not news any more.
-   */
-  heard(machine: MachineId, atMs: number, word?: PulseWord): boolean {
+  /** A machine was heard at `atMs`, and said `word` if that was a pulse. */
+  heard(machine: MachineId, atMs: number, word?: PulseWord): void {
     const before = this.#heard.get(machine)
-    const isOvertaken = word !== undefined && isBefore(word, before?.word)
     const isLater = before === undefined || before.atMs < atMs
-    const isNews = word !== undefined && !isOvertaken && !isSame(word, before?.word)
-    if (isLater || isNews) {
-      this.#heard.delete(machine)
-      this.#heard.set(machine, {
-        atMs: isLater ? atMs : before.atMs,
-        word: isNews ? word : before?.word,
-      })
-    }
+    const isNews = word !== undefined && isNewer(word, atMs, before?.word)
+    if (!isLater && !isNews) return
+    this.#heard.delete(machine)
+    this.#heard.set(machine, {
+      atMs: isLater ? atMs : before.atMs,
+      word: isNews ? { ...word, saidAtMs: atMs } : before?.word,
+    })
     if (this.#heard.size > maxPulsingMachines) {
       const oldest = this.#heard.keys().next()
       if (oldest.done !== true) this.#heard.delete(oldest.value)
     }
-    return !isOvertaken
   }
 
   heardAtMs(machine: MachineId): number | undefined {
@@ -79,26 +82,33 @@ export class PulseTable {
     for (const [machine, { atMs, word }] of this.#heard) {
       assert(atMs <= nowMs, 'nothing is heard in the future')
       if (nowMs - atMs > windowMs) continue
-      const last = word === undefined ? null : { run: word.run, sequence: word.sequence }
-      const silentForMs = Math.max(0, (word?.silentUntilMs ?? 0) - nowMs)
-      ages.push({ machine, ageMs: nowMs - atMs, silentForMs, last })
+      const age = { machine, ageMs: nowMs - atMs }
+      if (word?.place === undefined) ages.push(age)
+      else {
+        const last = { ...word.place, ageMs: nowMs - word.saidAtMs }
+        ages.push({ ...age, last, silentForMs: Math.max(0, word.silentUntilMs - nowMs) })
+      }
     }
     return ages
   }
 
   /** Takes what another voter told. Its travel makes a machine look younger, never older. */
   merge(ages: readonly PulseAge[], nowMs: number): void {
-    for (const { machine, ageMs, silentForMs, last } of ages) {
+    for (const { machine, ageMs, last, silentForMs = 0 } of ages) {
       if (ageMs < 0) continue
+      this.heard(machine, nowMs - ageMs)
+      if (last === undefined) continue
+      const { run, sequence } = last
       const silentUntilMs = silentForMs > 0 ? nowMs + silentForMs : 0
-      this.heard(machine, nowMs - ageMs, last === null ? undefined : { ...last, silentUntilMs })
+      this.heard(machine, nowMs - last.ageMs, { place: { run, sequence }, silentUntilMs })
     }
   }
 }
 
-/** Of two processes of an agent, the one that was heard later counts as the later one. */
-const isBefore = (place: PulsePlace, than: PulsePlace | undefined): boolean =>
-  than !== undefined && place.run === than.run && place.sequence < than.sequence
-
-const isSame = (place: PulsePlace, as: PulsePlace | undefined): boolean =>
-  as !== undefined && place.run === as.run && place.sequence === as.sequence
+/** Of two processes of an agent, the one that was heard later is the later one. */
+function isNewer(word: PulseWord, atMs: number, than: Heard['word']): boolean {
+  if (than === undefined) return true
+  const { place } = word
+  if (place === undefined || place.run !== than.place?.run) return atMs > than.saidAtMs
+  return place.sequence > than.place.sequence
+}

@@ -122,6 +122,8 @@ export class Pulser {
     // Another pulse would say that the machine is there after all.
     this.#isLeaving = true
     const others = sender.targets().filter(({ machine }) => machine !== machineId)
+    // However many pulses a slow voter has not answered: there is no next one to tell it by.
+    this.#unanswered.clear()
     await Promise.race([this.#sendAll(others, silentForMs), sleep(clock, farewellMs)])
   }
 
@@ -138,8 +140,7 @@ export class Pulser {
     const { reports: due, versions } = reports.due(clock.monotonicMs())
     this.#sequence += 1
     const pulse: Pulse = {
-      run: this.#options.run,
-      sequence: this.#sequence,
+      place: { run: this.#options.run, sequence: this.#sequence },
       bootId: this.#bootId ?? '',
       memberId: memberId(),
       silentForMs,

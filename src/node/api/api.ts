@@ -14,6 +14,7 @@ import { logRoutes } from './logs.ts'
 import { machineRoutes } from './machines.ts'
 import { memberRoutes } from './members.ts'
 import { type ApiHandler, type ApiRequest, type ApiResponse, json } from './messages.ts'
+import { openBodyBytesMax, requestBodyBytesMax } from './messages.ts'
 import { bootRoute, publicRoutes } from './public.ts'
 import { quorumRoutes } from './quorum.ts'
 import { Router } from './router.ts'
@@ -60,7 +61,9 @@ export class Api implements ApiHandler {
       }
       const { route, parameters } = this.#router.find(request)
       await authorize(this.#context, request, route.access)
-      return await route.handle({ ...request, parameters, signal })
+      const bytesMax = route.access === 'open' ? openBodyBytesMax : requestBodyBytesMax
+      const body = route.method === 'GET' ? undefined : await request.readBody(bytesMax)
+      return await route.handle({ ...request, body, parameters, signal })
     } catch (error) {
       return this.#refusal(request, error)
     }

@@ -3,6 +3,7 @@ import { type TSchema, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { JangadaError } from '../../base/errors.ts'
 import type { ApiRequest } from './messages.ts'
+import type { RoutedRequest } from './router.ts'
 
 interface Checker {
   Check(value: unknown): boolean
@@ -10,7 +11,9 @@ interface Checker {
 }
 
 /** A reader of bodies of `schema`, compiled at its first use. Throws JGD_BAD_REQUEST. */
-export function bodyReader<S extends TSchema>(schema: S): (request: ApiRequest) => Static<S> {
+export function bodyReader<S extends TSchema>(
+  schema: S,
+): (request: Pick<RoutedRequest, 'body'>) => Static<S> {
   let checker: Checker | undefined
   return ({ body }) => {
     checker ??= Compile(schema)

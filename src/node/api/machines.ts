@@ -65,7 +65,7 @@ export function machineRoutes(context: ApiContext): Route[] {
       path: '/v1/machines/:id/admit',
       access: 'admin',
       handle: async (request) => {
-        const { keyHash, roleCeiling } = readAdmit({ ...request, body: request.body ?? {} })
+        const { keyHash, roleCeiling } = readAdmit({ body: request.body ?? {} })
         const id = await findPending(context, request.parameters['id'] ?? '')
         const admission = await admit(context, id, {
           ...(keyHash === undefined ? {} : { keyHash }),

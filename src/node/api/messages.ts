@@ -4,6 +4,8 @@ import type { PeerIdentity } from '../../ports/streams.ts'
 
 /** A JSON body may have this many bytes; unit files end at a quarter of it. */
 export const requestBodyBytesMax = 1_048_576
+/** The same where anybody may ask: requests to join are a few thousand bytes long. */
+export const openBodyBytesMax = 65_536
 
 export type ApiDoor =
   /** 7380: plain HTTP, read-only, no credentials. */
@@ -22,8 +24,12 @@ export interface ApiRequest {
   readonly query: ReadonlyMap<string, string>
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>
-  /** Parsed JSON, at most `requestBodyBytesMax` long; undefined when there was none. */
-  readonly body: unknown
+  /**
+   * Parsed JSON, undefined when there was none. To be called once, or not at all, when it is known
+   * who asks: until then nothing of it is kept. Rejects with JGD_TOO_LARGE, JGD_TOO_SLOW or
+   * JGD_BAD_REQUEST.
+   */
+  readonly readBody: (bytesMax: number) => Promise<unknown>
   /** A body that is no JSON, such as an image: to be read once, or not at all. */
   readonly upload?: AsyncIterable<Uint8Array>
   readonly remoteAddress: string

@@ -7,6 +7,8 @@ import type { ApiDoor, ApiRequest, ApiResponse } from './messages.ts'
 export interface RoutedRequest extends ApiRequest {
   /** Decoded values of the `:name` segments. */
   readonly parameters: Readonly<Record<string, string>>
+  /** Parsed JSON; undefined when there was none, and for GET. */
+  readonly body: unknown
   readonly signal: AbortSignal
 }
 

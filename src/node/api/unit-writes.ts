@@ -56,7 +56,7 @@ export function unitWriteRoutes(context: ApiContext): Route[] {
       access: 'deploy',
       handle: async (request) => {
         const name = requireName(request.parameters['name'] ?? '')
-        const submit = readSubmit({ ...request, body: request.body ?? {} })
+        const submit = readSubmit({ body: request.body ?? {} })
         const written = await decideAndCommit(store, () => decideSubmit(context, name, submit))
         return json(written, written.created ? 201 : 200)
       },

@@ -6,7 +6,8 @@ import { describeError } from '../../base/errors.ts'
 import { isMachineId, type MachineId, machineId } from '../../base/ids.ts'
 import { deadlines } from '../../core/liveness/deadlines.ts'
 import { decideLost } from '../../core/liveness/decide.ts'
-import type { PulseAge, PulseTable } from '../../core/liveness/pulse-table.ts'
+import { isEarlier, type PulseAge } from '../../core/liveness/pulse-table.ts'
+import type { PulsePlace, PulseTable } from '../../core/liveness/pulse-table.ts'
 import { machines } from '../../core/records/keyspace.ts'
 import type { MachineRecord } from '../../core/records/schemas.ts'
 import { sleep } from '../../ports/clock.ts'
@@ -38,6 +39,8 @@ export class LivenessController {
   readonly #deciding = new Set<MachineId>()
   /** What each machine says of the Raft member on it (0 is none), and since when. */
   readonly #runs = new Map<MachineId, { readonly memberId: number; readonly sinceMs: number }>()
+  /** The last pulse of each that was judged here: what earlier ones report is no news. */
+  readonly #judged = new Map<MachineId, PulsePlace>()
   #collected = false
 
   constructor(options: LivenessOptions) {
@@ -54,8 +57,10 @@ export class LivenessController {
     for (const { machine, ageMs, pulse } of pulses) {
       if (!isMachineId(machine)) continue
       const atMs = nowMs - ageMs
+      table.heard(machine, atMs, wordOf(pulse, atMs))
       // What an overtaken pulse tells has been told again since, or changed: see `Reports`.
-      if (!table.heard(machine, atMs, wordOf(pulse, atMs))) continue
+      if (isEarlier(pulse.place, this.#judged.get(machine))) continue
+      if (pulse.place !== undefined) this.#judged.set(machine, pulse.place)
       if (this.#runs.get(machine)?.memberId !== pulse.memberId) {
         this.#runs.set(machine, { memberId: pulse.memberId, sinceMs: nowMs })
       }

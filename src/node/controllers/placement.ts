@@ -18,7 +18,7 @@ import {
 } from '../../core/store/types.ts'
 import { parseUnitName } from '../../core/units/names.ts'
 import { parseUnit } from '../../core/units/unit.ts'
-import { sleep } from '../../ports/clock.ts'
+import { sleep, type Timer } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
 
@@ -57,7 +57,8 @@ export class PlacementController {
   readonly #placements: Placements
   readonly #once: Once
   /** The last plan could not be carried out, and people were told. */
-  #isStuck = false
+  #isStuckTold = false
+  #retry: Timer | undefined
   readonly #rules = new Map<string, { readonly modRevision: number; unit: SchedulerUnit }>()
 
   constructor(context: ControllerContext, office: Office) {
@@ -80,7 +81,7 @@ export class PlacementController {
     if (listed.includes(undefined)) return
     try {
       await this.#planOnce()
-      this.#isStuck = false
+      this.#isStuckTold = false
     } catch (error) {
       if (this.#office.signal.aborted) return
       if (!isJangadaError(error) || !passing.includes(error.code)) {
@@ -103,9 +104,9 @@ export class PlacementController {
     const { log, clock, store } = this.#context
     const cause = describeError(error)
     log.error('units are placed no more: a plan cannot be carried out', { cause })
-    clock.after(stuckRetryMs, () => this.#once.ask())
-    if (this.#isStuck) return
-    this.#isStuck = true
+    this.#retry?.cancel()
+    this.#retry = clock.after(stuckRetryMs, () => this.#once.ask())
+    if (this.#isStuckTold) return
     const event = putEvent(this.#context, {
       kind: 'placement.stuck',
       severity: 'alarm',
@@ -114,6 +115,7 @@ export class PlacementController {
     })
     try {
       await store.transact({ compare: [], then: [event], otherwise: [], term: this.#office.term })
+      this.#isStuckTold = true
     } catch (failure) {
       log.warn('nobody was told of it', { cause: describeError(failure) })
     }

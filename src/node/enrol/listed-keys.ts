@@ -26,6 +26,8 @@ export class ListedKeys implements Follower {
   /** Invariant: holds no key that is listed, and at most `removedKeysMax`. */
   readonly #removed = new Set<string>()
   #isTold = false
+  /** What is older than this is known: a list and a watch may come from two members. */
+  #at = 0
 
   /**
    * `isUpToDate`: this node's copy of the records is at most moments behind the cluster's.
@@ -42,7 +44,9 @@ export class ListedKeys implements Follower {
     return !this.#isTold || !this.#isUpToDate()
   }
 
-  reset(items: readonly KeyValue[]): void {
+  reset(items: readonly KeyValue[], at: number): void {
+    if (at < this.#at) return
+    this.#at = at
     const isFirst = !this.#isTold
     this.#isTold = true
     const gone = new Set(this.#keyHashOf.keys())
@@ -56,7 +60,9 @@ export class ListedKeys implements Follower {
     if (removed || isFirst) this.#onRemoved()
   }
 
-  change(events: readonly StoreEvent[]): void {
+  change(events: readonly StoreEvent[], at: number): void {
+    if (at <= this.#at) return
+    this.#at = at
     let removed = false
     for (const event of events) {
       const gone =

@@ -19,7 +19,6 @@ export interface RecordReader {
 }
 
 export interface KeepingUpOptions {
-  /** The same one until another takes its place. */
   readonly reader: () => RecordReader
   readonly clock: Clock
   readonly signal: AbortSignal
@@ -45,17 +44,18 @@ export class KeepingUp {
     const reader = this.#options.reader()
     if (reader.staleForMs >= upToDateMs) this.#isBehind = true
     const isDue = this.#isBehind || this.#nowMs() >= this.#answeredAtMs + upToDateMs
-    if (!this.#isAsking && isDue) void this.#ask(reader)
+    if (!this.#isAsking && isDue) void this.#ask()
     return !this.#isBehind
   }
 
-  /** Until the copy has caught up, or another reader is asked. Never rejects. */
-  async #ask(reader: RecordReader): Promise<void> {
+  /** Until what is read has caught up, from whoever is the reader by then. Never rejects. */
+  async #ask(): Promise<void> {
     const { clock, signal, refresh, onCaughtUp } = this.#options
     this.#isAsking = true
     const patience = clock.after(upToDateMs, () => (this.#isBehind = true))
-    while (!signal.aborted && this.#options.reader() === reader) {
-      const isLevel = await reader
+    while (!signal.aborted) {
+      const isLevel = await this.#options
+        .reader()
         .barrier()
         .then(() => (this.#isBehind ? refresh() : undefined))
         .then(

@@ -17,7 +17,7 @@ const unitReportSchema = Type.Union([
 ])
 export type UnitReport = Type.Static<typeof unitReportSchema>
 
-const placeSchema = {
+const placeFields = {
   /** The agent's process, by a name drawn when it began. */
   run: Type.String({ minLength: 1, maxLength: 64 }),
   /** Grows with each pulse of that process: 1 is the first. */
@@ -25,7 +25,8 @@ const placeSchema = {
 }
 
 const pulseSchema = Type.Object({
-  ...placeSchema,
+  /** Agents that do not number their pulses yet leave it out. */
+  place: Type.Optional(Type.Object(placeFields)),
   bootId: Type.String({ maxLength: 128 }),
   /** The Raft member on this machine, 0 when there is none: a wiped machine says so here. */
   memberId: Type.Integer({ minimum: 0 }),
@@ -37,10 +38,10 @@ export type Pulse = Type.Static<typeof pulseSchema>
 export const checkPulse = checker(pulseSchema)
 
 /** What a pulse says that may be taken back, on the clock of who heard it then. */
-export function wordOf(pulse: Pulse, heardAtMs: number): PulseWord {
-  const { run, sequence, silentForMs } = pulse
-  return { run, sequence, silentUntilMs: silentForMs > 0 ? heardAtMs + silentForMs : 0 }
-}
+export const wordOf = ({ place, silentForMs }: Pulse, heardAtMs: number): PulseWord => ({
+  place,
+  silentUntilMs: silentForMs > 0 ? heardAtMs + silentForMs : 0,
+})
 
 /** A pulse as a voter passes it on. */
 const relayedSchema = Type.Object({
@@ -57,8 +58,9 @@ const tableSchema = Type.Object({
     Type.Object({
       machine: Type.String({ pattern: '^[0-9a-f]{32}$' }),
       ageMs: Type.Number({ minimum: 0 }),
-      silentForMs: Type.Number({ minimum: 0, maximum: silentForMsMax }),
-      last: Type.Union([Type.Object(placeSchema), Type.Null()]),
+      /** Voters that do not keep them leave these out. */
+      silentForMs: Type.Optional(Type.Number({ minimum: 0, maximum: silentForMsMax })),
+      last: Type.Optional(Type.Object({ ...placeFields, ageMs: Type.Number({ minimum: 0 }) })),
     }),
     { maxItems: maxPulsingMachines },
   ),

@@ -66,7 +66,7 @@ export class Door {
     } catch (error) {
       const where = `${address.host}:${address.port}`
       throw new JangadaError('JGD_PORT_TAKEN', `cannot listen on ${where}`, {
-        hint: 'another program, or another node, uses it: see "ss -ltnp"',
+        hint: 'is another program, or another node, using it? see "ss -ltnp"',
         cause: error,
       })
     }

@@ -10,7 +10,7 @@ import {
 } from '../../core/store/types.ts'
 import { walDirectory } from '../../node/member/log-directory.ts'
 import type { WalIdentity } from '../../node/wal/identity.ts'
-import { Wal } from '../../node/wal/wal.ts'
+import { identityOf, Wal } from '../../node/wal/wal.ts'
 import type { Disk } from '../../ports/disk.ts'
 import { keysUnder } from './snapshot-file.ts'
 
@@ -44,8 +44,8 @@ const unfinished = `${walDirectory}.new`
 
 /**
  * `store` is the whole state, and `identity`'s member the only voter. A log that is there gives way
- * to the new one once that is whole, and is kept as `aside`. Rejects as `Wal.create`, and then
- * everything is as it was.
+ * to the new one once that is whole, and is kept as `aside`; without that name, what is there is of
+ * no member, and goes. Rejects as `Wal.create`, and then everything is as it was.
  */
 export async function foundLog(
   disk: Disk,
@@ -57,12 +57,25 @@ export async function foundLog(
   await disk.remove(unfinished)
   try {
     await makeLog(disk, identity, store)
+    await takePlace(disk, aside)
   } catch (error) {
     await disk.remove(unfinished)
     throw error
   }
-  if (aside !== undefined) await disk.rename(walDirectory, aside)
-  await disk.rename(unfinished, walDirectory)
+}
+
+async function takePlace(disk: Disk, aside: string | undefined): Promise<void> {
+  if (aside === undefined) {
+    assert((await identityOf(disk, walDirectory)) === undefined, "no member's log is overwritten")
+    // The making of a log that was cut short leaves a directory.
+    await disk.remove(walDirectory)
+  } else await disk.rename(walDirectory, aside)
+  try {
+    await disk.rename(unfinished, walDirectory)
+  } catch (error) {
+    if (aside !== undefined) await disk.rename(aside, walDirectory)
+    throw error
+  }
   await disk.syncDirectory('')
 }
 

@@ -88,12 +88,13 @@ rm -rf layers/tmp
 # A layer does not see that a file below it is replaced, and people edit where they started this.
 work=$(readlink work)
 case $work in
-/tmp/*)
-  mkdir -p ${supervisorDir}/work
-  mount --bind "$work" ${supervisorDir}/work
-  ;;
+/tmp/*) [ -d "$work" ] || work= ;;
 *) work= ;;
 esac
+if [ -n "$work" ]; then
+  mkdir -p ${supervisorDir}/work
+  mount --bind "$work" ${supervisorDir}/work
+fi
 cover /etc etc
 cover /var/lib lib
 cover /usr/local/bin bin

@@ -107,7 +107,7 @@ export const request = (changes: Partial<ApiRequest>): ApiRequest => ({
   path: '/',
   query: new Map(),
   headers: {},
-  body: undefined,
+  readBody: () => Promise.resolve(undefined),
   remoteAddress: '127.0.0.1',
   localAddress: '127.0.0.1',
   ...changes,
@@ -121,7 +121,7 @@ const asker =
       method,
       path: url.pathname,
       query: new Map(url.searchParams),
-      body,
+      readBody: () => Promise.resolve(body),
       ...changes,
     })
     const response = await api.handle(asked, new AbortController().signal)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { machineId } from '../../../src/base/ids.ts'
+import { machineId, revision } from '../../../src/base/ids.ts'
 import { admissions } from '../../../src/core/records/keyspace.ts'
 import type { AdmissionRecord } from '../../../src/core/records/schemas.ts'
 import { memberRecord } from '../../../src/core/trust/admission.ts'
@@ -85,4 +85,29 @@ t.test('handshakes know within one change who is listed', async (t) => {
   t.notOk(listed.isListed(peer(second, key('b'))), 'but what is known to be removed stays out')
   stop.abort()
   await following
+})
+
+t.test('what is older than what is known brings nobody back, and shuts nobody out', (t) => {
+  const item = (id: typeof first, keyHash: string, at: number) => {
+    const put = admissions.put(admission(id, keyHash), id)
+    if (put.kind !== 'put') throw new Error('an admission is put')
+    const { key: name, value } = put
+    const [createRevision, modRevision] = [revision(at), revision(at)]
+    return { key: name, value, createRevision, modRevision, version: 1, lease: undefined }
+  }
+  const listed = new ListedKeys(
+    () => true,
+    () => undefined,
+  )
+  listed.reset([item(first, key('a'), 5)], 5)
+  listed.change([{ kind: 'put', item: item(second, key('b'), 6) }], 6)
+  listed.reset([item(first, key('a'), 5)], 5)
+  t.ok(listed.isListed(peer(second, key('b'))), 'a list from before it was let in')
+  const gone = { kind: 'delete', key: admissions.key(first), revision: revision(7) } as const
+  listed.change([gone], 7)
+  listed.reset([item(first, key('a'), 5), item(second, key('b'), 6)], 6)
+  t.notOk(listed.isListed(peer(first, key('a'))), 'a list from before it was removed')
+  listed.change([{ kind: 'put', item: item(first, key('a'), 5) }], 5)
+  t.notOk(listed.isListed(peer(first, key('a'))), 'and a watch that comes after the list')
+  t.end()
 })

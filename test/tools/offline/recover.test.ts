@@ -46,6 +46,9 @@ t.test('a directory with nothing to recover is told apart, each with what to do'
   const cluster = await survivor(directory)
   const disk = directoryDisk(directory)
   await disk.rename('wal', 'wal.aside-1')
+  // The leader had begun to make this machine a new member, and that was cut short.
+  await disk.makeDirectory('wal')
+  await disk.makeDirectory('wal/segments')
   await t.rejects(planRecovery(directory), { code: 'JGD_NOT_FOUND', hint: /wal\.aside-1.*--log/ })
   await recover(directory, 'wal.aside-1')
   const { store, stop } = await startMember(directory, cluster)

@@ -124,12 +124,15 @@ await t.test('a service is kept running until it is told to stop', async (t) => 
   await rack.startService('n1', 'agent', ['sh', '-c', "echo started; echo 'a $word'; sleep 1000"])
   const first = await rack.servicePid('n1', 'agent')
   t.ok(first)
+  const says = (words: RegExp): Promise<true> =>
+    eventually(`it says ${words.source}`, async () => words.test(await rack.logs('n1', 'agent')))
+  await says(/started\na \$word/)
   await rack.signalService('n1', 'agent', 'KILL')
   await eventually('it has another process', async () => {
     const pid = await rack.servicePid('n1', 'agent')
     return pid !== undefined && pid !== first
   })
-  t.match(await rack.logs('n1', 'agent'), /a \$word\nrack: agent ended with 137.*\nstarted/)
+  await says(/a \$word\nrack: agent ended with 137.*\nstarted/)
   await rack.stopService('n1', 'agent')
   t.equal(await rack.servicePid('n1', 'agent'), undefined)
 })
