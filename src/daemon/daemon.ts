@@ -11,8 +11,9 @@ import { version } from '../platform/version.ts'
 import { type Clock, sleep } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { UpConfig } from './config.ts'
-import { bootArguments, machineFacts } from './machine.ts'
+import { addressStillHere, bootArguments, machineFacts } from './machine.ts'
 import { joinAsBooted, joinCluster, storedIdentity } from './membership.ts'
+import { rememberedAddress, stateDisk } from './membership.ts'
 import { type Logging, RunningMachine } from './running-machine.ts'
 
 const identityLookMs = 500
@@ -86,7 +87,11 @@ async function serve(
   signal: AbortSignal,
 ): Promise<void> {
   const { log } = logging
-  const address = await awaitAddress(config, systemClock(), log, signal)
+  const said = config.address ?? (await rememberedAddress(await stateDisk(config)))
+  const own = config.address ?? addressStillHere(said)
+  if (said !== own) log.warn('no link has the address that was given any more', { address: said })
+  const chosen = { ...config, address: own }
+  const address = await awaitAddress(chosen, systemClock(), log, signal)
   const machine = new RunningMachine(config, files, address, logging)
   try {
     await machine.start()

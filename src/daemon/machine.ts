@@ -22,6 +22,12 @@ export const linkNamed = (name: string): Link | undefined =>
     .links()
     .find((link) => link.name === name)
 
+/** The address that was said when this machine came into its cluster, while a link still has it. */
+export const addressStillHere = (said: string | undefined): string | undefined =>
+  udpDatagrams()
+    .links()
+    .find(({ address }) => address === said)?.address
+
 export async function machineFacts(config: MachineConfig): Promise<MachineFacts> {
   const host = systemHost()
   const { smbiosUuid, macs } = await host.facts()

@@ -33,6 +33,7 @@ const dateTimeoutMs = 5000
 /** The key and the whole state of the cluster are in it: root's alone. */
 const stateDirectoryMode = 0o700
 const namePath = 'name'
+const addressPath = 'address'
 
 export async function stateDisk(config: MachineConfig): Promise<Disk> {
   try {
@@ -79,7 +80,7 @@ export async function initialise(
   const first = { v: 1, memberId: 1, machineId, address, incarnation, addedMs } as const
   await makeLog(disk, made.clusterId, incarnation, [...made.operations, members.put(first, '1')])
   await writePeers(disk, [{ machineId, address }])
-  await rememberName(disk, config)
+  await rememberGiven(disk, config)
   // Last: until it is there, this machine belongs to no cluster and `init` may be run again.
   await writeIdentity(disk, made.files)
   return { clusterId: made.clusterId, machineId, adminToken: made.adminToken }
@@ -102,7 +103,7 @@ export async function joinCluster(
     onPending,
     ...(signal === undefined ? {} : { signal }),
   })
-  await rememberName(disk, config)
+  await rememberGiven(disk, config)
   return keep(disk, outcome)
 }
 
@@ -138,15 +139,20 @@ export async function joinAsBooted(
 export const storedIdentity = async (config: MachineConfig): Promise<IdentityFiles | undefined> =>
   readIdentity(await stateDisk(config))
 
-/** A name given once need not be given again at every start. */
-async function rememberName(disk: Disk, { name }: MachineConfig): Promise<void> {
+/** A name or an address given once need not be given again at every start. */
+async function rememberGiven(disk: Disk, { name, address }: MachineConfig): Promise<void> {
   if (name !== undefined) await replaceFile(disk, namePath, utf8(`${name}\n`))
+  if (address !== undefined) await replaceFile(disk, addressPath, utf8(`${address}\n`))
 }
 
-export async function rememberedName(disk: Disk): Promise<string | undefined> {
-  if (!(await disk.exists(namePath))) return undefined
-  const name = fromUtf8(await disk.readFile(namePath)).trim()
-  return name === '' ? undefined : name
+export const rememberedName = (disk: Disk): Promise<string | undefined> => lineOf(disk, namePath)
+export const rememberedAddress = (disk: Disk): Promise<string | undefined> =>
+  lineOf(disk, addressPath)
+
+async function lineOf(disk: Disk, path: string): Promise<string | undefined> {
+  if (!(await disk.exists(path))) return undefined
+  const line = fromUtf8(await disk.readFile(path)).trim()
+  return line === '' ? undefined : line
 }
 
 async function refuseIdentity(disk: Disk, config: MachineConfig): Promise<void> {

@@ -13,12 +13,12 @@ export const machineOptions: Readonly<Record<string, Options>> = {
   name: {
     type: 'string',
     requiresArg: true,
-    describe: "The machine's name for people [its host name]",
+    describe: "The machine's name for people, now or at first [its host name]",
   },
   address: {
     type: 'string',
     requiresArg: true,
-    describe: "IPv4 address on which the others reach it [the first link's]",
+    describe: "IPv4 address on which the others reach it, now or at first [the first link's]",
   },
   'port-http': { type: 'number', requiresArg: true, hidden: true },
   'port-api': { type: 'number', requiresArg: true, hidden: true },

@@ -134,10 +134,20 @@ async function dispatch(argv: readonly string[], environment: CliEnvironment): P
   const { command } = await found.load()
   const { parseArguments } = await import('./command.ts')
   const parsed = parseArguments(found.name, command, argv.slice(two === undefined ? 1 : 2))
-  if (parsed.kind === 'run') return command.run(parsed.args, environment)
+  if (parsed.kind === 'run') {
+    return command.run(parsed.args, environment).catch((error: unknown) => {
+      throw withHelp(error, found.name)
+    })
+  }
   environment.stdout(parsed.text)
   return 0
 }
+
+/** Whoever used a command wrongly, and is told no better way, is told where to read of it. */
+const withHelp = (error: unknown, name: string): unknown =>
+  isJangadaError(error, 'JGD_USAGE') && error.hint === undefined
+    ? new JangadaError(error.code, error.message, { hint: `jangada ${name} --help` })
+    : error
 
 const find = (name: string): Entry | undefined => entries.get(aliases[name] ?? name)
 

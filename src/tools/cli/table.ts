@@ -10,13 +10,15 @@ export interface Column<Row> {
   readonly cell: (row: Row, full: boolean) => string
 }
 
-/** Throws JGD_USAGE for a column that there is not. */
+/** Throws JGD_USAGE for a column that there is not. `none` is said where there are no rows. */
 export function printTable<Row>(
   environment: CliEnvironment,
   args: Arguments,
   columns: readonly Column<Row>[],
   rows: readonly Row[],
+  none?: string,
 ): void {
+  if (rows.length === 0 && none !== undefined) environment.stderr(`${none}\n`)
   const full = args.flag('full')
   const chosen = choose(columns, args.text('fields'), full)
   const cells = rows.map((row) => chosen.map(({ cell }) => cell(row, full) || '-'))
@@ -84,7 +86,8 @@ export function agoText(atMs: number, nowMs: number): string {
   if (minutes < 60) return `${minutes}m${seconds % 60}s ago`
   const hours = Math.floor(minutes / 60)
   if (hours < 24) return `${hours}h${minutes % 60}m ago`
-  return `${Math.floor(hours / 24)}d${hours % 24}h ago`
+  const days = Math.floor(hours / 24)
+  return days < 730 ? `${days}d${hours % 24}h ago` : `${Math.floor(days / 365)} years ago`
 }
 
 export function sizeText(bytes: number): string {

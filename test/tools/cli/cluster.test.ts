@@ -22,6 +22,7 @@ t.test('machines, their labels, and who leads', async (t) => {
     machines: [{ name: 'n1', metadata: { zone: 'a' } }, { name: 'n2' }],
   })
   t.match((await say('machines --fields=name,status,role')).out, /n2 +ready +client/)
+  t.match(await say('machines --pending'), { code: 0, err: 'nobody waits to be admitted\n' })
   t.match(await say('machines --fields=colour'), { code: 2, err: /no column "colour"/ })
   const member = { v: 1, memberId: 1, machineId: ids.n1, address: 'a', incarnation: 'i' } as const
   node.store.put(members.put({ ...member, addedMs: 1 }, '1'))
@@ -83,6 +84,7 @@ t.test('tokens: one line for a script, and a word of help for a person', async (
   t.match(await say(`token rm ${id}`), { code: 0 })
   t.match(await say(`token rm ${id}`), { code: 1, err: /JGD_NOT_FOUND/ })
   t.match(await say('token --ttl soon'), { code: 2 })
+  t.match(await say('token --uses 0'), { code: 2, err: /\nnext: jangada token --help\n$/ })
 })
 
 t.test('init, join and up are told what the command line says', async (t) => {

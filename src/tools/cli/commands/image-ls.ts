@@ -11,6 +11,8 @@ const columns: readonly Column<ImageRow>[] = [
   { name: 'sha256', cell: ({ sha256 }, full) => (full ? sha256 : sha256.slice(0, 12)) },
 ]
 
+const none = 'there is no image here yet: jangada image import FILE --sha256 HASH'
+
 export const command: Command = {
   synopsis: 'image ls',
   about: 'Lists the system images that this node can boot blank machines with.',
@@ -21,7 +23,7 @@ export const command: Command = {
     const node = openNode(args, environment)
     const answer = await node.get<{ images: readonly ImageRow[] }>('/v1/images')
     if (args.flag('json')) printJson(environment, answer)
-    else printTable(environment, args, columns, answer.images)
+    else printTable(environment, args, columns, answer.images, none)
     return 0
   },
 }

@@ -72,6 +72,6 @@ async function pending(
     },
   ]
   if (args.flag('json')) printJson(environment, answer)
-  else printTable(environment, args, waiting, answer.machines)
+  else printTable(environment, args, waiting, answer.machines, 'nobody waits to be admitted')
   return 0
 }

@@ -22,7 +22,8 @@ export const command: Command = {
       },
       {
         name: 'uses',
-        cell: ({ scope, usesLeft }) => (scope === 'machine' ? String(usesLeft) : ''),
+        cell: ({ scope, usesLeft }) =>
+          scope !== 'machine' ? '' : usesLeft === 0 ? 'used up' : String(usesLeft),
       },
       { name: 'made', cell: ({ createdMs }) => agoText(createdMs, nowMs) },
       {

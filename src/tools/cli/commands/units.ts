@@ -18,6 +18,8 @@ const columns: readonly Column<UnitRow>[] = [
   { name: 'message', isExtra: true, cell: ({ message }) => message },
 ]
 
+const none = 'no unit is loaded or launched: jangada start FILE, or jangada unit-files for all'
+
 export const command: Command = {
   synopsis: 'units',
   about:
@@ -32,7 +34,7 @@ export const command: Command = {
       ({ desired, machine }) => desired !== 'inactive' || machine !== null,
     )
     if (args.flag('json')) printJson(environment, { ...answer, units })
-    else printTable(environment, args, columns, units)
+    else printTable(environment, args, columns, units, none)
     return 0
   },
 }
