@@ -23,15 +23,11 @@ const hungUp = new JangadaError('JGD_SHUTTING_DOWN', 'nobody waits for this answ
  */
 export class OpenExchanges {
   readonly #open = new Set<AbortController>()
-  readonly #bodyDeadlineMs: number
+  /** A JSON body is there whole by then, or refused. */
+  readonly bodyDeadlineMs: number
 
-  /** `bodyDeadlineMs`: a JSON body is there whole by then, or refused. */
   constructor(bodyDeadlineMs: number) {
-    this.#bodyDeadlineMs = bodyDeadlineMs
-  }
-
-  get bodyDeadlineMs(): number {
-    return this.#bodyDeadlineMs
+    this.bodyDeadlineMs = bodyDeadlineMs
   }
   #closing = false
 

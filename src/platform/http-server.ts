@@ -45,7 +45,7 @@ const connectionsMax = 1024
 const headersTimeoutMs = 10_000
 const keepAliveTimeoutMs = 15_000
 const handshakeTimeoutMs = 10_000
-/** A whole image may take its time; what is read before anybody knows who asks, may not. */
+/** A whole image may take its time; what is kept in memory until all of it is here, may not. */
 const jsonDeadlineMs = 15_000
 /** How often what is too slow is looked for. */
 const checkEveryMs = 5000

@@ -4,6 +4,7 @@ import { states } from '../../src/core/records/keyspace.ts'
 import type { UnitStateRecord } from '../../src/core/records/schemas.ts'
 import type { Pulse } from '../../src/node/member/pulse-types.ts'
 import { clusterOf, soonMs } from '../sim/membership.ts'
+import { runningState } from '../support/unit-state.ts'
 
 /** Two voters carry pulses, and one of them may be slow: what it brought late was taken for news. */
 t.test('a report that a later one has overtaken is not written', async (t) => {
@@ -12,12 +13,13 @@ t.test('a report that a later one has overtaken is not written', async (t) => {
   const { machine } = world.leader!
   const { relay } = machine.process!.core!
   const ghost = machineId('e'.repeat(32))
+  const running = runningState('told.service', ghost)
   const said = (sequence: number, active: UnitStateRecord['active']): Pulse => ({
     place: { run: 'r', sequence },
     bootId: 'b',
     memberId: 0,
     silentForMs: 0,
-    reports: [{ kind: 'state', state: { ...running, machine: ghost, active } }],
+    reports: [{ kind: 'state', state: { ...running, active } }],
   })
   await world.time.runUntilSettled(relay.hear(ghost, said(2, 'active')), soonMs)
   await world.run(200)
@@ -30,20 +32,3 @@ t.test('a report that a later one has overtaken is not written', async (t) => {
     [{ active: 'active' }],
   )
 })
-
-const running: UnitStateRecord = {
-  v: 1,
-  unit: 'told.service',
-  machine: '',
-  generation: 1,
-  hash: '',
-  load: 'loaded',
-  active: 'active',
-  sub: 'running',
-  containerId: '',
-  image: '',
-  imageDigest: '',
-  restarts: 0,
-  sinceMs: 0,
-  message: '',
-}

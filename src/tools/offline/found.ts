@@ -9,6 +9,7 @@ import {
   type Operation,
 } from '../../core/store/types.ts'
 import { walDirectory } from '../../node/member/log-directory.ts'
+import { foreign } from '../../node/wal/errors.ts'
 import type { WalIdentity } from '../../node/wal/identity.ts'
 import { identityOf, Wal } from '../../node/wal/wal.ts'
 import type { Disk } from '../../ports/disk.ts'
@@ -66,7 +67,9 @@ export async function foundLog(
 
 async function takePlace(disk: Disk, aside: string | undefined): Promise<void> {
   if (aside === undefined) {
-    assert((await identityOf(disk, walDirectory)) === undefined, "no member's log is overwritten")
+    if ((await identityOf(disk, walDirectory)) !== undefined) {
+      throw foreign(walDirectory, 'a new log takes the place of none')
+    }
     // The making of a log that was cut short leaves a directory.
     await disk.remove(walDirectory)
   } else await disk.rename(walDirectory, aside)

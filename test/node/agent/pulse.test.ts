@@ -5,6 +5,7 @@ import { machineId } from '../../../src/base/ids.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
 import * as keyspace from '../../../src/core/records/keyspace.ts'
 import { chooseTargets } from '../../../src/node/agent/pulse.ts'
+import { runningState } from '../../support/unit-state.ts'
 import { AgentWorld, own, sleeping } from './fixture.ts'
 
 const ids = [1, 2, 3, 4, 5].map((digit) => machineId(String(digit).repeat(32)))
@@ -94,6 +95,22 @@ t.test('whoever has said goodbye says nothing more', async (t) => {
   await world.time.runFor(2_000)
   const after = world.pulses.slice(before - 2).map(({ pulse }) => pulse.silentForMs)
   t.same(after, [15_000, 15_000], 'to two voters, and no pulse that takes it back')
+})
+
+t.test('goodbye is said to voters that have still to answer, too', async (t) => {
+  const world = new AgentWorld()
+  world.answer = () => new Promise(() => undefined)
+  world.agent.start()
+  await world.time.runFor(5_000)
+  const before = world.pulses.length
+  await world.time.runFor(2_000)
+  t.equal(world.pulses.length, before, 'each has four pulses to answer, and gets no more')
+  await world.time.runUntilSettled(world.agent.stop({ silentForMs: 15_000 }), 5_000)
+  const farewells = world.pulses.slice(before)
+  t.same(
+    farewells.map(({ to, pulse }) => [to, pulse.silentForMs]),
+    world.voters.filter((voter) => voter !== own).map((voter) => [voter, 15_000]),
+  )
 })
 
 t.test('news does not wait for the next pulse', async (t) => {
@@ -186,22 +203,7 @@ t.test('a planned silence is announced with the last pulse', async (t) => {
 
 t.test('states that an earlier agent left in the store are reported gone', async (t) => {
   const world = new AgentWorld()
-  const state = {
-    v: 1,
-    unit: 'old.service',
-    machine: own,
-    generation: 1,
-    hash: 'h',
-    load: 'loaded',
-    active: 'active',
-    sub: 'running',
-    containerId: '',
-    image: '',
-    imageDigest: '',
-    restarts: 0,
-    sinceMs: 0,
-    message: '',
-  } as const
+  const state = runningState('old.service', own)
   world.store.put(keyspace.states.put(state, own, 'old.service'))
   world.agent.start()
   await world.until('it is told', () =>

@@ -1,5 +1,5 @@
 /** A copy of the state: saved while writes go on, verified to the last byte, and restored. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { isJangadaError } from '../../../src/base/errors.ts'
@@ -11,7 +11,7 @@ import { SnapshotSaver } from '../../../src/node/member/snapshot-save.ts'
 import { planRestore } from '../../../src/tools/offline/restore.ts'
 import { saveSnapshot } from '../../../src/tools/offline/save.ts'
 import { verifySnapshot } from '../../../src/tools/offline/snapshot-file.ts'
-import { clock, machineIn, newCluster, put, startMember, textOf } from './fixture.ts'
+import { clock, digestsOf, machineIn, newCluster, put, startMember, textOf } from './fixture.ts'
 import { SimulatedClock, SimulatedTime } from '../../sim/clock.ts'
 
 const never = new AbortController().signal
@@ -134,4 +134,16 @@ t.test('restored, it is another cluster with the same state', async (t) => {
   await restored.stop()
   const again = initialise({ ...machineIn(at('new')), voters, admission }, makeLog)
   await t.rejects(again, { code: 'JGD_ALREADY_INITIALIZED' })
+})
+
+t.test('a log that is still there is not written over, though nobody claims it', async (t) => {
+  const { makeLog, settings } = await planRestore(at('a.snapshot'))
+  const { voters, admission } = settings
+  rmSync(path.join(at('new'), 'identity.json'))
+  const before = digestsOf(path.join(at('new'), 'wal'))
+  await t.rejects(initialise({ ...machineIn(at('new')), voters, admission }, makeLog), {
+    code: 'JGD_WAL_FOREIGN',
+  })
+  t.same(digestsOf(path.join(at('new'), 'wal')), before)
+  t.notOk(existsSync(path.join(at('new'), 'wal.new')))
 })
