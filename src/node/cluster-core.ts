@@ -145,6 +145,7 @@ export class ClusterCore {
         ...options.methods,
       ]),
       onRaftStream: (greeted) => this.#seat.adopt(greeted),
+      onPeerEnded: ({ machineId: machine }) => this.relay.ended(machine),
     })
     const secrets = new SecretHolder({ machineId: own, key, store: this.store, crypto })
     const refusals = new RefusalLog({ store: this.store, clock, entropy, log })

@@ -8,6 +8,8 @@ import { atTurnsEnd } from './turn.ts'
 const closeLingerMs = 1_000
 /** For middleboxes only; that a peer is dead, the heartbeats above find out much sooner. */
 const keepAliveMs = 15_000
+/** The peer's system knows of no such connection any more. */
+const resets = new Set(['ECONNRESET', 'EPIPE'])
 
 /**
  * What is written in one turn of the loop leaves at its end in one piece: a TLS record, a system
@@ -30,6 +32,7 @@ export class TlsStream implements Stream {
   #heldBytes = 0
   #hasBegun = false
   #isGone = false
+  #endedByPeer = false
 
   /** `onGone` is called just before `onClose`. */
   constructor(socket: TLSSocket, peer: PeerIdentity, onGone: () => void) {
@@ -40,7 +43,9 @@ export class TlsStream implements Stream {
     socket.setKeepAlive(true, keepAliveMs)
     socket.on('error', (error) => {
       this.#cause ??= error
+      if ('code' in error && resets.has(String(error.code))) this.#hearEnd()
     })
+    socket.on('end', () => this.#hearEnd())
     socket.once('close', () => {
       this.#isGone = true
       this.#onGone()
@@ -73,6 +78,14 @@ export class TlsStream implements Stream {
 
   get hasHandlers(): boolean {
     return this.#handlers !== undefined
+  }
+
+  get endedByPeer(): boolean {
+    return this.#endedByPeer
+  }
+
+  #hearEnd(): void {
+    if (!this.#isClosing) this.#endedByPeer = true
   }
 
   get bufferedBytes(): number {

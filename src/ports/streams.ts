@@ -25,6 +25,12 @@ export interface Stream {
   /** Queues `bytes`; the caller watches `bufferedBytes` and stops above its own bound. */
   write(bytes: Uint8Array): void
   readonly bufferedBytes: number
+  /**
+   * The other side's system has ended it, in order or by a reset: the process there has let go of
+   * it or is gone, and its machine was there to say so. False while it is open, after `close`, and
+   * where the peer just fell silent.
+   */
+  readonly endedByPeer: boolean
   /** Idempotent. `onClose` is called once, whoever closes. */
   close(): void
 }

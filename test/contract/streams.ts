@@ -183,6 +183,7 @@ async function closesOnce(t: Test, side: StreamsSide): Promise<void> {
   far.write(utf8('to nobody'))
   far.close()
   t.same([nearEnd.closes, farEnd.closes], [[undefined], [undefined]])
+  t.same([near.endedByPeer, far.endedByPeer], [false, true], 'who ended it')
   t.equal(nearEnd.text, '')
 }
 
@@ -211,12 +212,13 @@ async function refusesForeigners(t: Test, side: StreamsSide): Promise<void> {
 }
 
 async function refusesUnlisted(t: Test, side: StreamsSide): Promise<void> {
-  const { server, client, near, nearEnd, farEnd } = await connectPair(t, side)
+  const { server, client, near, far, nearEnd, farEnd } = await connectPair(t, side)
   t.equal(server.streams.dropUnlisted(), 0)
   server.unlisted.add(client.keyHash)
   t.equal(server.streams.dropUnlisted(), 1)
   await side.run(nearEnd.until(() => nearEnd.closes.length > 0))
   await side.run(farEnd.until(() => farEnd.closes.length > 0))
+  t.same([near.endedByPeer, far.endedByPeer], [true, false], 'the listener has ended it')
   near.close()
   const listener = await server.streams.listen({ host: server.host, port: 0 }, () => {
     t.fail('nobody is let in')

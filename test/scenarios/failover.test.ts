@@ -14,6 +14,7 @@ import {
 } from '../../src/tools/rack/demo/scene.ts'
 import { containersOn, isRunning, statusOf } from '../../src/tools/rack/demo/view.ts'
 import { supervisorDir } from '../../src/tools/rack/host-init.ts'
+import type { Rack } from '../../src/tools/rack/rack.ts'
 import { until } from '../../src/tools/rack/world.ts'
 import { killAgent, stage, startExamples, unitsOn } from './stage.ts'
 
@@ -115,6 +116,16 @@ await t.test('the engine is killed: containers go on, and are found as they were
   t.same(await healthy(rack, ['n3']), before)
 })
 
+/** No unit but the global one runs on two machines. */
+function noneTwice(rack: Rack): Promise<true> {
+  const wait = { what: 'no unit runs twice', timeoutMs: 30_000 }
+  return until(rack.clock, wait, async () => {
+    const running = (await containersOn(rack, hosts)).filter(isRunning)
+    const units = running.map(({ unit }) => unit).filter((unit) => !scene.units.get(unit)?.global)
+    return new Set(units).size === units.length ? true : undefined
+  })
+}
+
 /**
  * The state directory as it is, on a file system of its own, which can be made to fail. Nothing is
  * left of it below: an agent that starts while this one is not mounted must find no older log.
@@ -153,6 +164,7 @@ await t.test('the disk of a member fails: it ends, and no container with it', as
   await until(rack.clock, wait, async () =>
     (await rack.servicePid('n3', 'jangada')) === first ? undefined : true,
   )
+  // Its agent cannot come back: after ten seconds that is no restart any more.
   await statusThat(rack, 'n1', 'n3 is missed', (seen) => !readyMachines(seen).includes('n3'))
   t.same(await healthy(rack, ['n3']), running, 'its containers run as if nothing were')
 
@@ -161,6 +173,8 @@ await t.test('the disk of a member fails: it ends, and no container with it', as
   const after = await statusThat(rack, 'n1', 'n3 votes again', isMember)
   t.equal(memberOf(after), memberOf(before), 'as the member that it was')
   await allAgree(rack, hosts)
+  // What had been moved away ran on here, and goes now.
+  await noneTwice(rack)
   await rulesKept(scene, hosts)
   return t.pass('what was acknowledged was on the disk, and every rule holds')
 })

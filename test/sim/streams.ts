@@ -248,6 +248,7 @@ class StreamEnd implements Stream {
   #state: 'open' | 'closing' | 'gone' = 'open'
   #owesDrain = false
   #isLeaving = false
+  #endedByPeer = false
 
   constructor(
     network: SimulatedNetwork,
@@ -292,6 +293,10 @@ class StreamEnd implements Stream {
 
   get bufferedBytes(): number {
     return Math.max(0, (this.#pipe?.unacknowledgedBytes ?? 0) - kernelBufferBytes)
+  }
+
+  get endedByPeer(): boolean {
+    return this.#endedByPeer
   }
 
   write(bytes: Uint8Array): void {
@@ -340,6 +345,7 @@ class StreamEnd implements Stream {
 
   hearReset(): void {
     this.#pipe?.kill()
+    if (this.#state === 'open') this.#endedByPeer = true
     this.#end(new Error('connection reset by peer'))
   }
 
@@ -361,6 +367,7 @@ class StreamEnd implements Stream {
         break
       case 'fin':
         remote.#state = 'closing'
+        remote.#endedByPeer = true
         remote.#end(undefined)
         break
     }

@@ -129,12 +129,12 @@ export class Agent {
   }
 
   /**
-   * Ends every loop and touches no container. With `silentForMs` the leader is told first that
-   * this is planned, so that the machine is not declared lost before.
+   * Ends every loop and touches no container. The members are told first that this is planned, so
+   * that the machine is not declared lost within `silentForMs`; without it, it is not waited for.
    */
   async stop({ silentForMs = 0 }: { readonly silentForMs?: number } = {}): Promise<void> {
     if (this.#stop.signal.aborted) return
-    if (silentForMs > 0) await this.#pulser.farewell(Math.min(silentForMsMax, silentForMs))
+    await this.#pulser.farewell(Math.min(silentForMsMax, silentForMs))
     this.#stop.abort()
     this.#works?.stop()
     this.#lookTimer?.cancel()

@@ -100,7 +100,7 @@ export class Pulser {
     this.#bootId = await this.#options.bootId()
     signal.addEventListener('abort', () => this.#wake.abort(), { once: true })
     while (!signal.aborted && !this.#isLeaving) {
-      void this.#sendAll(this.#targets(), 0)
+      void this.#sendAll(this.#targets(), {})
       const { pulseMs } = deadlines(machineCount())
       this.#wake = new AbortController()
       await sleep(clock, pulseMs, this.#wake.signal)
@@ -114,8 +114,9 @@ export class Pulser {
   }
 
   /**
-   * Announces a planned silence to every other member, because any of them may lead before it is
-   * over. Resolves once all have acknowledged it, or gives up.
+   * Says to every other member that this agent ends, because any of them may lead before it is
+   * back, and for how long it will be silent; 0 is for a machine that goes down. Resolves once all
+   * have acknowledged it, or gives up.
    */
   async farewell(silentForMs: number): Promise<void> {
     const { sender, machineId, clock } = this.#options
@@ -124,7 +125,10 @@ export class Pulser {
     const others = sender.targets().filter(({ machine }) => machine !== machineId)
     // However many pulses a slow voter has not answered: there is no next one to tell it by.
     this.#unanswered.clear()
-    await Promise.race([this.#sendAll(others, silentForMs), sleep(clock, farewellMs)])
+    await Promise.race([
+      this.#sendAll(others, { silentForMs, ends: true }),
+      sleep(clock, farewellMs),
+    ])
   }
 
   #targets(): readonly PulseTarget[] {
@@ -135,7 +139,7 @@ export class Pulser {
     return chooseTargets(sender.targets(), machineId, avoided)
   }
 
-  async #sendAll(targets: readonly PulseTarget[], silentForMs: number): Promise<void> {
+  async #sendAll(targets: readonly PulseTarget[], last: Partial<Pulse>): Promise<void> {
     const { clock, reports, memberId } = this.#options
     const { reports: due, versions } = reports.due(clock.monotonicMs())
     this.#sequence += 1
@@ -143,8 +147,9 @@ export class Pulser {
       place: { run: this.#options.run, sequence: this.#sequence },
       bootId: this.#bootId ?? '',
       memberId: memberId(),
-      silentForMs,
+      silentForMs: 0,
       reports: [...due],
+      ...last,
     }
     await Promise.all(targets.map((target) => this.#send(target, pulse, versions)))
   }

@@ -4,7 +4,7 @@
  */
 import { describeError, JangadaError } from '../../base/errors.ts'
 import { isMachineId, type MachineId, noMember } from '../../base/ids.ts'
-import { type PulseAge, PulseTable } from '../../core/liveness/pulse-table.ts'
+import { maxPulsingMachines, type PulseAge, PulseTable } from '../../core/liveness/pulse-table.ts'
 import type { Clock, Timer } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { CallContext, CallMethods } from '../wire/calls.ts'
@@ -18,6 +18,11 @@ const relayEveryMs = 50
 const relayTimeoutMs = 1000
 /** Older news says nothing about who lives. */
 const tableWindowMs = 60_000
+/**
+ * An agent that ended without a word is waited for this long: longer than it takes to start again
+ * on a busy machine, whose containers run on all the while.
+ */
+const crashSilenceMs = 10_000
 /** Pulses waiting for the next frame; more are dropped, and the agents send again. */
 const maxWaiting = 4096
 
@@ -45,6 +50,8 @@ export class PulseRelay {
   readonly table = new PulseTable()
   readonly #options: PulseRelayOptions
   #waiting: Waiting[] = []
+  /** The last pulse of each agent that has not said that it ends. */
+  readonly #lastPulses = new Map<MachineId, { readonly pulse: Pulse; readonly atMs: number }>()
   #timer: Timer | undefined
 
   constructor(options: PulseRelayOptions) {
@@ -70,6 +77,7 @@ export class PulseRelay {
     }
     const heardAtMs = this.#options.clock.monotonicMs()
     this.table.heard(machine, heardAtMs, wordOf(pulse, heardAtMs))
+    this.#noteLast(machine, pulse, heardAtMs)
     if (this.#timer === undefined) {
       this.#timer = this.#options.clock.after(relayEveryMs, () => {
         this.#timer = undefined
@@ -79,6 +87,36 @@ export class PulseRelay {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ machine, heardAtMs, pulse, resolve, reject })
     })
+  }
+
+  /**
+   * The connection that an agent's pulses come by was ended by its own machine, which is therefore
+   * there. If the agent did not say that it ends, it says goodbye for it: whoever supervises it
+   * starts it again, and nothing that runs there is moved meanwhile. A machine that loses its power
+   * ends no connection. An agent that lives sends a later pulse, which takes this one back.
+   */
+  ended(machine: string): void {
+    if (!isMachineId(machine)) return
+    const last = this.#lastPulses.get(machine)
+    this.#lastPulses.delete(machine)
+    const { clock, log } = this.#options
+    if (last?.pulse.place === undefined) return
+    if (clock.monotonicMs() - last.atMs > crashSilenceMs) return
+    log.info('an agent ended without a word; its machine is waited for', { machine })
+    const { run, sequence } = last.pulse.place
+    const place = { run, sequence: sequence + 1 }
+    const farewell = { ...last.pulse, place, silentForMs: crashSilenceMs, reports: [] }
+    // Nobody waits for the verdict.
+    this.hear(machine, farewell).catch(() => undefined)
+  }
+
+  #noteLast(machine: MachineId, pulse: Pulse, atMs: number): void {
+    this.#lastPulses.delete(machine)
+    if (pulse.ends === true || pulse.silentForMs > 0) return
+    this.#lastPulses.set(machine, { pulse: { ...pulse, reports: [] }, atMs })
+    if (this.#lastPulses.size <= maxPulsingMachines) return
+    const oldest = this.#lastPulses.keys().next()
+    if (oldest.done !== true) this.#lastPulses.delete(oldest.value)
   }
 
   ages(): PulseAge[] {

@@ -32,6 +32,8 @@ const pulseSchema = Type.Object({
   memberId: Type.Integer({ minimum: 0 }),
   /** A planned silence from now, at most a minute; 0 for none. */
   silentForMs: Type.Number({ minimum: 0, maximum: silentForMsMax }),
+  /** The agent ends now, and on purpose. Older ones say so by `silentForMs` alone. */
+  ends: Type.Optional(Type.Literal(true)),
   reports: Type.Array(unitReportSchema, { maxItems: maxStatesPerPulse }),
 })
 export type Pulse = Type.Static<typeof pulseSchema>

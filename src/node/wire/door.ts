@@ -7,7 +7,7 @@ import { describeError, JangadaError } from '../../base/errors.ts'
 import type { MemberId } from '../../base/ids.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
-import type { StreamAddress, StreamListener, Streams } from '../../ports/streams.ts'
+import type { PeerIdentity, StreamAddress, StreamListener, Streams } from '../../ports/streams.ts'
 import { type CallMethods, CallStream } from './calls.ts'
 import { acceptHello, type Greeted, offerHello } from './handshake.ts'
 import { type Hello, wireFormat } from './hello.ts'
@@ -30,6 +30,8 @@ export interface DoorOptions {
   readonly methods: CallMethods
   /** Takes a consensus stream, or says why not. */
   readonly onRaftStream: (greeted: Greeted) => void
+  /** A call stream that the peer had opened was ended from its side; see `Stream.endedByPeer`. */
+  readonly onPeerEnded?: (peer: PeerIdentity) => void
 }
 
 export class Door {
@@ -160,9 +162,11 @@ export class Door {
       this.#options.onRaftStream(greeted)
       return
     }
-    const calls = new CallStream(greeted, this.#options.methods, this.#options.clock, () =>
-      this.#accepted.delete(calls),
-    )
+    const { stream } = greeted
+    const calls = new CallStream(greeted, this.#options.methods, this.#options.clock, () => {
+      this.#accepted.delete(calls)
+      if (stream.endedByPeer) this.#options.onPeerEnded?.(stream.peer)
+    })
     this.#accepted.add(calls)
   }
 }
