@@ -14,7 +14,6 @@ import {
 } from '../../src/tools/rack/demo/scene.ts'
 import { containersOn, isRunning, statusOf } from '../../src/tools/rack/demo/view.ts'
 import { supervisorDir } from '../../src/tools/rack/host-init.ts'
-import type { Rack } from '../../src/tools/rack/rack.ts'
 import { until } from '../../src/tools/rack/world.ts'
 import { killAgent, stage, startExamples, unitsOn } from './stage.ts'
 
@@ -117,7 +116,7 @@ await t.test('the engine is killed: containers go on, and are found as they were
 })
 
 /** No unit but the global one runs on two machines. */
-function noneTwice(rack: Rack): Promise<true> {
+function noneTwice(): Promise<true> {
   const wait = { what: 'no unit runs twice', timeoutMs: 30_000 }
   return until(rack.clock, wait, async () => {
     const running = (await containersOn(rack, hosts)).filter(isRunning)
@@ -174,7 +173,7 @@ await t.test('the disk of a member fails: it ends, and no container with it', as
   t.equal(memberOf(after), memberOf(before), 'as the member that it was')
   await allAgree(rack, hosts)
   // What had been moved away ran on here, and goes now.
-  await noneTwice(rack)
+  await noneTwice()
   await rulesKept(scene, hosts)
   return t.pass('what was acknowledged was on the disk, and every rule holds')
 })
