@@ -15,9 +15,14 @@ import type { Log } from '../../ports/log.ts'
 import { passes } from '../wal/errors.ts'
 import type { MemberLog, SnapshotReceiver } from './member-log.ts'
 
-/** A snapshot is written after this many entries. */
+/** Fewer entries are no reason to write a snapshot. */
 export const entriesBetweenSnapshots = 10_000
-/** Or after this many bytes of them, whichever comes first: the log is in memory too. */
+/**
+ * Nor are fewer bytes of them than this many times the state: to write it is then a small part of
+ * what the log writes anyway, and it is not written again and again because it is large.
+ */
+const statesBetweenSnapshots = 4
+/** What is in memory of the log since the last one is always reason enough. */
 const bytesBetweenSnapshots = 64 * 1024 * 1024
 /**
  * Part of the entries between two snapshots that is kept in memory behind the newer one, so that a
@@ -36,8 +41,14 @@ const entryBytesMin = 256
 export interface SnapshotsMeans {
   readonly log: MemberLog
   readonly logger: Log
-  /** Entries applied from one snapshot to the next, 10,000 if not told; at least 1. */
+  /** A snapshot after so many entries, at least 1, instead of what `isSnapshotDue` says. */
   readonly entriesBetweenSnapshots?: number
+}
+
+/** Whether it is worth writing the state anew, of `stateBytes`, after so much of the log. */
+export function isSnapshotDue(entries: number, bytes: number, stateBytes: number): boolean {
+  if (bytes + entries * entryBytesMin >= bytesBetweenSnapshots) return true
+  return entries >= entriesBetweenSnapshots && bytes >= statesBetweenSnapshots * stateBytes
 }
 
 export interface SnapshotsOptions {
@@ -68,7 +79,7 @@ interface Receiving {
 export class Snapshots {
   readonly #means: SnapshotsMeans
   readonly #options: SnapshotsOptions
-  readonly #entriesBetween: number
+  readonly #entriesBetween: number | undefined
   #lastIndex: Index
   /** Of the entries applied since the last snapshot was begun. */
   #bytes = 0
@@ -80,7 +91,7 @@ export class Snapshots {
   constructor(means: SnapshotsMeans, options: SnapshotsOptions) {
     this.#means = means
     this.#options = options
-    this.#entriesBetween = means.entriesBetweenSnapshots ?? entriesBetweenSnapshots
+    this.#entriesBetween = means.entriesBetweenSnapshots
     this.#lastIndex = options.store().appliedIndex
   }
 
@@ -88,11 +99,15 @@ export class Snapshots {
   consider(bytes: number): void {
     this.#bytes += bytes
     if (this.#writing) return
-    const entries = this.#options.store().appliedIndex - this.#lastIndex
-    if (entries < this.#entriesBetween && this.#bytes < bytesBetweenSnapshots) return
+    const store = this.#options.store()
+    const entries = store.appliedIndex - this.#lastIndex
+    const isDue =
+      isSnapshotDue(entries, this.#bytes, store.size.liveBytes) ||
+      entries >= (this.#entriesBetween ?? Infinity)
+    if (!isDue) return
     const snapshot = this.#options.nameOfState()
     if (snapshot === undefined) return
-    assert(snapshot.index === this.#options.store().appliedIndex, 'the name fits the state')
+    assert(snapshot.index === store.appliedIndex, 'the name fits the state')
     this.#writing = true
     const bytesEach = this.#bytes / Math.max(1, entries)
     this.#bytes = 0
@@ -224,7 +239,8 @@ export class Snapshots {
   /** The last entry that may leave memory now that there is a snapshot at `at`. */
   #upto(at: Index, bytesEach: number): Index {
     const byBytes = Math.floor(bytesKeptBehind / Math.max(1, bytesEach))
-    const usual = Math.min(Math.floor(this.#entriesBetween * partKeptBehind), byBytes)
+    const between = this.#entriesBetween ?? entriesBetweenSnapshots
+    const usual = Math.min(Math.floor(between * partKeptBehind), byBytes)
     const most = Math.floor(bytesKeptForOthers / Math.max(entryBytesMin, bytesEach))
     const wanted = at - (this.#options.neededFrom() ?? at)
     return index(Math.max(0, at - Math.max(usual, Math.min(wanted, most))))
