@@ -1,14 +1,17 @@
 /**
- * A directory of the machine behind `ports/Disk`. Every call goes to libuv's thread pool: a busy
- * disk blocks a synchronous fdatasync for hundreds of milliseconds, and the heartbeats with it.
+ * A directory of the machine behind `ports/Disk`. Calls go to libuv's thread pool: a busy disk
+ * blocks a synchronous fdatasync for hundreds of milliseconds, and the heartbeats with it. Small
+ * writes to a disk that is not busy are the exception (`WritePace`).
  */
-import { constants } from 'node:fs'
+import { constants, fdatasync, writeSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { assert } from '../base/assert.ts'
 import { DiskError } from '../ports/disk.ts'
 import type { Disk, DiskFile } from '../ports/disk.ts'
+import { WritePace } from './write-pace.ts'
 
 /** Zeros are written in pieces of this size, so that reserving a segment needs little memory. */
 const zeroChunkBytes = 1024 * 1024
@@ -65,6 +68,7 @@ export async function openForReading(file: string): Promise<DiskFile> {
 class DirectoryFile implements DiskFile {
   readonly path: string
   readonly #handle: FileHandle
+  readonly #pace = new WritePace()
 
   constructor(name: string, handle: FileHandle) {
     this.path = name
@@ -90,7 +94,16 @@ class DirectoryFile implements DiskFile {
   }
 
   write(offset: number, bytes: Uint8Array): Promise<void> {
-    return attempt('write', this.path, () => this.#writeAll(offset, bytes))
+    return attempt('write', this.path, async () => {
+      const fromMs = performance.now()
+      if (!this.#pace.mayWriteAtOnce(bytes.length, fromMs)) {
+        await this.#writeAll(offset, bytes)
+        return
+      }
+      this.#writeAtOnce(offset, bytes)
+      const nowMs = performance.now()
+      this.#pace.wroteAtOnce(nowMs - fromMs, nowMs)
+    })
   }
 
   /**
@@ -118,11 +131,24 @@ class DirectoryFile implements DiskFile {
   }
 
   sync(): Promise<void> {
-    return attempt('sync', this.path, () => this.#handle.datasync())
+    return attempt('sync', this.path, async () => {
+      const fromMs = performance.now()
+      this.#pace.syncBegins()
+      await dataSync(this.#handle.fd)
+      this.#pace.synced(performance.now() - fromMs)
+    })
   }
 
   close(): Promise<void> {
     return attempt('close', this.path, () => this.#handle.close())
+  }
+
+  #writeAtOnce(offset: number, bytes: Uint8Array): void {
+    const { fd } = this.#handle
+    let done = 0
+    while (done < bytes.length) {
+      done += writeSync(fd, bytes, done, bytes.length - done, offset + done)
+    }
   }
 
   /** write(2) may take less than it was given, for example just before the disk is full. */
@@ -135,6 +161,8 @@ class DirectoryFile implements DiskFile {
     }
   }
 }
+
+const dataSync = promisify(fdatasync)
 
 async function syncDirectory(absolute: string): Promise<void> {
   const handle = await open(absolute, constants.O_RDONLY | constants.O_DIRECTORY)
