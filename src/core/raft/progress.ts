@@ -20,6 +20,10 @@ export class Progress {
   learner: boolean
   /** Heard from since the last check of the quorum. */
   recentlyActive = false
+  /** When an append was last sent to it, when a heartbeat was, and when it last answered one. */
+  appendAtMs = -Infinity
+  heartbeatAtMs = -Infinity
+  answeredAtMs = -Infinity
   /** The newest read round this member has answered. */
   ackedRound = 0
 
@@ -160,6 +164,11 @@ export class Progress {
     this.#paused = false
     this.#check()
     return true
+  }
+
+  answered(nowMs: number): void {
+    this.recentlyActive = true
+    this.answeredAtMs = nowMs
   }
 
   /** A heartbeat was answered: the link works, so one more append may try. */

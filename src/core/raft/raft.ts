@@ -17,7 +17,7 @@ import { changeMembers, propose } from './proposals.ts'
 import { electorateIds } from './quorum.ts'
 import { readIndex } from './reads.ts'
 import { receive, receiveOwn } from './receive.ts'
-import { snapshotSent, unreachable } from './replication.ts'
+import { snapshotSent, tellCommit, unreachable } from './replication.ts'
 import { becomeFollower } from './roles.ts'
 import { RaftState } from './state.ts'
 import { assertTimers, setTimers, tick } from './timers.ts'
@@ -84,6 +84,9 @@ export class Raft {
         break
       case 'transfer':
         startTransfer(state, input.to)
+        break
+      case 'tellCommit':
+        if (state.role === 'leader') tellCommit(state)
         break
       case 'campaign':
         stand(state, state.options.preVote ? 'preElection' : 'election')

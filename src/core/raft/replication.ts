@@ -73,6 +73,7 @@ export function maybeSendAppend(
   state.send({ kind: 'append', from, to, term, session, prevIndex, prevTerm, entries, commit })
   progress.sentEntries(entries.length, totalBytes(entries))
   progress.sentCommit(commit)
+  progress.appendAtMs = state.nowMs
   return true
 }
 
@@ -104,15 +105,34 @@ function maybeSendSnapshot(state: RaftState, progress: Progress): boolean {
 }
 
 export function broadcastHeartbeat(state: RaftState): void {
+  for (const to of state.others) sendHeartbeat(state, state.progressOf(to))
+}
+
+/** To each whose last one is long enough ago, and with whom no appends and answers go on. */
+export function heartbeatWhereDue(state: RaftState): void {
+  for (const to of state.others) {
+    const progress = state.progressOf(to)
+    const isDue = state.nowMs - progress.heartbeatAtMs >= state.heartbeatMs
+    if (isDue && !isExchanging(state, progress)) sendHeartbeat(state, progress)
+  }
+}
+
+/** It was sent an append, and has answered one, within a heartbeat's time; and no read waits for it. */
+function isExchanging({ nowMs, heartbeatMs, reads }: RaftState, progress: Progress): boolean {
+  const { appendAtMs, answeredAtMs, ackedRound } = progress
+  const sinceMs = nowMs - Math.min(appendAtMs, answeredAtMs)
+  return sinceMs < heartbeatMs && ackedRound >= reads.round
+}
+
+function sendHeartbeat(state: RaftState, progress: Progress): void {
   assert(state.role === 'leader', 'only a leader has a heartbeat')
   const { id: from, term, log, reads } = state
-  for (const to of state.others) {
-    const { session, match } = state.progressOf(to)
-    // A member may not have what is committed yet, and must not be told that it has.
-    const commit = Math.min(match, log.committed) as Index
-    const readRound = reads.round
-    state.send({ kind: 'heartbeat', from, to, term, session, commit, readRound })
-  }
+  const { id: to, session, match } = progress
+  // A member may not have what is committed yet, and must not be told that it has.
+  const commit = Math.min(match, log.committed) as Index
+  const readRound = reads.round
+  state.send({ kind: 'heartbeat', from, to, term, session, commit, readRound })
+  progress.heartbeatAtMs = state.nowMs
 }
 
 /** The account a response belongs to; undefined for an answer to an earlier session. */
@@ -132,7 +152,7 @@ export function respondent(
 /** Whether this answer was news. */
 export function acceptedBy(state: RaftState, progress: Progress, match: Index): boolean {
   assert(match <= state.log.lastIndex, 'nobody holds more of this term than its leader')
-  progress.recentlyActive = true
+  progress.answered(state.nowMs)
   const news = progress.maybeUpdate(match)
   // A probing member that holds all it was asked about may follow again, news or not.
   if (!news && !(progress.match === match && progress.state === 'probe')) return false
@@ -175,7 +195,7 @@ function follow(state: RaftState, progress: Progress, match: Index): void {
 
 export function rejectedBy(state: RaftState, progress: Progress, message: AppendRejected): void {
   const { rejected, hintIndex, hintTerm } = message
-  progress.recentlyActive = true
+  progress.answered(state.nowMs)
   state.trace(
     'debug',
     () =>
@@ -198,7 +218,7 @@ export function rejectedBy(state: RaftState, progress: Progress, message: Append
 /** The link works: one more append may go even to a member whose window is full or lost. */
 export function heartbeatAnswered(state: RaftState, progress: Progress): void {
   assert(state.role === 'leader', 'only leaders are answered')
-  progress.recentlyActive = true
+  progress.answered(state.nowMs)
   progress.resume()
   const behind = progress.match < state.log.lastIndex
   if (behind || progress.state === 'probe') sendAppend(state, progress)

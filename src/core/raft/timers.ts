@@ -5,7 +5,7 @@ import { repeatPreVote, stand } from './election.ts'
 import { maybeAutoLeave } from './membership.ts'
 import { jointVote } from './quorum.ts'
 import { expireReads } from './reads.ts'
-import { broadcastHeartbeat, tellCommit } from './replication.ts'
+import { broadcastHeartbeat, heartbeatWhereDue } from './replication.ts'
 import { becomeFollower } from './roles.ts'
 import type { RaftState } from './state.ts'
 
@@ -41,7 +41,10 @@ function tickLeader(state: RaftState): void {
     state.transferTarget = noMember
   }
   maybeAutoLeave(state)
-  if (state.options.holdCommitNotice) tellCommit(state)
+  if (state.options.restWhileAppending) {
+    heartbeatWhereDue(state)
+    return
+  }
   if (!heartbeatIsDue(state)) return
   state.heartbeatSinceMs = state.nowMs
   broadcastHeartbeat(state)

@@ -131,6 +131,8 @@ export interface Proposal {
  */
 export type Input =
   | { readonly kind: 'tick'; readonly nowMs: number }
+  /** On the leader, with `holdCommitNotice`: who has not been told of a commit yet, is told now. */
+  | { readonly kind: 'tellCommit' }
   | { readonly kind: 'receive'; readonly message: Message; readonly nowMs: number }
   /**
    * Each is accepted or dropped by itself; what is accepted leaves in one append message a
@@ -287,11 +289,16 @@ export interface RaftConfig {
    */
   readonly applyBeforeDurable: boolean
   /**
-   * That something is committed is told with the next append, or at the next tick, instead of by
-   * an append of its own: under load that is half of all messages. Outside test scripts expect it
-   * at once.
+   * That something is committed is told with the next append or heartbeat, or on `tellCommit`,
+   * instead of by an append of its own: under load that is half of all messages. Outside test
+   * scripts expect it at once.
    */
   readonly holdCommitNotice: boolean
+  /**
+   * Whoever is sent appends and answers them gets no heartbeats: both say the same. Outside test
+   * scripts expect a heartbeat for everybody, all at the same time.
+   */
+  readonly restWhileAppending: boolean
   /** Longest `data` of a proposal. */
   readonly maxEntryBytes: number
   /** Most entry bytes in one append message; one entry always fits. */

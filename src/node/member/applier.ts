@@ -47,6 +47,14 @@ export class Applier {
     if (!this.#scheduled) this.#slice()
   }
 
+  /** As `push`, when whatever else this turn has brought is on its way. */
+  pushLater(entries: readonly Entry[]): void {
+    this.#queue.push(entries)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#options.clock.atTurnsEnd(() => this.#goOn())
+  }
+
   /** What was pushed and not applied yet is void: a snapshot takes its place. */
   reset(): void {
     this.#queue = []
@@ -82,11 +90,13 @@ export class Applier {
     if (applied !== undefined) this.#options.onApplied(applied, bytes)
     if (this.#queue.length > 0 && !this.#scheduled && !this.#stopped) {
       this.#scheduled = true
-      clock.after(0, () => {
-        this.#scheduled = false
-        this.#slice()
-      })
+      clock.after(0, () => this.#goOn())
     }
+  }
+
+  #goOn(): void {
+    this.#scheduled = false
+    this.#slice()
   }
 
   /** False when the process must end. */

@@ -56,6 +56,8 @@ export class Member {
   #stopped = false
   #tickTimer: Timer | undefined
   #commitTimer: Timer | undefined
+  /** The last entry that was handed out to be applied. */
+  #handedOut: Index
   #lastTickMs: number
   #leaderHeardAtMs: number
 
@@ -64,6 +66,7 @@ export class Member {
     this.id = id
     this.#options = options
     this.#store = options.store
+    this.#handedOut = this.#store.appliedIndex
     this.#lastTickMs = clock.monotonicMs()
     this.#leaderHeardAtMs = this.#lastTickMs
     this.#hub = new WatchHub(() => this.#store)
@@ -243,12 +246,13 @@ export class Member {
     this.#scheduleTick()
   }
 
-  /** The core tells at its next tick what no append has told until then. */
+  /** While more is committed, appends tell of it; what none has told by then, is told. */
   #tellCommitSoon(): void {
-    const { clock } = this.#options
-    this.#commitTimer ??= clock.after(commitNoticeMs, () => {
+    const upto = this.#handedOut
+    this.#commitTimer ??= this.#options.clock.after(commitNoticeMs, () => {
       this.#commitTimer = undefined
-      this.#step({ kind: 'tick', nowMs: clock.monotonicMs() })
+      if (this.#handedOut > upto) this.#tellCommitSoon()
+      else this.#step({ kind: 'tellCommit' })
     })
   }
 
@@ -274,14 +278,16 @@ export class Member {
       for (;;) {
         const effects = this.#stopped ? [] : this.#raft.takeEffects()
         if (effects.length === 0) return
-        for (const effect of effects) this.#carryOut(effect)
+        const writes = effects.some(({ kind }) => kind === 'append')
+        for (const effect of effects) this.#carryOut(effect, writes)
       }
     } finally {
       this.#draining = false
     }
   }
 
-  #carryOut(effect: Effect): void {
+  /** With `writes` there is something for the log among them, which others wait for. */
+  #carryOut(effect: Effect, writes: boolean): void {
     switch (effect.kind) {
       case 'send':
         this.#send(effect.message)
@@ -293,7 +299,9 @@ export class Member {
         void this.#append(effect)
         return
       case 'apply':
-        this.#applier.push(effect.entries)
+        if (writes) this.#applier.pushLater(effect.entries)
+        else this.#applier.push(effect.entries)
+        this.#handedOut = effect.entries.at(-1)?.index ?? this.#handedOut
         if (this.#leadership.role === 'leader') this.#tellCommitSoon()
         return
       case 'readReady':

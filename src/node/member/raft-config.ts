@@ -45,6 +45,7 @@ export const raftConfig = (id: MemberId): RaftConfig => ({
   disableMemberChangeValidation: false,
   applyBeforeDurable: false,
   holdCommitNotice: true,
+  restWhileAppending: true,
   maxEntryBytes: 2 * mebibyte,
   maxAppendBytes: mebibyte,
   maxInflightMessages: 256,

@@ -14,6 +14,7 @@ export const raftOptions = (
   disableMemberChangeValidation: false,
   applyBeforeDurable: false,
   holdCommitNotice: false,
+  restWhileAppending: false,
   repeatPreVote: false,
   maxEntryBytes: 1 << 20,
   maxAppendBytes: 1 << 20,

@@ -19,6 +19,7 @@ const tight: Partial<RaftConfig> = {
   maxApplyingBytes: 150,
   maxPendingReads: 8,
   holdCommitNotice: true,
+  restWhileAppending: true,
   repeatPreVote: true,
 }
 

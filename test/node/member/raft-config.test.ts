@@ -39,6 +39,7 @@ t.test('nothing of the core that only scripts use is on', (t) => {
     applyBeforeDurable: false,
     holdCommitNotice: true,
     repeatPreVote: true,
+    restWhileAppending: true,
   })
   t.end()
 })
