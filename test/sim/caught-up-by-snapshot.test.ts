@@ -126,7 +126,7 @@ t.test('a snapshot goes on where its connection broke', async (t) => {
 
 /** A snapshot is due before the one before has arrived, again and again. */
 t.test('who needs a snapshot is caught up while others write without pause', async (t) => {
-  const { world, away, leader, member, own } = await slowlyCaughtUp(t, 4000, 25)
+  const { world, away, leader, member, own } = await slowlyCaughtUp(t, 4500, 25)
   let written = 0
   const isStopped = { now: false }
   const writing = Array.from({ length: 10 }, async (_, at) => {

@@ -158,14 +158,20 @@ export function acceptedBy(state: RaftState, progress: Progress, match: Index): 
   if (!news && !(progress.match === match && progress.state === 'probe')) return false
   follow(state, progress, match)
   const own = progress.id === state.id
+  const before = state.log.committed
   const committed = maybeCommit(state)
-  if (!state.options.holdCommitNotice) {
+  if (!state.options.holdCommitNotice || (committed && changesMembers(state, before))) {
     if (committed) broadcastAppend(state)
     else if (!own && progress.canBumpCommit(state.log.committed)) sendAppend(state, progress)
   }
   // Room may have become free for several messages at once.
   if (!own) while (maybeSendAppend(state, progress, false));
   return true
+}
+
+/** Who does not know of a change of the members stands, and votes, by what is no longer so. */
+function changesMembers({ log }: RaftState, after: Index): boolean {
+  return log.slice((after + 1) as Index, log.committed).some(({ kind }) => kind === 'config')
 }
 
 /** What was held of `holdCommitNotice` and has not gone with an append since. */

@@ -290,8 +290,8 @@ export interface RaftConfig {
   readonly applyBeforeDurable: boolean
   /**
    * That something is committed is told with the next append or heartbeat, or on `tellCommit`,
-   * instead of by an append of its own: under load that is half of all messages. Outside test
-   * scripts expect it at once.
+   * instead of by an append of its own: under load that is half of all messages. Changes of the
+   * members are told at once. Outside test scripts expect that of all.
    */
   readonly holdCommitNotice: boolean
   /**

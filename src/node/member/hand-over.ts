@@ -10,6 +10,8 @@ const attemptMs = 400
 /** All attempts together: whoever stops does not wait longer than this. */
 export const handOverMs = 1500
 const lookMs = 5
+/** A change of the members that takes longer is not waited for. */
+const changeMs = 500
 
 /**
  * Whom to hand over to: of the voters that answer, the one that lacks least. Who was asked
@@ -43,6 +45,7 @@ export async function handOver(options: HandOverOptions): Promise<MemberId | und
   const { member, clock, log } = options
   const endMs = clock.monotonicMs() + handOverMs
   const asked = new Set<MemberId>()
+  await settled(options)
   while (clock.monotonicMs() < endMs) {
     if (member.leadership.role === 'leader') {
       const status = member.status()
@@ -63,6 +66,19 @@ export async function handOver(options: HandOverOptions): Promise<MemberId | und
   }
   log.warn('nobody took the lead over in time')
   return undefined
+}
+
+/**
+ * In the middle of a change a candidate needs the votes of both sides, and steps back when it hears
+ * of what it had not been told yet. Who has just been told needs a moment.
+ */
+async function settled({ member, clock }: HandOverOptions): Promise<void> {
+  const untilMs = clock.monotonicMs() + changeMs
+  const isChanging = (): boolean =>
+    member.leadership.role === 'leader' && member.status().config.outgoing.length > 0
+  if (!isChanging()) return
+  while (isChanging() && clock.monotonicMs() < untilMs) await sleep(clock, lookMs)
+  await sleep(clock, lookMs)
 }
 
 async function newLeader(

@@ -88,6 +88,20 @@ t.test('a commit that no append has told of is told when it is asked for', async
   t.equal(lone.sent.length, sent, 'once')
 })
 
+t.test('a change of the members is told as soon as it is committed', async (t) => {
+  const lone = leading()
+  const steps = [{ kind: 'addLearner', id: id(4) }] as const
+  lone.member.step({
+    kind: 'changeMembers',
+    proposalId: 99 as ProposalId,
+    change: { kind: 'simple', steps },
+  })
+  lone.member.syncAll()
+  const { lastIndex } = lone.status
+  lone.accept(2, lastIndex)
+  t.match(lone.last('append', 3), { commit: lastIndex, entries: [] })
+})
+
 t.test('a busy leader keeps its quorum through disks that stand still', async (t) => {
   const cluster = new Cluster(new SeededRandom(5), 3, rests)
   const leader = cluster.elect()

@@ -40,7 +40,11 @@ t.test('the lead goes to the voter that answers and lacks least', (t) => {
 })
 
 /** A leader whose voters take the lead over when `takes` says so, 10 ms after they are asked. */
-function leading(progress: () => readonly ProgressStatus[], takes: (id: MemberId) => boolean) {
+function leading(
+  progress: () => readonly ProgressStatus[],
+  takes: (id: MemberId) => boolean,
+  outgoing: () => readonly MemberId[] = () => [],
+) {
   const random = new SeededRandom(1)
   const time = new SimulatedTime(random.fork())
   const clock = new SimulatedClock(time, random.fork())
@@ -51,7 +55,10 @@ function leading(progress: () => readonly ProgressStatus[], takes: (id: MemberId
     get leadership(): Leadership {
       return leadership
     },
-    status: () => status(...progress()),
+    status: () => {
+      const shown = status(...progress())
+      return { ...shown, config: { ...shown.config, outgoing: outgoing() } }
+    },
     transferTo: (to: MemberId) => {
       asked.push(to)
       if (!takes(to)) return
@@ -92,4 +99,22 @@ t.test('nobody there: a stop does not wait for ever', async (t) => {
   t.equal(await over(), undefined)
   t.same(asked, [])
   t.ok(clock.monotonicMs() - fromMs < handOverMs + 100)
+})
+
+t.test('a change of the members is waited for, though not for ever', async (t) => {
+  for (const [changesMs, atLeastMs, atMostMs] of [
+    [0, 0, 20],
+    [60, 60, 100],
+    [60_000, 500, 600],
+  ] as const) {
+    const { over, clock } = leading(
+      () => [follower(2, 95)],
+      () => true,
+      () => (clock.monotonicMs() - fromMs < changesMs ? [memberId(2)] : []),
+    )
+    const fromMs = clock.monotonicMs()
+    t.equal(await over(), 2)
+    const tookMs = clock.monotonicMs() - fromMs
+    t.ok(tookMs >= atLeastMs && tookMs <= atMostMs, `${changesMs} ms of change: ${tookMs} ms`)
+  }
 })
