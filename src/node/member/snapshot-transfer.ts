@@ -18,17 +18,19 @@ const callTimeoutMs = 10_000
 const breaksInARowMax = 5
 const pauseAfterBreakMs = 200
 
-const natural = Type.Integer({ minimum: 0 })
+const natural = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+/** Of what is there: no entry, and no term that had a leader, is 0. */
+const positive = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 const ids = Type.Array(natural, { maxItems: 64 })
 const taken = Type.Object({ bytes: natural, crc: natural })
 const messageFields = {
-  from: natural,
+  from: positive,
   to: natural,
-  term: natural,
+  term: positive,
   session: natural,
   snapshot: Type.Object({
-    index: natural,
-    term: natural,
+    index: positive,
+    term: positive,
     config: Type.Object({
       voters: ids,
       outgoing: ids,

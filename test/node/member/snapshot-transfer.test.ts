@@ -201,3 +201,37 @@ t.test('a way that breaks again and again is given up; so is what nobody waits f
   t.equal(await send(older.dial(same, forgets)), 'JGD_OUTCOME_UNKNOWN', 'the same piece is none')
   t.equal(older.sent(), 3 * 6, 'the first time, and five breaks without progress')
 })
+
+/** A snapshot at 0 has no file; to ask for one was taken for a disk that fails, and cost the log. */
+t.test('a snapshot that nobody can have is refused, and the log goes on', async (t) => {
+  const { wal } = await Wal.create(newDisk().mount(), identity, options())
+  const member = {
+    id: identity.memberId,
+    snapshots: new Snapshots(
+      { log: walLog(wal), logger: sinkLog(() => undefined) },
+      {
+        store: () => new Store(),
+        nameOfState: () => undefined,
+        neededFrom: () => undefined,
+        onWritten: () => undefined,
+        onFatal: (reason) => t.fail(reason),
+      },
+    ),
+    receive: () => t.fail('it is not for consensus'),
+  }
+  const { calls } = snapshotMethods(() => member as unknown as Member)
+  const peer = { keyHash: '', machineId: '', clusterId: '', remoteAddress: '' }
+  for (const spoilt of [
+    { ...message, from: 0 },
+    { ...message, term: 0 },
+    { ...message, snapshot: { ...message.snapshot, index: 0 } },
+    { ...message, snapshot: { ...message.snapshot, term: 0 } },
+    { ...message, snapshot: { ...message.snapshot, index: 2 ** 60 } },
+  ]) {
+    for (const method of ['snapshot.begin', 'snapshot.end']) {
+      const call = calls.get(method)!({ ...spoilt, resume: false }, { peer })
+      await t.rejects(call, { code: 'JGD_BAD_REQUEST' })
+    }
+  }
+  t.equal(wal.failure, undefined)
+})
