@@ -1,4 +1,5 @@
 import t from 'tap'
+import { machineId } from '../../src/base/ids.ts'
 import { clusterOf } from '../sim/membership.ts'
 import type { SimulatedMachine } from '../sim/machine.ts'
 import type { World } from '../sim/world.ts'
@@ -46,35 +47,48 @@ t.test('one that does not come back is lost when the wait is over', async (t) =>
   t.ok(await world.runUntil(() => statusOf(world, machine) === 'lost', 4000))
 })
 
-t.test(
-  'a machine that loses its power ends no connection: it is lost as soon as ever',
-  async (t) => {
+/** What happens to a machine before it loses its power, and is then lost as soon as ever. */
+const before = {
+  'a machine that loses its power ends no connection': async () => undefined,
+  'one whose agent has come back is not waited for any more': async (world, machine) => {
+    machine.crash()
+    await world.run(1000)
+    machine.startIfStopped()
+    await world.run(2000)
+  },
+  'nor is one whose agent has only opened its connections anew': async (world, machine) => {
+    for (const other of world.machines) machine.process?.breakStreamsWith(other.host)
+    await world.run(2000)
+  },
+} satisfies Record<string, (world: World, machine: SimulatedMachine) => Promise<unknown>>
+
+for (const [what, happens] of Object.entries(before)) {
+  t.test(what, async (t) => {
     const world = await clusterOf(3)
     await world.run(2000)
     const machine = follower(world)
+    await happens(world, machine)
     machine.losePower()
     t.ok(await world.runUntil(() => statusOf(world, machine) === 'lost', 3000))
-  },
-)
+  })
+}
 
-t.test('who has returned and then loses its power is not waited for', async (t) => {
+t.test('an agent that said that it ends is taken at its word', async (t) => {
   const world = await clusterOf(3)
   await world.run(2000)
-  const machine = follower(world)
-  machine.crash()
-  await world.run(1000)
-  machine.startIfStopped()
-  await world.run(2000)
-  machine.losePower()
-  t.ok(await world.runUntil(() => statusOf(world, machine) === 'lost', 3000))
-})
-
-t.test('an agent that has only changed its connection is not waited for either', async (t) => {
-  const world = await clusterOf(3)
-  await world.run(2000)
-  const machine = follower(world)
-  for (const other of world.machines) machine.process?.breakStreamsWith(other.host)
-  await world.run(2000)
-  machine.losePower()
-  t.ok(await world.runUntil(() => statusOf(world, machine) === 'lost', 3000))
+  const { relay } = world.leader!.machine.process!.core!
+  const told = { bootId: 'b', memberId: 0, reports: [] }
+  const silentAfter = (digit: string, last: { silentForMs: number; ends?: true }): number => {
+    const ghost = machineId(digit.repeat(32))
+    // Nobody waits for the verdicts of what does not exist.
+    relay.hear(ghost, { ...told, ...last, place: { run: 'r', sequence: 1 } }).catch(() => undefined)
+    relay.ended(ghost)
+    return Math.round(
+      relay.table.silentUntilMs(ghost) - world.leader!.machine.process!.clock.monotonicMs(),
+    )
+  }
+  t.equal(silentAfter('a', { silentForMs: 0 }), 10_000, 'killed')
+  t.equal(silentAfter('b', { silentForMs: 15_000, ends: true }), 15_000, 'stopped')
+  t.equal(silentAfter('c', { silentForMs: 15_000 }), 15_000, 'stopped, of an older release')
+  t.ok(silentAfter('d', { silentForMs: 0, ends: true }) <= 0, 'with its machine')
 })

@@ -97,6 +97,17 @@ t.test('whoever has said goodbye says nothing more', async (t) => {
   t.same(after, [15_000, 15_000], 'to two voters, and no pulse that takes it back')
 })
 
+t.test(
+  'an agent that goes down with its machine says that it ends, and asks for no wait',
+  async (t) => {
+    const world = new AgentWorld()
+    world.agent.start()
+    await world.time.runFor(1_000)
+    await world.time.runUntilSettled(world.agent.stop(), 5_000)
+    t.match(world.pulses.at(-1)?.pulse, { silentForMs: 0, ends: true })
+  },
+)
+
 t.test('goodbye is said to voters that have still to answer, too', async (t) => {
   const world = new AgentWorld()
   world.answer = () => new Promise(() => undefined)
