@@ -21,6 +21,7 @@ import { responses, ScriptWire } from './raft-wire.ts'
 import { argOf, flagOf, UnknownCommand, valueOf, type Command } from './script.ts'
 
 const unlimited = Number.MAX_SAFE_INTEGER
+const timers = { electionTimeoutMs: 3, loyaltyMs: 3, heartbeatMs: 1 }
 
 /** A proposal the core refused, as the scripts print it. */
 const dropped = 'raft proposal dropped'
@@ -136,8 +137,7 @@ export class InteractionSuite {
     const bound = (key: string): number => Number(valueOf(command, key) ?? unlimited)
     return raftOptions({
       id,
-      electionTimeoutMs: 3,
-      heartbeatMs: 1,
+      ...timers,
       preVote: flagOf(command, 'prevote'),
       checkQuorum: flagOf(command, 'checkquorum'),
       readOnly: valueOf(command, 'read-only') === 'lease-based' ? 'leaseBased' : 'safe',
@@ -156,9 +156,9 @@ export class InteractionSuite {
   #setTimeout(command: Command): void {
     const node = this.#first(command)
     // Timers are drawn again when they change; so they change, and change back.
-    node.raft.step({ kind: 'setTimers', electionTimeoutMs: 4, heartbeatMs: 1 })
+    node.raft.step({ kind: 'setTimers', ...timers, electionTimeoutMs: 4 })
     node.timeout.next = Number(valueOf(command, 'timeout'))
-    node.raft.step({ kind: 'setTimers', electionTimeoutMs: 3, heartbeatMs: 1 })
+    node.raft.step({ kind: 'setTimers', ...timers })
   }
 
   #transfer(command: Command): void {

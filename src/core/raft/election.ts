@@ -101,16 +101,16 @@ function ask(state: RaftState, to: MemberId, term: Term, campaign: Campaign): vo
 
 /**
  * Whether a request for a later term is not even looked at: this member has heard from a leader
- * within the election timeout, so that one who hears nothing cannot depose it.
+ * just now, so that one who hears nothing cannot depose it.
  */
 export function isLoyal(state: RaftState, message: VoteRequest | PreVoteRequest): boolean {
   if (message.kind === 'voteRequest' && message.transfer) return false
   const loyal =
     state.options.checkQuorum &&
     state.leader !== noMember &&
-    state.electionElapsedMs < state.electionTimeoutMs
+    state.electionElapsedMs < state.loyaltyMs
   if (loyal) {
-    const remaining = state.electionTimeoutMs - state.electionElapsedMs
+    const remaining = state.loyaltyMs - state.electionElapsedMs
     state.trace(
       'info',
       () =>

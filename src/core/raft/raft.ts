@@ -110,7 +110,7 @@ export class Raft {
         unreachable(state, input.id)
         break
       case 'setTimers':
-        setTimers(state, input.electionTimeoutMs, input.heartbeatMs)
+        setTimers(state, input)
         break
       default:
         assertNever(input)
@@ -219,7 +219,7 @@ function describeStart({ id, config, term, log }: RaftState): string {
 
 function assertOptions(options: RaftConfig): void {
   assert(options.id !== noMember, 'a member has an id')
-  assertTimers(options.electionTimeoutMs, options.heartbeatMs)
+  assertTimers(options)
   const { maxEntryBytes, maxUncommittedBytes, maxAppendBytes, maxApplyingBytes } = options
   for (const bound of [maxEntryBytes, maxUncommittedBytes, maxAppendBytes, maxApplyingBytes]) {
     assert(bound > 0, 'bounds are positive')

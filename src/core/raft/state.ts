@@ -53,6 +53,7 @@ export class RaftState {
   /** The caller's clock, as of its last input that told the time. Invariant: never descends. */
   nowMs = 0
   electionTimeoutMs: number
+  loyaltyMs: number
   heartbeatMs: number
   /** This wait's draw. Invariant: in [electionTimeoutMs, 2 x electionTimeoutMs - 1]. */
   randomizedTimeoutMs = 0
@@ -78,6 +79,7 @@ export class RaftState {
     this.vote = restored.hardState.vote
     this.config = restored.snapshot.config
     this.electionTimeoutMs = options.electionTimeoutMs
+    this.loyaltyMs = options.loyaltyMs
     this.heartbeatMs = options.heartbeatMs
     this.reads = new Reads(options.maxPendingReads, random.integer(0, 0xffff_ffff))
     const lastTerm = restored.entries.at(-1)?.term ?? 0

@@ -8,6 +8,9 @@ import { expireReads } from './reads.ts'
 import { broadcastHeartbeat, heartbeatWhereDue } from './replication.ts'
 import { becomeFollower } from './roles.ts'
 import type { RaftState } from './state.ts'
+import type { RaftConfig } from './types.ts'
+
+type Timers = Pick<RaftConfig, 'electionTimeoutMs' | 'loyaltyMs' | 'heartbeatMs'>
 
 export function tick(state: RaftState, nowMs: number): void {
   state.advanceTo(nowMs)
@@ -65,16 +68,19 @@ function quorumIsActive(state: RaftState): boolean {
 }
 
 /** Takes effect on waits that begin from now on; the present wait is drawn again. */
-export function setTimers(state: RaftState, electionTimeoutMs: number, heartbeatMs: number): void {
-  assertTimers(electionTimeoutMs, heartbeatMs)
+export function setTimers(state: RaftState, timers: Timers): void {
+  assertTimers(timers)
+  const { electionTimeoutMs, loyaltyMs, heartbeatMs } = timers
+  state.loyaltyMs = loyaltyMs
   if (state.electionTimeoutMs === electionTimeoutMs && state.heartbeatMs === heartbeatMs) return
   state.electionTimeoutMs = electionTimeoutMs
   state.heartbeatMs = heartbeatMs
   state.drawElectionTimeout()
 }
 
-export function assertTimers(electionTimeoutMs: number, heartbeatMs: number): void {
+export function assertTimers({ electionTimeoutMs, loyaltyMs, heartbeatMs }: Timers): void {
   assert(Number.isSafeInteger(electionTimeoutMs), 'the election timeout is a whole number')
   assert(heartbeatMs > 0, 'heartbeats take time')
-  assert(electionTimeoutMs > heartbeatMs, 'a follower waits longer than a heartbeat')
+  assert(loyaltyMs > heartbeatMs, 'a voter is loyal for longer than a heartbeat')
+  assert(electionTimeoutMs >= loyaltyMs, 'whoever stands is loyal to nobody')
 }

@@ -170,6 +170,7 @@ export type Input =
   | {
       readonly kind: 'setTimers'
       readonly electionTimeoutMs: number
+      readonly loyaltyMs: number
       readonly heartbeatMs: number
     }
 
@@ -266,6 +267,13 @@ export interface RaftConfig {
   readonly id: MemberId
   /** Each wait is drawn anew, uniformly from [this, 2 x this - 1]. Must exceed `heartbeatMs`. */
   readonly electionTimeoutMs: number
+  /**
+   * So long after a leader was heard a voter refuses whoever stands against it, when `checkQuorum`
+   * is on. At most `electionTimeoutMs`, which test scripts expect. Shorter is enough: whoever
+   * stands has missed the leader for a whole timeout of its own, and two who miss it say more
+   * than one.
+   */
+  readonly loyaltyMs: number
   readonly heartbeatMs: number
   /** Ask whether an election could be won before starting one. */
   readonly preVote: boolean

@@ -9,11 +9,13 @@ export const heartbeatMs = 30
 const electionTimeoutMs = 150
 /**
  * Where this loop is slow, or those who are heard are, silence says less: this member then waits
- * longer before it stands, and before it gives leadership up. Twice as long above the first of
- * these delays, and twice as long again above each other one. Its heartbeats stay as they are,
- * because those who hear them may wait no longer than usual.
+ * longer before it stands, and before it gives leadership up, namely so many times the delay. Its
+ * heartbeats stay as they are, because those who hear them may wait no longer than usual.
  */
-const slowMs = [15, 30, 60] as const
+const timeoutInDelays = 10
+const longestTimeoutMs = 1200
+/** A wait is drawn again when its bounds change; they do not with every breath of the delay. */
+const timeoutStepMs = 30
 
 /**
  * So long a follower may learn later than the leader what is committed, when no append comes that
@@ -27,16 +29,25 @@ export const longestElectionMs = 2000
 
 const mebibyte = 1_048_576
 
-/** `delayMs`: how late things are here, by their slowest thousandth. */
-export const timers = (delayMs: number): Pick<RaftConfig, 'electionTimeoutMs' | 'heartbeatMs'> => ({
-  electionTimeoutMs: electionTimeoutMs * 2 ** slowMs.filter((bound) => delayMs > bound).length,
-  heartbeatMs,
-})
+type Timers = Pick<RaftConfig, 'electionTimeoutMs' | 'loyaltyMs' | 'heartbeatMs'>
+
+/**
+ * `delayMs`: how late things are here, by their slowest thousandth. Loyalty grows by half as much:
+ * whoever stands against a leader has missed it for as long as its own delays ask.
+ */
+export function timers(delayMs: number): Timers {
+  const asked = Math.ceil((delayMs * timeoutInDelays) / timeoutStepMs) * timeoutStepMs
+  const stretched = Math.min(Math.max(asked, electionTimeoutMs), longestTimeoutMs)
+  return {
+    electionTimeoutMs: stretched,
+    loyaltyMs: Math.max(stretched / 2, electionTimeoutMs),
+    heartbeatMs,
+  }
+}
 
 export const raftConfig = (id: MemberId): RaftConfig => ({
   id,
-  electionTimeoutMs,
-  heartbeatMs,
+  ...timers(0),
   preVote: true,
   repeatPreVote: true,
   checkQuorum: true,

@@ -6,6 +6,7 @@ export const raftOptions = (
   changes: Partial<RaftConfig> & { readonly id: MemberId },
 ): RaftConfig => ({
   electionTimeoutMs: 150,
+  loyaltyMs: 150,
   heartbeatMs: 30,
   preVote: true,
   checkQuorum: true,

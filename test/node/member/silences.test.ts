@@ -49,7 +49,15 @@ t.test('who is heard anew was not silent', async (t) => {
 })
 
 t.test('the later, the longer is waited; heartbeats stay', async (t) => {
-  const timeouts = [0, 15, 16, 31, 61, 5000].map((ms) => timers(ms).electionTimeoutMs)
-  t.same(timeouts, [150, 150, 300, 600, 1200, 1200])
+  const waits = [0, 15, 15.1, 30, 31, 61, 5000].map((ms) => timers(ms))
+  t.same(
+    waits.map(({ electionTimeoutMs }) => electionTimeoutMs),
+    [150, 150, 180, 300, 330, 630, 1200],
+  )
+  t.same(
+    waits.map(({ loyaltyMs }) => loyaltyMs),
+    [150, 150, 150, 150, 165, 315, 600],
+    'half as long, and never less than a timeout without any delay',
+  )
   t.equal(timers(5000).heartbeatMs, heartbeatMs)
 })
