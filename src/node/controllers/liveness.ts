@@ -16,6 +16,7 @@ import { checkTable, wordOf } from '../member/pulse-types.ts'
 import type { RelayAnswer, RelayedPulse, UnitReport, Verdict } from '../member/pulse-types.ts'
 import type { Door } from '../wire/door.ts'
 import { assertInOffice, type ControllerContext, type Office, putEvent, viewOf } from './context.ts'
+import { StallWatch } from './stall-watch.ts'
 
 /** A voter that does not tell its table in this time is not waited for. */
 const tableTimeoutMs = 250
@@ -41,11 +42,13 @@ export class LivenessController {
   readonly #runs = new Map<MachineId, { readonly memberId: number; readonly sinceMs: number }>()
   /** The last pulse of each that was judged here: what earlier ones report is no news. */
   readonly #judged = new Map<MachineId, PulsePlace>()
+  readonly #stalls: StallWatch
   #collected = false
 
   constructor(options: LivenessOptions) {
     this.#options = options
     const { context, office } = options
+    this.#stalls = new StallWatch(context.clock, office.signal)
     this.#machines = viewOf(context, machines, office, () => this.#noteReturned())
     void this.#run()
   }
@@ -151,6 +154,8 @@ export class LivenessController {
     const { context, office, table } = this.#options
     if (!this.#collected || this.#machines.at === undefined) return 10
     const ready = this.#machines.values.filter(({ status }) => status === 'ready')
+    const doubtfulForMs = this.#stalls.doubtfulForMs(deadlines(ready.length).lostMs)
+    if (doubtfulForMs > 0) return doubtfulForMs
     const nowMs = context.clock.monotonicMs()
     const decision = decideLost({
       nowMs,
