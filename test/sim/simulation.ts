@@ -7,6 +7,7 @@ import { Faults } from './faults.ts'
 import type { FaultKind } from './faults/kinds.ts'
 import { Holders } from './holders.ts'
 import { worldInvariants } from './invariants/all.ts'
+import { membersBehind } from './invariants/convergence.ts'
 import { Violation } from './invariants/invariant.ts'
 import { linearizable } from './invariants/linearizable.ts'
 import { watches } from './invariants/watches.ts'
@@ -21,6 +22,8 @@ const faultyMs = { min: 57_000, max: 65_000 }
 const calmWithinMs = 60_000
 /** Once calm, it stays so. */
 const staysCalmMs = 3_000
+/** For what was committed last to reach every member. */
+const catchUpMs = 2_000
 /** Clients write this often after the healing before the end. */
 const writesAfterHealing = 10
 
@@ -163,6 +166,10 @@ async function live(world: World, actors: Actors): Promise<number> {
   await world.run(staysCalmMs)
   const again = missing(world)
   if (again.length > 0) throw new Violation('liveness', `calm did not last: ${again.join('; ')}`)
+  // Somebody always writes something; what is committed just now is on its way to some.
+  if (!(await world.runUntil(() => membersBehind(world).length === 0, catchUpMs))) {
+    throw new Violation('convergence', membersBehind(world).join('; '))
+  }
   for (const invariant of world.invariants) invariant.atEnd?.()
   return calmAfterMs
 }

@@ -3,14 +3,25 @@ import { bytesEqual } from '../../../src/base/bytes.ts'
 import type { World } from '../world.ts'
 import { holds, type Invariant } from './invariant.ts'
 
+/** Members that have not applied what is committed. */
+export const membersBehind = ({
+  committed,
+  machines,
+}: Pick<World, 'committed' | 'machines'>): string[] =>
+  machines.flatMap(({ name, process }) => {
+    const revision = process?.core?.member?.member.store.revision ?? committed.newest
+    return revision === committed.newest ? [] : [`${name} is at ${revision}`]
+  })
+
 export function convergence({ committed, machines }: World): Invariant {
   const name = 'convergence'
   return {
     name,
     atEnd: () => {
+      holds(membersBehind({ committed, machines }).length === 0, name, 'nobody is behind')
       for (const machine of machines) {
         const store = machine.process?.core?.member?.member.store
-        if (store === undefined || store.revision !== committed.newest) continue
+        if (store === undefined) continue
         let count = 0
         for (let key = ''; ;) {
           const answer = store.range({ key, rangeEnd: '\uffff' })
