@@ -1,6 +1,7 @@
 /** Reading for transactions and ranges: compares, and ranges within their bounds. */
 import { assertNever } from '../../base/assert.ts'
 import { type HeldItem, isHeld, toKeyValue } from './held.ts'
+import { rowOverheadBytes } from './types.ts'
 import type { Compare, KeyValue, RangeRequest, RangeResult } from './types.ts'
 import type { Versions } from './versions.ts'
 
@@ -29,7 +30,7 @@ export function compareHolds(compare: Compare, item: HeldItem | undefined): bool
 const noBytes = new Uint8Array(0)
 
 /**
- * At most `maxBytes` of keys and values, but at least one item when nothing was read before, so
+ * At most `maxBytes` of keys, values and what rows cost beside, but at least one item when nothing was read before, so
  * that whoever pages gets on. The revision asked for, if any, must be one that can be read.
  */
 export function rangeOf(
@@ -46,7 +47,7 @@ export function rangeOf(
   const revision = request.revision ?? pendingRevision
   versions.scan(request.key, request.rangeEnd, revision, (item) => {
     const keysOnly = request.keysOnly === true
-    const size = item.key.length + (keysOnly ? 0 : item.value.length)
+    const size = rowOverheadBytes + item.key.length + (keysOnly ? 0 : item.value.length)
     const mayExceed = isFirst && items.length === 0
     if (items.length >= limit || (!mayExceed && bytes + size > maxBytes)) {
       more = true

@@ -232,7 +232,8 @@ export class Store {
           return { kind: 'delete', deleted: this.#deleteRange(operation) }
         case 'range': {
           const isFirst = bytesLeft === bounds.maxRangeBytes
-          const { result, bytes } = rangeOf(this.#versions, operation.range, bytesLeft, isFirst)
+          const range = withRowsBounded(operation.range)
+          const { result, bytes } = rangeOf(this.#versions, range, bytesLeft, isFirst)
           bytesLeft = Math.max(0, bytesLeft - bytes)
           return { kind: 'range', result }
         }
@@ -308,4 +309,11 @@ export class Store {
     if (revision < this.floor) return 'compacted'
     return revision > this.revision ? 'futureRevision' : undefined
   }
+}
+
+/** What a transaction reads is in its answer whole: nobody pages through it. */
+function withRowsBounded(range: RangeRequest): RangeRequest {
+  const { maxRowsPerRange } = bounds
+  const isBounded = range.limit !== undefined && range.limit > 0 && range.limit <= maxRowsPerRange
+  return isBounded ? range : { ...range, limit: maxRowsPerRange }
 }

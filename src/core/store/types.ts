@@ -14,8 +14,15 @@ export const maxTransactionBytes = 1_572_864
 export const maxLeaseIdLength = 64
 /** Ten years: a longer lease is a mistake in the unit. */
 export const maxLeaseTtlMs = 10 * 366 * 86_400_000
-/** Keys and values in the answers of one request; what is beyond is told by `more`. */
+/**
+ * Keys, values and what each row costs beside, in the answers of one request; what is beyond is
+ * told by `more`. A unit of a key is three bytes at most: even then they fit a frame between peers.
+ */
 export const maxRangeBytes = 4 * 1_048_576
+/** Of the three revisions, the names of its fields and its lease, in any encoding but JSON. */
+export const rowOverheadBytes = 128
+/** A range in a transaction has no more, whatever its limit; what is beyond is told by `more`. */
+export const maxRowsPerRange = 1000
 /** Leases in one answer; what is beyond is told by `more`. */
 export const maxLeasesListed = 1000
 /** Deleting more keys at once would hold up the loop: a transaction that asks is refused. */

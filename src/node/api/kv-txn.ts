@@ -5,7 +5,7 @@ import type { Compare, Operation } from '../../core/store/types.ts'
 import { authorize } from './auth.ts'
 import { badRequest, bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
-import { commit, encodingFrom, encodingSchema, revisionSchema } from './kv.ts'
+import { commit, encodingFrom, encodingSchema, pageKeys, revisionSchema } from './kv.ts'
 import type { KvTxnAnswer } from './kv-answers.ts'
 import { isSystems, refuseSystem, resultOf, selectionOf, valueOf } from './kv-shapes.ts'
 import { json } from './messages.ts'
@@ -41,7 +41,7 @@ const operationSchema = Type.Object(
     value: Type.Optional(Type.String()),
     encoding: Type.Optional(encodingSchema),
     lease: Type.Optional(Type.String()),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageKeys })),
     revision: Type.Optional(revisionSchema),
     keysOnly: Type.Optional(Type.Boolean()),
   },
@@ -127,14 +127,15 @@ function operationOf(text: OperationText): Operation {
     case 'delete':
       return { kind: 'delete', ...selection }
     default: {
-      const { limit, revision: at, keysOnly } = text
+      const { limit = pageKeys, revision: at, keysOnly } = text
       // One answer at one revision: the system's part cannot be left out of it.
       if (!isSystems(selection)) refuseSystem(selection)
       return {
         kind: 'range',
         range: {
           ...selection,
-          ...(limit === undefined ? {} : { limit }),
+          // A leader of an earlier version reads all that there is unless it is told otherwise.
+          ...(selection.rangeEnd === undefined ? {} : { limit }),
           ...(at === undefined ? {} : { revision: revision(at) }),
           ...(keysOnly === undefined ? {} : { keysOnly }),
         },

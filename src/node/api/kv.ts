@@ -11,6 +11,7 @@ import {
   maxKeyLength,
   type Compare,
   type KeyValue,
+  maxRowsPerRange,
   maxValueBytes,
   type RangeRequest,
   type RangeResult,
@@ -45,7 +46,7 @@ import { type ApiRequest, type ApiResponse, json } from './messages.ts'
 import type { Route, RoutedRequest } from './router.ts'
 
 /** Keys in one answer; its bytes are bounded by the store. */
-const pageKeys = 1000
+export const pageKeys = maxRowsPerRange
 
 /** Beyond it a number of JSON is not the one that was meant. */
 export const revisionSchema = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })

@@ -196,6 +196,23 @@ t.test('a transaction does all or the other, at one revision', async (t) => {
   })
 })
 
+t.test('a get in a transaction has as many rows as a list, and no greater limit', async (t) => {
+  const node = await makeNode()
+  for (let from = 0; from < 1500; from += 500) {
+    const then = Array.from({ length: 500 }, (_, i) => ({
+      op: 'put',
+      key: `k${from + i}`,
+      value: '',
+    }))
+    t.equal((await node.ask('POST', '/v1/kv/txn', { then })).value.succeeded, true)
+  }
+  const get = { op: 'get', prefix: 'k', keysOnly: true }
+  const told = await node.ask('POST', '/v1/kv/txn', { then: [get] })
+  t.match(told.value.results, [{ more: true, items: { length: 1000 } }])
+  const greater = await node.ask('POST', '/v1/kv/txn', { then: [{ ...get, limit: 1001 }] })
+  t.equal(codeOf(greater), 'JGD_BAD_REQUEST')
+})
+
 t.test('what is wrong is told by name, and changes nothing', async (t) => {
   const node = await makeNode()
   const { ask } = node
