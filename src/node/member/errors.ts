@@ -1,6 +1,6 @@
 /** The errors a proposal or a read can end in, each with what it means for the caller. */
 import { assertNever } from '../../base/assert.ts'
-import { JangadaError } from '../../base/errors.ts'
+import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
 import type { DropReason } from '../../core/raft/types.ts'
 import type { RefusalReason } from '../../core/store/types.ts'
 
@@ -13,6 +13,19 @@ export const outcomeUnknown = (why: string): JangadaError =>
   new JangadaError('JGD_OUTCOME_UNKNOWN', `${why}; the write may or may not have happened`, {
     hint: 'read before writing again',
   })
+
+/**
+ * Of a write on its way: an error without a code, or with the one that says as little, may come
+ * after the write was in a log. Only a coded refusal says that nothing happened.
+ */
+export async function knownOrUnknown<T>(written: Promise<T>): Promise<T> {
+  try {
+    return await written
+  } catch (error) {
+    if (isJangadaError(error) && error.code !== 'JGD_INTERNAL') throw error
+    throw outcomeUnknown(`the leader failed: ${describeError(error)}`)
+  }
+}
 
 export const stopping = (): JangadaError =>
   new JangadaError('JGD_SHUTTING_DOWN', 'this node is stopping')

@@ -18,7 +18,7 @@ import type { StreamAddress } from '../../ports/streams.ts'
 import type { Door } from '../wire/door.ts'
 import { CommandStore } from './command-store.ts'
 import { type KnownMember, MemberDirectory } from './directory.ts'
-import { noQuorum, refused } from './errors.ts'
+import { knownOrUnknown, noQuorum, refused } from './errors.ts'
 import { requireLevelOf } from './feature-gate.ts'
 import type { Member } from './member.ts'
 import type { Committed } from './proposals.ts'
@@ -175,7 +175,8 @@ export class MemberStore extends CommandStore {
     if (address === undefined) throw new JangadaError('JGD_NOT_LEADER', 'no leader is known')
     const calls = await this.#door().callsTo(address)
     const body = { command: encodeCommand(command) }
-    return (await calls.call('store.propose', body, forwardTimeoutMs)) as ApplyResult
+    const answer = await knownOrUnknown(calls.call('store.propose', body, forwardTimeoutMs))
+    return answer as ApplyResult
   }
 }
 

@@ -22,6 +22,7 @@ import type { CallStream } from '../wire/calls.ts'
 import type { Door } from '../wire/door.ts'
 import { CommandStore } from './command-store.ts'
 import { formatAddress } from './directory.ts'
+import { knownOrUnknown } from './errors.ts'
 import { readAlive } from './member-store.ts'
 import type { Consistency, MemberView, WatchRequest } from './store-access.ts'
 
@@ -109,7 +110,7 @@ export class RemoteStore extends CommandStore {
 
   protected override async propose(command: Command): Promise<ApplyResult> {
     const body = { command: encodeCommand(command) }
-    return (await this.#ask('store.propose', body)) as ApplyResult
+    return (await knownOrUnknown(this.#ask('store.propose', body))) as ApplyResult
   }
 
   #noteRange(result: RangeResult): RangeResult {

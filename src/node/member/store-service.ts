@@ -2,6 +2,7 @@
 import { JangadaError } from '../../base/errors.ts'
 import { type Clock, sleep } from '../../ports/clock.ts'
 import type { CallMethods } from '../wire/calls.ts'
+import { knownOrUnknown } from './errors.ts'
 import type { MemberStore } from './member-store.ts'
 import {
   checkLease,
@@ -40,7 +41,7 @@ export function storeMethods(store: () => MemberStore | undefined, clock: Clock)
         'store.propose',
         async (body: unknown): Promise<unknown> => {
           // Only the leader's own log: a member that forwarded again could go in a circle.
-          const { result } = await present().proposeHere(checkPropose(body))
+          const { result } = await knownOrUnknown(present().proposeHere(checkPropose(body)))
           return result
         },
       ],

@@ -262,11 +262,21 @@ export class CallStream {
     try {
       const handler = this.#methods.calls.get(method)
       if (handler === undefined) throw unknownMethod(method)
-      this.#send(frameKind.answer, [id, await handler(body, { peer: this.peer })])
+      this.#answer(id, method, await handler(body, { peer: this.peer }))
     } catch (error) {
       this.#fail(id, error)
     } finally {
       this.#incoming.delete(id)
+    }
+  }
+
+  /** What was asked is done by now: an answer that cannot be sent must not look like a refusal. */
+  #answer(id: number, method: string, body: unknown): void {
+    try {
+      this.#send(frameKind.answer, [id, body])
+    } catch (cause) {
+      const why = `${method} was carried out, but its answer cannot be sent`
+      throw new JangadaError('JGD_OUTCOME_UNKNOWN', why, { cause })
     }
   }
 

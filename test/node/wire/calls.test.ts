@@ -98,6 +98,19 @@ t.test('a call is answered, or fails with the other side’s own code', async (t
   await t.rejects(time.runUntilSettled(unknown, 5000), { code: 'JGD_BAD_REQUEST' })
 })
 
+t.test('an answer that no frame holds: what was asked may be done, and nobody fails', async (t) => {
+  const { time, calls } = await twoDoors({
+    calls: new Map<string, () => Promise<unknown>>([
+      ['long', async () => new Uint8Array(maxFrameBytes)],
+      ['short', async () => 'done'],
+    ]),
+    feeds: new Map(),
+  })
+  const long = calls.call('long', {}, 1000)
+  await t.rejects(time.runUntilSettled(long, 5000), { code: 'JGD_OUTCOME_UNKNOWN' })
+  t.equal(await time.runUntilSettled(calls.call('short', {}, 1000), 5000), 'done')
+})
+
 t.test('a slow reader holds a feed up; it never fills the memory', async (t) => {
   let produced = 0
   const { time, calls } = await twoDoors({
