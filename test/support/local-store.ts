@@ -73,6 +73,7 @@ export class LocalStore implements StoreAccess {
 
   leaseGrant: StoreAccess['leaseGrant'] = async (ttlMs) => {
     const id = toHex(this.#entropy.bytes(12))
+    this.#gate.check({ kind: 'leaseGrant', id, ttlMs })
     this.apply({ kind: 'leaseGrant', id, ttlMs })
     this.#leases.add(id)
     return id

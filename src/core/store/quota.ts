@@ -16,6 +16,8 @@ export const quotaBytesMin = 1_048_576
 /** What a key costs beside its own characters and its value, roughly. */
 export const keyOverheadBytes = 256
 export const leaseOverheadBytes = 512
+/** A new leader takes all of them over before it ends the first. */
+export const maxLeases = 100_000
 const reserveBytesMax = 64 * 1_048_576
 /** Of the system's writes: an event, a state. They go on when there is no room at all. */
 const smallGrowthBytes = 8192

@@ -2,7 +2,13 @@
 import { JangadaError } from '../../base/errors.ts'
 import type { Revision } from '../../base/ids.ts'
 import { quotaLimit, systemPrefix } from '../../core/records/keyspace.ts'
-import { defaultQuotaBytes, isAdmitted, reserveOf, usedBytes } from '../../core/store/quota.ts'
+import {
+  defaultQuotaBytes,
+  isAdmitted,
+  maxLeases,
+  reserveOf,
+  usedBytes,
+} from '../../core/store/quota.ts'
 import type { Store } from '../../core/store/store.ts'
 import type { Command } from '../../core/store/types.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -23,9 +29,17 @@ export class QuotaGate {
     this.#clock = clock
   }
 
-  /** Throws JGD_STORE_FULL; then nothing was proposed. */
+  /**
+   * Throws JGD_STORE_FULL or JGD_TOO_MANY; then nothing was proposed. What is on its way may go
+   * beyond either bound.
+   */
   check(command: Command): void {
     const store = this.#store()
+    if (command.kind === 'leaseGrant' && store.size.leases >= maxLeases) {
+      throw new JangadaError('JGD_TOO_MANY', `there are ${maxLeases} leases, and may be no more`, {
+        hint: 'put many keys on one lease, and revoke what nobody needs: jangada kv lease --help',
+      })
+    }
     const { quotaBytes } = this
     if (isAdmitted({ store, command, quotaBytes, systemPrefix })) return
     this.#refusedAtMs = this.#clock.monotonicMs()

@@ -86,6 +86,7 @@ t.test('the bounds it names are those that hold', async (t) => {
     [bounds.maxRangeBytes, /all of a transaction (\d+) bytes/],
     [bounds.rowOverheadBytes, /each row with (\d+) beside/],
     [bounds.maxKeysDeletedTogether, /one deletes at most (\d+) keys/],
+    [quota.maxLeases, /There are at most (\d+) leases/],
     [bounds.maxLeasesListed, /A list has at most (\d+);/],
     [maxBytesQueued, /keeps at most (\d+) bytes for each/],
     [defaultHistoryLimits.maxRevisions, /at most (\d+) revisions/],
