@@ -43,7 +43,7 @@ t.test('so does one whose revocation nobody goes on with', async (t) => {
   await done(leader.member.propose({ kind: 'leaseRevoke', id, term: undefined }))
   await world.run(1000)
   t.equal(await left(), 0)
-  t.equal(leader.member.store.leases().length, 0)
+  t.equal(leader.member.store.size.leases, 0)
 })
 
 t.test('and who revokes it sees it through, whoever is faster', async (t) => {

@@ -1,12 +1,12 @@
 /**
  * When leases run out. Keep-alives are not in the log: the leader alone keeps deadlines, on its
- * own monotonic clock, and proposes a revocation for what ran out. A new leader calls `reset`,
- * which gives every lease its full time again, because nobody told it of earlier keep-alives.
+ * own monotonic clock, and proposes a revocation for what ran out. A new leader begins anew and
+ * grants every lease its full time again, because nobody told it of earlier keep-alives.
  *
  * Pure: times are arguments, in milliseconds of one monotonic clock.
  */
 import { assert } from '../../base/assert.ts'
-import type { Lease, LeaseId } from './types.ts'
+import type { LeaseId } from './types.ts'
 
 interface Waiting {
   readonly id: LeaseId
@@ -27,11 +27,9 @@ export class LeaseDeadlines {
   /** A binary heap by `wakeAtMs`. Invariant: it holds every running lease at least once. */
   #heap: Waiting[] = []
 
-  /** Forgets everything and starts every lease of `leases` anew. */
-  reset(leases: Iterable<Lease>, nowMs: number): void {
-    this.#running.clear()
-    this.#heap = []
-    for (const lease of leases) this.grant(lease.id, lease.ttlMs, nowMs)
+  /** Granted, or ended, and not forgotten since. */
+  has(id: LeaseId): boolean {
+    return this.#running.has(id)
   }
 
   grant(id: LeaseId, ttlMs: number, nowMs: number): void {

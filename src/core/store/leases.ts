@@ -12,7 +12,7 @@ export interface LeaseState extends Lease {
 
 /** Invariant: a live key's lease is here, and lists the key. */
 export class Leases {
-  readonly #leases = new Map<LeaseId, LeaseState>()
+  readonly #leases = new OrderedMap<LeaseState>()
 
   get size(): number {
     return this.#leases.size
@@ -28,7 +28,7 @@ export class Leases {
   }
 
   add(id: LeaseId, ttlMs: number, revoking = false): void {
-    assert(!this.#leases.has(id), 'a lease is granted once')
+    assert(this.#leases.get(id) === undefined, 'a lease is granted once')
     this.#leases.set(id, { id, ttlMs, revoking, keys: new OrderedMap() })
   }
 
@@ -47,8 +47,8 @@ export class Leases {
     lease.keys.set(key, true)
   }
 
-  /** In no particular order. */
-  values(): IterableIterator<LeaseState> {
-    return this.#leases.values()
+  /** Visits those with ids after `after`, in order, until `visit` returns false. */
+  scan(after: LeaseId, visit: (lease: LeaseState) => boolean): void {
+    this.#leases.scan(`${after}\0`, undefined, (_, lease) => visit(lease))
   }
 }

@@ -18,7 +18,7 @@ export class SnapshotReader implements IterableIterator<Uint8Array> {
   readonly revision: Revision
   readonly #versions: Versions
   readonly #pin: { readonly floor: Revision }
-  readonly #leases: readonly { id: LeaseId; ttlMs: number; revoking: boolean }[]
+  readonly #leases: { id: LeaseId; ttlMs: number; revoking: boolean }[] = []
   readonly #chunkBytes: number
   readonly #chunk: ByteWriter
   readonly #record = new ByteWriter()
@@ -39,7 +39,10 @@ export class SnapshotReader implements IterableIterator<Uint8Array> {
     this.revision = versions.revision
     this.#versions = versions
     this.#pin = versions.pin()
-    this.#leases = [...leases.values()].map(({ id, ttlMs, revoking }) => ({ id, ttlMs, revoking }))
+    leases.scan('', ({ id, ttlMs, revoking }) => {
+      this.#leases.push({ id, ttlMs, revoking })
+      return true
+    })
     this.#chunkBytes = chunkBytes
     this.#chunk = new ByteWriter(chunkBytes + 4096)
   }

@@ -22,6 +22,7 @@ import type {
   Lease,
   LeaseId,
   LeaseListing,
+  LeaseRow,
   LogPosition,
   Operation,
   OperationResult,
@@ -156,20 +157,30 @@ export class Store {
     return this.#leases.get(id)?.revoking === true
   }
 
-  /** Every lease, those whose revocation has only begun too: their revoker goes on with them. */
-  leases(): Lease[] {
-    return [...this.#leases.values()].map(({ id, ttlMs }) => ({ id, ttlMs }))
+  /**
+   * At most `count` leases with ids after `after`, in order; those whose revocation has only begun
+   * too: their revoker goes on with them.
+   */
+  leasesAfter(after: LeaseId, count: number): Lease[] {
+    const leases: Lease[] = []
+    this.#leases.scan(after, ({ id, ttlMs }) => {
+      leases.push({ id, ttlMs })
+      return leases.length < count
+    })
+    return leases
   }
 
   /** Leases that keys can be put on, with ids after `after`. */
   leaseRows(after: LeaseId): LeaseListing {
-    const usable = [...this.#leases.values()].filter(({ id, revoking }) => !revoking && id > after)
-    const sorted = usable.toSorted((a, b) => (a.id < b.id ? -1 : 1))
-    const told = sorted.slice(0, bounds.maxLeasesListed)
-    return {
-      leases: told.map(({ id, ttlMs, keys }) => ({ id, ttlMs, keys: keys.size })),
-      more: told.length < sorted.length,
-    }
+    const leases: LeaseRow[] = []
+    let more = false
+    this.#leases.scan(after, ({ id, ttlMs, keys, revoking }) => {
+      if (revoking) return true
+      more = leases.length === bounds.maxLeasesListed
+      if (!more) leases.push({ id, ttlMs, keys: keys.size })
+      return !more
+    })
+    return { leases, more }
   }
 
   /**

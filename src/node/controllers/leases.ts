@@ -4,12 +4,15 @@
  */
 import { describeError } from '../../base/errors.ts'
 import { LeaseDeadlines } from '../../core/store/lease-deadlines.ts'
-import type { Command, LeaseId } from '../../core/store/types.ts'
+import type { Store } from '../../core/store/store.ts'
+import type { Command, Lease, LeaseId } from '../../core/store/types.ts'
 import { sleep } from '../../ports/clock.ts'
 import { assertInOffice, type ControllerContext, type Office } from './context.ts'
 
 const longestSleepMs = 500
 const revokedTogether = 64
+/** A millisecond's work, about. */
+const takenOverTogether = 1000
 
 export class LeaseKeeper {
   readonly #context: ControllerContext
@@ -22,9 +25,6 @@ export class LeaseKeeper {
   constructor(context: ControllerContext, office: Office) {
     this.#context = context
     this.#office = office
-    const { store } = context.store.member
-    this.#deadlines.reset(store.leases(), context.clock.monotonicMs())
-    for (const { id } of store.leases()) if (store.isRevoking(id)) this.#end(id)
     void this.#run()
   }
 
@@ -36,7 +36,7 @@ export class LeaseKeeper {
       if (store.isRevoking(command.id)) this.#end(command.id)
       else if (store.lease(command.id) === undefined) this.#forget(command.id)
     } else if (command.kind === 'leaseGrant') {
-      this.#deadlines.grant(command.id, command.ttlMs, this.#context.clock.monotonicMs())
+      this.#begin(command)
     }
   }
 
@@ -45,7 +45,14 @@ export class LeaseKeeper {
     const heardAtMs = this.#context.clock.monotonicMs()
     await this.#context.store.member.barrier()
     assertInOffice(this.#office)
+    const lease = this.#context.store.member.store.lease(id)
+    // Its turn in the taking over is yet to come, so its full time begins now.
+    if (lease !== undefined && !this.#deadlines.has(id)) this.#begin(lease)
     return !this.#ending.has(id) && this.#deadlines.keepAlive(id, heardAtMs)
+  }
+
+  #begin({ id, ttlMs }: Lease): void {
+    this.#deadlines.grant(id, ttlMs, this.#context.clock.monotonicMs())
   }
 
   #end(id: LeaseId): void {
@@ -58,9 +65,31 @@ export class LeaseKeeper {
     this.#ending.delete(id)
   }
 
+  /**
+   * In parts, because the loop has pulses and writes to see to. What is granted, kept alive or
+   * revoked meanwhile is known already when its turn comes, or gone.
+   */
+  async #takeOver(): Promise<void> {
+    const { clock, store } = this.#context
+    const { signal } = this.#office
+    for (let after: LeaseId | undefined = ''; after !== undefined && !signal.aborted;) {
+      const held: Store = store.member.store
+      const part = held.leasesAfter(after, takenOverTogether)
+      for (const lease of part) {
+        if (this.#deadlines.has(lease.id)) continue
+        if (held.isRevoking(lease.id)) this.#end(lease.id)
+        else this.#begin(lease)
+      }
+      after = part.length < takenOverTogether ? undefined : part.at(-1)?.id
+      if (after !== undefined) await sleep(clock, 0, signal)
+    }
+  }
+
+  /** No lease ends before all have their full time: the first would have less than the last. */
   async #run(): Promise<void> {
     const { clock } = this.#context
     const { signal } = this.#office
+    await this.#takeOver()
     while (!signal.aborted) {
       const nowMs = clock.monotonicMs()
       const expired = this.#deadlines.expired(nowMs, revokedTogether)
@@ -70,6 +99,7 @@ export class LeaseKeeper {
       await sleep(clock, Math.max(1, waitMs), signal)
     }
   }
+
   /** A part of its keys, or the last of them: `applied` sees to what is left. */
   async #revoke(id: LeaseId): Promise<void> {
     const { store, log } = this.#context

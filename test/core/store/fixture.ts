@@ -96,7 +96,7 @@ export function everything(store: Store): unknown {
     if (answer.next > store.revision) break
     from = answer.next
   }
-  const leases = store.leases().toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const leases = store.leasesAfter('', Infinity)
   return {
     past,
     batches,
