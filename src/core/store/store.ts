@@ -9,7 +9,8 @@ import { assert, assertNever } from '../../base/assert.ts'
 import type { Index, Revision, Term } from '../../base/ids.ts'
 import { index as toIndex, term as toTerm } from '../../base/ids.ts'
 import { faultOfCommand } from './check.ts'
-import { compareHolds, rangeOf } from './evaluate.ts'
+import { Deletions } from './deletions.ts'
+import { compareHolds, RangeReading } from './evaluate.ts'
 import { toKeyValue } from './held.ts'
 import { Leases } from './leases.ts'
 import { SnapshotReader } from './snapshot-reader.ts'
@@ -135,8 +136,16 @@ export class Store {
     const fault = this.#faultOfRevision(request.revision)
     if (fault === 'compacted') return { kind: 'compacted', floor: this.floor }
     if (fault === 'futureRevision') return { kind: 'futureRevision', revision: this.revision }
-    const { result } = rangeOf(this.#versions, request, bounds.maxRangeBytes)
-    return { kind: 'range', result }
+    const reading = new RangeReading(request, bounds.maxRangeBytes)
+    reading.readOn(this.#versions, { left: Infinity })
+    return { kind: 'range', result: reading.result }
+  }
+
+  /** As `range`, but for `maxKeysLookedAt` at most: whoever asks goes on until it is done. */
+  readOn(reading: RangeReading): 'compacted' | 'futureRevision' | undefined {
+    const fault = this.#faultOfRevision(reading.revision)
+    if (fault === undefined) reading.readOn(this.#versions, { left: bounds.maxKeysLookedAt })
+    return fault
   }
 
   /**
@@ -204,15 +213,16 @@ export class Store {
       compareHolds(compare, this.#versions.get(compare.key)),
     )
     const operations = succeeded ? transaction.then : transaction.otherwise
-    const refusal = this.#refusalOf(operations)
+    const deletions = new Deletions(this.#versions, operations)
+    const refusal = this.#refusalOf(operations, deletions)
     if (refusal !== undefined) return this.#refuse(refusal)
-    const results = this.#run(operations)
+    const results = this.#run(operations, deletions)
     const batch = this.#versions.commit()
     return { result: { kind: 'transaction', succeeded, revision: this.revision, results }, batch }
   }
 
   /** Everything that can refuse is found before anything is written. */
-  #refusalOf(operations: readonly Operation[]): RefusalReason | undefined {
+  #refusalOf(operations: readonly Operation[], deletions: Deletions): RefusalReason | undefined {
     let deleted = 0
     for (const operation of operations) {
       if (operation.kind === 'put') {
@@ -222,17 +232,16 @@ export class Store {
         const fault = this.#faultOfRevision(operation.range.revision)
         if (fault !== undefined) return fault
       } else {
-        this.#scanLive(operation, () => {
-          deleted += 1
-          return deleted <= bounds.maxKeysDeletedTogether
-        })
+        if (operation.rangeEnd !== undefined && deletions.isTooMany) return 'tooManyKeys'
+        deleted += deletions.keysOf(operation).length
         if (deleted > bounds.maxKeysDeletedTogether) return 'tooManyKeys'
       }
     }
     return undefined
   }
 
-  #run(operations: readonly Operation[]): OperationResult[] {
+  #run(operations: readonly Operation[], deletions: Deletions): OperationResult[] {
+    const looks = { left: bounds.maxKeysLookedAt }
     let bytesLeft = bounds.maxRangeBytes
     return operations.map((operation) => {
       switch (operation.kind) {
@@ -240,13 +249,14 @@ export class Store {
           this.#put(operation.key, operation.value, operation.lease)
           return { kind: 'put' }
         case 'delete':
-          return { kind: 'delete', deleted: this.#deleteRange(operation) }
+          return { kind: 'delete', deleted: this.#deleteAll(deletions.keysOf(operation)) }
         case 'range': {
           const isFirst = bytesLeft === bounds.maxRangeBytes
           const range = withRowsBounded(operation.range)
-          const { result, bytes } = rangeOf(this.#versions, range, bytesLeft, isFirst)
-          bytesLeft = Math.max(0, bytesLeft - bytes)
-          return { kind: 'range', result }
+          const reading = new RangeReading(range, bytesLeft, isFirst)
+          reading.readOn(this.#versions, looks)
+          bytesLeft = Math.max(0, bytesLeft - reading.bytes)
+          return { kind: 'range', result: reading.result }
         }
         default:
           return assertNever(operation)
@@ -264,22 +274,9 @@ export class Store {
     this.#versions.delete(key)
   }
 
-  #deleteRange(operation: Extract<Operation, { kind: 'delete' }>): number {
-    const keys: string[] = []
-    this.#scanLive(operation, (key) => {
-      keys.push(key)
-      return true
-    })
+  #deleteAll(keys: readonly string[]): number {
     for (const key of keys) this.#delete(key)
     return keys.length
-  }
-
-  #scanLive(
-    range: { readonly key: string; readonly rangeEnd?: string },
-    visit: (key: string) => boolean,
-  ): void {
-    const { pendingRevision } = this.#versions
-    this.#versions.scan(range.key, range.rangeEnd, pendingRevision, (item) => visit(item.key))
   }
 
   #grant(id: LeaseId, ttlMs: number): Applied {
@@ -297,7 +294,7 @@ export class Store {
       keys.push(key)
       return keys.length < bounds.maxOperationsPerTransaction
     })
-    for (const key of keys) this.#delete(key)
+    this.#deleteAll(keys)
     const batch = this.#versions.commit()
     const left = lease.keys.size
     if (left === 0) this.#leases.remove(id)

@@ -23,6 +23,12 @@ export const maxRangeBytes = 4 * 1_048_576
 export const rowOverheadBytes = 128
 /** A range in a transaction has no more, whatever its limit; what is beyond is told by `more`. */
 export const maxRowsPerRange = 1000
+/**
+ * Keys, and newer versions on the way to an old one, that the ranges of one transaction look at
+ * together, found or not; what is beyond is told by `more`. A read that changes nothing goes on
+ * after so many, when the loop has seen to others.
+ */
+export const maxKeysLookedAt = 20_000
 /** Leases in one answer; what is beyond is told by `more`. */
 export const maxLeasesListed = 1000
 /** Deleting more keys at once would hold up the loop: a transaction that asks is refused. */

@@ -23,6 +23,11 @@ export interface Version {
   older: Version | undefined
 }
 
+/** What a scan may still look at. Its last key may take it below 0: a history has its own bound. */
+export interface Looks {
+  left: number
+}
+
 interface Change {
   readonly key: string
   readonly version: Version
@@ -51,6 +56,8 @@ const changeOverheadBytes = 128
 /** Sweeping goes faster than writing, so that it catches up. */
 const sweptPerChange = 2
 const sweptPerCommit = 64
+/** A few milliseconds' work. */
+const sweptPerScan = 10_000
 /** A watch's catch-up looks at no more than about this many changes at a time. */
 const maxChangesRead = 1024
 /** And it is given about this many bytes. */
@@ -173,22 +180,49 @@ export class Versions {
     this.#liveBytes += sign * (item.key.length + item.value.length)
   }
 
-  /** Visits the live keys of [key, end) as of `revision`, until `visit` returns false. */
+  /**
+   * Visits the live keys of [key, end) as of `revision`, until `visit` returns false. Answers the
+   * key to go on from where `looks` came to an end before that: no key is begun without one left.
+   * What is forgotten costs none, so that the answer does not tell how far a sweep has come.
+   */
   scan(
     key: string,
     end: string | undefined,
     revision: Revision,
     visit: (item: HeldItem) => boolean,
-  ): void {
+    looks: Looks = { left: Infinity },
+  ): string | undefined {
+    if (looks.left <= 0) return key
     if (end === undefined) {
-      const item = versionAt(this.#heads.get(key), revision)?.item
+      const item = itemAt(this.#heads.get(key), revision, looks)
       if (item !== undefined) visit(item)
-      return
+      return undefined
     }
-    this.#heads.scan(key, end, (_, head) => {
-      const item = versionAt(head, revision)?.item
+    let cutAt: string | undefined
+    const forgotten: string[] = []
+    this.#heads.scan(key, end, (at, head) => {
+      if (head.item === undefined && head.revision < this.#floor) {
+        if (forgotten.length < sweptPerScan) forgotten.push(at)
+        return true
+      }
+      if (looks.left <= 0) {
+        cutAt = at
+        return false
+      }
+      const item = itemAt(head, revision, looks)
       return item === undefined || visit(item)
     })
+    this.#dropHeads(forgotten)
+    return cutAt
+  }
+
+  /** Deletions that a scan came past, and the sweep has not come to: the next scan does not. */
+  #dropHeads(keys: readonly string[]): void {
+    const limit = this.#sweepLimit()
+    for (const key of keys) {
+      const head = this.#heads.get(key)
+      if (head !== undefined && head.revision < limit) this.#heads.delete(key)
+    }
   }
 
   /** Visits each key and its newest version from `from` on, deleted keys too. */
@@ -232,8 +266,7 @@ export class Versions {
 
   /** Drops about `budget` changes that nobody can ask for. False when there are no more. */
   sweep(budget: number): boolean {
-    let limit: number = this.#floor
-    for (const pin of this.#pins) limit = Math.min(limit, pin.floor)
+    const limit = this.#sweepLimit()
     for (let left = budget; this.#sweptTo < limit;) {
       if (left <= 0) return true
       const { changes } = this.#history[this.#historyHead] as RevisionChanges
@@ -244,6 +277,13 @@ export class Versions {
       if (end === changes.length) this.#dropFirst()
     }
     return false
+  }
+
+  /** Nobody reads below it. */
+  #sweepLimit(): number {
+    let limit: number = this.#floor
+    for (const pin of this.#pins) limit = Math.min(limit, pin.floor)
+    return limit
   }
 
   #sweepChange({ key, version }: Change): void {
@@ -287,6 +327,15 @@ export interface RestoredVersions {
   readonly history: RevisionChanges[]
   readonly liveKeys: number
   readonly liveBytes: number
+}
+
+/** A key costs one look, or one for each version that is newer than `revision`: none is forgotten. */
+function itemAt(head: Version | undefined, revision: Revision, looks: Looks): HeldItem | undefined {
+  let version = head
+  let newer = 0
+  for (; version !== undefined && version.revision > revision; version = version.older) newer += 1
+  looks.left -= Math.max(1, newer)
+  return version?.item
 }
 
 /** The newest version no newer than `revision`. */
