@@ -10,6 +10,7 @@ import type { ApplyResult, Command, Operation } from '../../src/core/store/types
 import { refused } from '../../src/node/member/errors.ts'
 import type { MemberView, StoreAccess } from '../../src/node/member/store-access.ts'
 import { QuotaGate } from '../../src/node/member/quota-gate.ts'
+import { rangeInParts } from '../../src/node/member/range-in-parts.ts'
 import { WatchHub } from '../../src/node/member/watch-hub.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { kernelEntropy } from '../../src/platform/entropy.ts'
@@ -64,9 +65,7 @@ export class LocalStore implements StoreAccess {
   range: StoreAccess['range'] = async (request, consistency) => {
     if (consistency === 'linearizable') this.#requireQuorum()
     this.#requireReachable()
-    const answer = this.store.range(request)
-    if (answer.kind !== 'range') throw refused(answer.kind)
-    return answer.result
+    return rangeInParts(() => this.store, request, systemClock())
   }
 
   watch: StoreAccess['watch'] = (request, signal) => this.#hub.watch(request, signal)

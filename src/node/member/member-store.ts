@@ -18,11 +18,12 @@ import type { StreamAddress } from '../../ports/streams.ts'
 import type { Door } from '../wire/door.ts'
 import { CommandStore } from './command-store.ts'
 import { type KnownMember, MemberDirectory } from './directory.ts'
-import { knownOrUnknown, noQuorum, refused } from './errors.ts'
+import { knownOrUnknown, noQuorum } from './errors.ts'
 import { requireLevelOf } from './feature-gate.ts'
 import type { Member } from './member.ts'
 import type { Committed } from './proposals.ts'
 import { QuotaGate } from './quota-gate.ts'
+import { rangeInParts } from './range-in-parts.ts'
 import type { Consistency, MemberView, WatchRequest } from './store-access.ts'
 
 /** A write waits this long for somebody to lead. */
@@ -78,9 +79,7 @@ export class MemberStore extends CommandStore {
 
   async range(request: RangeRequest, consistency: Consistency): Promise<RangeResult> {
     if (consistency === 'linearizable') await this.#member.barrier()
-    const answer = this.#member.store.range(request)
-    if (answer.kind === 'range') return answer.result
-    throw refused(answer.kind)
+    return rangeInParts(() => this.#member.store, request, this.#clock)
   }
 
   watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<EventBatch> {
