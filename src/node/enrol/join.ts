@@ -55,7 +55,7 @@ export interface JoinOutcome {
 }
 
 const requestTimeoutMs = 10_000
-/** Between two tries when nobody answers or the cluster cannot: doubles, with jitter. */
+/** Between two rounds when nobody answers or the cluster cannot: doubles, with jitter. */
 const backoffMsMin = 500
 const backoffMsMax = 15_000
 /** A waiting machine asks at least this often, so that an approval is soon acted on. */
@@ -124,7 +124,9 @@ async function join(
     if (answer instanceof JangadaError) {
       if (!transient.has(answer.code)) throw answer
       failures += 1
-      await pause(deps, backoffOf(failures), input.signal)
+      // Where one is away, the next may answer: only when all were asked there is time to wait.
+      const { length: doors } = input.doors
+      if (failures % doors === 0) await pause(deps, backoffOf(failures / doors), input.signal)
     } else if (answer.state === 'pending') {
       failures = 0
       input.onPending?.(answer.machineId)
@@ -135,8 +137,8 @@ async function join(
   }
 }
 
-const backoffOf = (failures: number): number =>
-  Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(failures - 1, 10))
+const backoffOf = (rounds: number): number =>
+  Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(rounds - 1, 10))
 
 /** Up to a quarter longer, so that a rack that boots at once does not ask at once. */
 function pause({ clock, entropy }: JoinDeps, ms: number, signal?: AbortSignal): Promise<void> {
