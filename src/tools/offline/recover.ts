@@ -16,7 +16,7 @@ import { Store } from '../../core/store/store.ts'
 import type { Operation } from '../../core/store/types.ts'
 import { readIdentity } from '../../node/enrol/identity-files.ts'
 import { putEvent } from '../../node/enrol/context.ts'
-import { asidePrefix, walDirectory } from '../../node/member/log-directory.ts'
+import { asidePrefix, nameAside, walDirectory } from '../../node/member/log-directory.ts'
 import { identityOf, Wal } from '../../node/wal/wal.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { directoryDisk } from '../../platform/disk.ts'
@@ -86,7 +86,7 @@ export async function recover(stateDirectory: string, log?: string): Promise<Rec
   // What the lost majority numbered after that is not numbered again, nor its terms used.
   const lastTerm = store.appliedTerm + termsSkipped
   store.advance({ index: index(plan.newMember), term: term(lastTerm) })
-  const aside = `${asidePrefix}${Math.floor(deps.clock.wallMs())}`
+  const aside = await nameAside(disk, deps.clock.wallMs())
   const newIdentity = { clusterId: identity.clusterId, memberId: id, incarnation }
   await foundLog(disk, newIdentity, store, plan.log === walDirectory ? aside : undefined)
   return plan
