@@ -198,6 +198,8 @@ async function absentAs<T>(value: T, work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** What Node finds wrong with a call itself has a code too, and the disk has no part in it. */
 function isSystemError(error: unknown): error is Error & { code: string; syscall?: unknown } {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+  if (!(error instanceof Error) || !('code' in error)) return false
+  return typeof error.code === 'string' && !error.code.startsWith('ERR_')
 }

@@ -12,6 +12,14 @@ t.test('a directory of the machine', (t) => {
   diskContract(t, async () => directoryDisk(await mkdtemp(path.join(parent, 'disk-'))))
 })
 
+t.test('a call that makes no sense is our mistake, and nothing the disk said', async (t) => {
+  const disk = directoryDisk(t.testdir())
+  const file = await disk.open('a', { create: true })
+  const bytes = { length: 3 } as unknown as Uint8Array
+  await t.rejects(file.write(0, bytes), { name: 'TypeError' })
+  await file.close()
+})
+
 t.test('a directory in memory (tmpfs), as diskless machines have it', (t) => {
   diskContract(t, async () => {
     const directory = await mkdtemp(path.join(tmpdir(), 'jangada-disk-'))
