@@ -3,6 +3,8 @@ import { assertNever } from '../../base/assert.ts'
 import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
 import type { DropReason } from '../../core/raft/types.ts'
 import type { RefusalReason } from '../../core/store/types.ts'
+import { passes, spoils } from '../wal/errors.ts'
+import type { Failed } from './member-options.ts'
 
 export const noQuorum = (): JangadaError =>
   new JangadaError('JGD_NO_QUORUM', 'no leader with a quorum of voters is known', {
@@ -71,4 +73,16 @@ export function refused(reason: RefusalReason): JangadaError {
     default:
       return assertNever(reason)
   }
+}
+
+/** For a person, why a member cannot go on after `error` of its log; and what of it has failed. */
+export function failureOf(what: string, error: unknown): readonly [reason: string, what: Failed] {
+  const hint = isJangadaError(error) ? error.hint : undefined
+  const reason = `${what}: ${describeError(error)}`
+  return [hint === undefined ? reason : `${reason}; ${hint}`, failedBy(error)]
+}
+
+function failedBy(error: unknown): Failed {
+  if (passes(error)) return 'disk'
+  return spoils(error) ? 'log' : 'state'
 }

@@ -39,7 +39,8 @@ export interface MemberOptions extends SnapshotsMeans {
 }
 
 /**
- * `log`: what is on disk cannot be trusted any more. `state`: the log is whole, but this binary
- * met an entry that it cannot apply, or a bug of its own; every other member may well do the same.
+ * `log`: what is on disk cannot be trusted any more. `disk`: the log is whole, and its disk takes
+ * nothing more just now. `state`: the log is whole, but this binary met an entry or a snapshot that
+ * it cannot apply, or a bug of its own; every other member may well do the same.
  */
-export type Failed = 'log' | 'state'
+export type Failed = 'log' | 'disk' | 'state'

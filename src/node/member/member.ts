@@ -25,7 +25,7 @@ import type { Store } from '../../core/store/store.ts'
 import type { Command, EventBatch } from '../../core/store/types.ts'
 import type { Timer } from '../../ports/clock.ts'
 import { Applier } from './applier.ts'
-import { noQuorum, stopping } from './errors.ts'
+import { failureOf, noQuorum, stopping } from './errors.ts'
 import type { Failed, Leadership, MemberOptions } from './member-options.ts'
 import { type Committed, Proposals } from './proposals.ts'
 import { commitNoticeMs, longestElectionMs, raftConfig, tickMs, timers } from './raft-config.ts'
@@ -94,7 +94,7 @@ export class Member {
       neededFrom: () => goesOnFrom(this.#raft.status().progress),
       onWritten: (snapshot, keepFrom) =>
         this.#step({ kind: 'compacted', snapshot, upto: keepFrom }),
-      onFatal: (reason) => this.#fail(reason, 'log'),
+      onFatal: (reason, what) => this.#fail(reason, what),
     })
     const { term } = this.#raft.status()
     this.#leadership = { role: this.#shownRole('follower'), term, leader: noMember }
@@ -351,7 +351,7 @@ export class Member {
         this.#hub.restart()
       }
     } catch (error) {
-      this.#fail(`the log cannot be written: ${describeError(error)}`, 'log')
+      this.#fail(...failureOf('the log cannot be written', error))
       return
     }
     reported()

@@ -20,7 +20,7 @@ import type { Disk } from '../../ports/disk.ts'
 import type { Entropy } from '../../ports/entropy.ts'
 import type { Log } from '../../ports/log.ts'
 import type { StreamAddress } from '../../ports/streams.ts'
-import { passes } from '../wal/errors.ts'
+import { ownMistake, passes, spoils } from '../wal/errors.ts'
 import type { WalIdentity } from '../wal/identity.ts'
 import { identityOf, type OpenedWal, Wal, type WalOptions } from '../wal/wal.ts'
 import type { CallContext, CallMethods, CallStream } from '../wire/calls.ts'
@@ -34,6 +34,7 @@ import type { Failed, Leadership } from './member-options.ts'
 import { MemberStore, type MemberStoreOptions } from './member-store.ts'
 import type { Committed } from './proposals.ts'
 import { sendSnapshot, snapshotMethods } from './snapshot-transfer.ts'
+import { unreadable } from './snapshots.ts'
 import { walLog } from './wal-log.ts'
 import { checker } from './wire-schemas.ts'
 
@@ -80,8 +81,6 @@ export class Seat {
   /** Settled once nobody is changing the seat. */
   #turn: Promise<unknown> = Promise.resolve()
   readonly #closing = new AbortController()
-  /** What ended the log of the member here. */
-  #logFailure: JangadaError | undefined
 
   constructor(options: SeatOptions) {
     this.#options = options
@@ -135,16 +134,19 @@ export class Seat {
       const opened = await Wal.open(disk, identity, this.#walOptions())
       for (const repair of opened.repairs) log.warn('the log was repaired', { repair })
       await this.#sit(opened, identity)
-    } catch (error) {
-      // A newer binary wrote it and can read it: after a step back all members find the same.
+    } catch (thrown) {
+      const error = isJangadaError(thrown)
+        ? thrown
+        : ownMistake('a mistake of Jangada itself while opening the log', thrown)
       waits = passes(error)
-      const isKept = waits || isJangadaError(error, 'JGD_WAL_VERSION')
+      // What a newer binary wrote, or this one is at fault with, every member finds alike.
+      const isSpoilt = spoils(error)
       log.error('this machine goes on without its member', {
         cause: describeError(error),
-        code: isJangadaError(error) ? error.code : undefined,
-        next: isKept && isJangadaError(error) ? error.hint : asideNext,
+        code: error.code,
+        next: isSpoilt ? asideNext : error.hint,
       })
-      if (!isKept) await this.#setAside()
+      if (isSpoilt) await this.#setAside()
     } finally {
       if (!waits) this.#opening = noMember
     }
@@ -292,8 +294,8 @@ export class Seat {
 
   /**
    * A log is set aside only when it is the log that failed, and not for lack of room. What this
-   * binary cannot apply, no member can: all of them would put their logs away, and the cluster's
-   * state with them.
+   * binary cannot apply or does wrong, every member does: all of them would put their logs away, and
+   * the cluster's state with them.
    */
   async #fail(reason: string, what: Failed): Promise<void> {
     this.#current?.transport.close()
@@ -302,19 +304,16 @@ export class Seat {
       this.#options.onStopped()
       return
     }
-    const failure = this.#logFailure
-    if (failure === undefined || !passes(failure)) await this.#setAside()
-    this.#options.onFatal(failure?.hint === undefined ? reason : `${reason}; ${failure.hint}`)
+    if (what === 'log') await this.#setAside()
+    this.#options.onFatal(reason)
   }
 
   #walOptions(): WalOptions {
     const { segmentBytes } = this.#options.sizes ?? {}
-    this.#logFailure = undefined
     return {
       directory: walDirectory,
       ...(segmentBytes === undefined ? {} : { segmentBytes }),
       onFailure: (error) => {
-        this.#logFailure = error
         const { code, hint } = error
         this.#options.log.error('the log failed', { code, cause: describeError(error), next: hint })
       },
@@ -336,8 +335,7 @@ async function restoreStore(
   for await (const piece of pieces) restore.push(piece)
   const finished = restore.finish()
   if (finished.kind === 'restored') return finished.store
-  const code = finished.cause === 'version' ? 'JGD_WAL_VERSION' : 'JGD_WAL_DAMAGED'
-  throw new JangadaError(code, `the snapshot cannot be restored: ${finished.reason}`)
+  throw unreadable(restored.snapshot, finished)
 }
 
 /**

@@ -5,15 +5,17 @@
  * Invariant: at most one is written at a time, and at most one is being received.
  */
 import { assert } from '../../base/assert.ts'
-import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
+import { describeError, type ErrorCode, isJangadaError, JangadaError } from '../../base/errors.ts'
 import { crc32 } from '../../base/crc32.ts'
 import { type Index, index } from '../../base/ids.ts'
 import type { ProgressStatus, SnapshotRef } from '../../core/raft/types.ts'
-import { SnapshotRestore } from '../../core/store/snapshot-restore.ts'
+import { type SnapshotFault, SnapshotRestore } from '../../core/store/snapshot-restore.ts'
 import type { Store } from '../../core/store/store.ts'
 import type { Log } from '../../ports/log.ts'
-import { passes } from '../wal/errors.ts'
+import { newerVersion, ownMistake, passes } from '../wal/errors.ts'
+import { failureOf } from './errors.ts'
 import type { MemberLog, SnapshotReceiver } from './member-log.ts'
+import type { Failed } from './member-options.ts'
 
 /** Fewer entries are no reason to write a snapshot. */
 export const entriesBetweenSnapshots = 10_000
@@ -58,7 +60,7 @@ export interface SnapshotsOptions {
   /** The entry that somebody goes on from, if fewer may be dropped for it; see `goesOnFrom`. */
   readonly neededFrom: () => Index | undefined
   readonly onWritten: (snapshot: SnapshotRef, upto: Index) => void
-  readonly onFatal: (reason: string) => void
+  readonly onFatal: (reason: string, what: Failed) => void
 }
 
 /** The beginning of a snapshot: how long it is, and its CRC-32. */
@@ -118,10 +120,10 @@ export class Snapshots {
     const restore = new SnapshotRestore()
     for await (const piece of this.#means.log.readSnapshot(snapshot)) {
       const fault = restore.push(piece)
-      if (fault !== undefined) throw unreadable(snapshot, fault.reason)
+      if (fault !== undefined) throw unreadable(snapshot, fault)
     }
     const finished = restore.finish()
-    if (finished.kind === 'fault') throw unreadable(snapshot, finished.reason)
+    if (finished.kind === 'fault') throw unreadable(snapshot, finished)
     this.#lastIndex = snapshot.index
     return finished.store
   }
@@ -156,7 +158,8 @@ export class Snapshots {
 
   /**
    * Without room this snapshot is given up and a later one may fit. A disk that failed ends the
-   * member: no append may come that would tell, because the leader waits for the snapshot.
+   * member: no append may come that would tell, because the leader waits for the snapshot. So does
+   * a mistake of our own; what it made of the file nobody goes on from.
    */
   #taking<T>(work: () => Promise<T>): Promise<T> {
     return this.#inTurn(async () => {
@@ -164,8 +167,8 @@ export class Snapshots {
         return await work()
       } catch (error) {
         if (passes(error)) await this.#giveUp()
-        else if (isJangadaError(error, 'JGD_DISK_FAILED')) {
-          this.#options.onFatal(`a snapshot cannot be taken: ${describeError(error)}`)
+        else if (!isJangadaError(error) || endsLog.has(error.code)) {
+          this.#options.onFatal(...failureOf('a snapshot cannot be taken', error))
         }
         throw error
       }
@@ -229,7 +232,7 @@ export class Snapshots {
       this.#options.onWritten(snapshot, this.#upto(snapshot.index, bytesEach))
     } catch (error) {
       if (passes(error)) this.#postpone(error)
-      else this.#options.onFatal(`a snapshot cannot be written: ${describeError(error)}`)
+      else this.#options.onFatal(...failureOf('a snapshot cannot be written', error))
     } finally {
       pieces.return()
       this.#writing = false
@@ -275,5 +278,15 @@ const isSame = (one: SnapshotRef, other: SnapshotRef): boolean =>
 
 const conflict = (message: string): JangadaError => new JangadaError('JGD_CONFLICT', message)
 
-const unreadable = (snapshot: SnapshotRef, reason: string): JangadaError =>
-  new JangadaError('JGD_WAL_DAMAGED', `snapshot ${snapshot.index} cannot be restored: ${reason}`)
+/** With these the log itself has ended, by its disk or by a mistake of ours. */
+const endsLog: ReadonlySet<ErrorCode> = new Set(['JGD_DISK_FAILED', 'JGD_INTERNAL'])
+
+/**
+ * Every byte was read back as it was written: it is not the disk that failed. The file is kept for
+ * a binary that can read it.
+ */
+export function unreadable({ index: at }: SnapshotRef, fault: SnapshotFault): JangadaError {
+  const message = `snapshot ${at} cannot be restored: ${fault.reason}`
+  if (fault.cause === 'damaged') return ownMistake(message)
+  return new JangadaError('JGD_WAL_VERSION', message, { hint: newerVersion })
+}

@@ -10,7 +10,7 @@ import { assert } from '../../base/assert.ts'
 import { JangadaError } from '../../base/errors.ts'
 import type { HardState } from '../../core/raft/types.ts'
 import type { Disk } from '../../ports/disk.ts'
-import { diskFailed } from './errors.ts'
+import { diskFailed, isOfDisk, ownMistake } from './errors.ts'
 import { beginFrame, finishFrame, frameLength } from './frame.ts'
 import type { WalIdentity } from './identity.ts'
 import type { FullSegment } from './log-reader.ts'
@@ -266,24 +266,28 @@ export class LogWriter {
     if (count > 0) await this.#disk.syncDirectory(this.#paths.segments)
   }
 
-  /** Ends the writer's life. `error` is what the disk said, or our own bug. */
+  /** Ends the writer's life. `error` is what the disk said, or our own mistake. */
   fail(what: string, error: unknown): JangadaError {
     if (this.#failure !== undefined) return this.#failure
-    const failure = diskFailed(what, error)
+    const failure = isOfDisk(error)
+      ? diskFailed(what, error)
+      : ownMistake(`a mistake of Jangada itself while ${what}`, error)
     this.#failure = failure
     for (const { reject } of this.#waiting.splice(0)) reject(failure)
     this.#options.onFailure(failure)
     return failure
   }
 
-  /** Resolves when everything accepted is durable and the files are closed. */
+  /** Resolves when everything accepted is durable, unless it has failed, and the files are closed. */
   async close(): Promise<void> {
     this.#closed = true
     await this.#running
-    if (this.#failure !== undefined) return
-    const spare = await this.#spare
-    await this.#current.file.close()
-    await spare.file.close()
+    const closing = [this.#spare, this.#current].map(async (segment) =>
+      (await segment).file.close(),
+    )
+    // Of what has failed only the files are let go, as well as they can be.
+    if (this.#failure === undefined) await Promise.all(closing)
+    else await Promise.allSettled(closing)
   }
 }
 

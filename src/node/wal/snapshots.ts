@@ -8,7 +8,7 @@ import { isJangadaError } from '../../base/errors.ts'
 import type { Index } from '../../base/ids.ts'
 import type { SnapshotRef } from '../../core/raft/types.ts'
 import type { Disk } from '../../ports/disk.ts'
-import { damaged } from './errors.ts'
+import { damaged, diskFailed, isOfDisk } from './errors.ts'
 import type { WalIdentity } from './identity.ts'
 import type { WalPaths } from './paths.ts'
 import { readPieces, readSnapshotHeader, SnapshotFileWriter } from './snapshot-file.ts'
@@ -24,7 +24,7 @@ const digits = 16
 
 export interface SnapshotReading {
   readonly snapshot: SnapshotRef
-  /** May be read once. Throws JGD_WAL_DAMAGED or a `DiskError`. Closes the file at its end. */
+  /** May be read once. Throws JGD_WAL_DAMAGED or `diskFailed`'s. Closes the file at its end. */
   readonly pieces: AsyncGenerator<Uint8Array, void, undefined>
 }
 
@@ -156,6 +156,8 @@ export class Snapshots {
       } finally {
         await file.close()
       }
+    } catch (error) {
+      throw isOfDisk(error) ? diskFailed('reading a snapshot', error) : error
     } finally {
       const readers = (this.#readers.get(path) ?? 1) - 1
       if (readers === 0) this.#readers.delete(path)

@@ -7,10 +7,11 @@
  *
  * `append` resolves only when its request is durable. Any failure of the disk while the log is
  * written is final: `onFailure` is told once and the process must end. What comes of the directory
- * is told by the code: JGD_DISK_FULL and JGD_DISK_READ_ONLY leave a whole log, to be opened again;
- * after JGD_DISK_FAILED the member must come back as a new one.
+ * is told by the code: JGD_DISK_FULL and JGD_DISK_READ_ONLY leave a whole log, to be opened again,
+ * and so does JGD_INTERNAL, a mistake of our own; after JGD_DISK_FAILED the member must come back as
+ * a new one.
  */
-import { isJangadaError, type JangadaError } from '../../base/errors.ts'
+import type { JangadaError } from '../../base/errors.ts'
 import { type Index, index as toIndex, noMember, term as toTerm } from '../../base/ids.ts'
 import type {
   ConfState,
@@ -21,7 +22,7 @@ import type {
 } from '../../core/raft/types.ts'
 import type { Disk } from '../../ports/disk.ts'
 import type { AppendRequest } from './append-request.ts'
-import { damaged, diskFailed, foreign, passes } from './errors.ts'
+import { damaged, diskFailed, foreign, isOfDisk, passes } from './errors.ts'
 import { isZero } from './frame.ts'
 import { readIdentity, sameIdentity, type WalIdentity, writeIdentity } from './identity.ts'
 import { type LogRead, readLog } from './log-reader.ts'
@@ -162,8 +163,8 @@ export class Wal {
 
   /**
    * Resolves once the request, and every one before it, is durable. Rejects with JGD_DISK_FAILED,
-   * JGD_DISK_FULL or JGD_DISK_READ_ONLY, and then it is not known what is durable, or with
-   * JGD_SHUTTING_DOWN. Entries must not change afterwards. A `snapshot` must have been staged.
+   * JGD_DISK_FULL, JGD_DISK_READ_ONLY or JGD_INTERNAL, and then it is not known what is durable, or
+   * with JGD_SHUTTING_DOWN. Entries must not change afterwards. A `snapshot` must have been staged.
    */
   append(request: AppendRequest): Promise<void> {
     return this.#writer.append(request)
@@ -230,26 +231,27 @@ export class Wal {
 
   /**
    * After a failed write nothing is known of the disk: the log fails with it, whichever it was. But
-   * a file for which there was no room is one that is not there, and harms nobody.
+   * a file for which there was no room is one that is not there, and harms nobody. Nor does what our
+   * own mistake has left of it.
    */
   async #writing<T>(work: () => Promise<T>): Promise<T> {
     if (this.failure !== undefined) throw this.failure
     try {
       return await work()
     } catch (error) {
+      if (!isOfDisk(error)) throw error
       const failed = diskFailed('writing a snapshot', error)
       throw passes(failed) ? failed : this.#writer.fail('writing a snapshot', error)
     }
   }
 }
 
-/** Errors with a code pass; what the disk said becomes JGD_DISK_FAILED. */
+/** What the disk said gets a code; any other error passes. */
 async function reading<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (isJangadaError(error)) throw error
-    throw diskFailed('opening the log', error)
+    throw isOfDisk(error) ? diskFailed('opening the log', error) : error
   }
 }
 
