@@ -150,8 +150,8 @@ t.test('who needs a snapshot is caught up while others write without pause', asy
 function noteBegins(snapshots: Snapshots): number[] {
   const bytes: number[] = []
   const begin = snapshots.receiveBegin.bind(snapshots)
-  snapshots.receiveBegin = async (snapshot, mayResume) => {
-    const taken = await begin(snapshot, mayResume)
+  snapshots.receiveBegin = async (snapshot, mayResume, sender) => {
+    const taken = await begin(snapshot, mayResume, sender)
     bytes.push(taken.bytes)
     return taken
   }

@@ -161,17 +161,39 @@ const sorted = (ids: Iterable<MemberId>): readonly MemberId[] =>
 
 /** The invariants stated at `ConfState`. */
 export function assertConfig(config: ConfState): void {
-  for (const list of [config.voters, config.outgoing, config.learners, config.learnersNext]) {
-    for (let i = 0; i < list.length; i += 1) {
-      assert((list[i] as number) > (list[i - 1] ?? noMember), 'member lists ascend from 1')
-    }
-  }
-  for (const id of config.learners) {
-    assert(!isVoter(config, id), 'a learner is not a voter at the same time')
-  }
-  for (const id of config.learnersNext) {
-    assert(config.outgoing.includes(id), 'only an outgoing voter waits to become a learner')
-    assert(!config.voters.includes(id), 'who stays a voter does not become a learner')
-  }
-  assert(isJoint(config) || !config.autoLeave, 'only a joint configuration is left by itself')
+  const fault = faultOfConfig(config)
+  assert(fault === undefined, fault ?? '')
 }
+
+/** Which invariant of `ConfState` is broken, if one is: for what comes from another member. */
+export function faultOfConfig(config: ConfState): string | undefined {
+  const { voters, outgoing, learners, learnersNext, autoLeave } = config
+  if (![voters, outgoing, learners, learnersNext].every(ascends)) {
+    return 'member lists ascend from 1'
+  }
+  if (learners.some((id) => isVoter(config, id))) {
+    return 'a learner is not a voter at the same time'
+  }
+  if (!learnersNext.every((id) => outgoing.includes(id))) {
+    return 'only an outgoing voter waits to become a learner'
+  }
+  if (learnersNext.some((id) => voters.includes(id))) {
+    return 'who stays a voter does not become a learner'
+  }
+  if (autoLeave && !isJoint(config)) return 'only a joint configuration is left by itself'
+  return undefined
+}
+
+/** Of two that have no fault. */
+export const isSameConfig = (one: ConfState, other: ConfState): boolean =>
+  one.autoLeave === other.autoLeave &&
+  isSameList(one.voters, other.voters) &&
+  isSameList(one.outgoing, other.outgoing) &&
+  isSameList(one.learners, other.learners) &&
+  isSameList(one.learnersNext, other.learnersNext)
+
+const isSameList = (one: readonly MemberId[], other: readonly MemberId[]): boolean =>
+  one.length === other.length && one.every((id, at) => id === other[at])
+
+const ascends = (list: readonly MemberId[]): boolean =>
+  list.every((id, at) => id > (list[at - 1] ?? noMember))

@@ -159,7 +159,10 @@ export class Seat {
   }
 
   methods(): CallMethods {
-    const snapshots = snapshotMethods(() => this.#current?.store.member)
+    const snapshots = snapshotMethods(
+      () => this.#current?.store.member,
+      (id) => this.#options.knownMembers().find((known) => known.id === id)?.machineId,
+    )
     return {
       calls: new Map<string, (body: unknown, context: CallContext) => Promise<unknown>>([
         ...snapshots.calls,

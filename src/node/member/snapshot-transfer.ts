@@ -4,13 +4,14 @@
  */
 import * as Type from 'typebox'
 import { crc32 } from '../../base/crc32.ts'
-import { index, memberId, term } from '../../base/ids.ts'
+import { index, memberId, type MemberId, noMember, term } from '../../base/ids.ts'
+import { faultOfConfig } from '../../core/raft/config.ts'
 import type { ConfState, Session, SnapshotMessage } from '../../core/raft/types.ts'
 import { type Clock, sleep } from '../../ports/clock.ts'
-import type { CallMethods, CallStream } from '../wire/calls.ts'
+import type { CallContext, CallMethods, CallStream } from '../wire/calls.ts'
 import type { Member } from './member.ts'
 import { JangadaError } from '../../base/errors.ts'
-import { nothingTaken, type Taken } from './snapshots.ts'
+import { nothingTaken, type Sender, type Taken } from './snapshots.ts'
 import { checker } from './wire-schemas.ts'
 
 const callTimeoutMs = 10_000
@@ -21,11 +22,11 @@ const pauseAfterBreakMs = 200
 const natural = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 /** Of what is there: no entry, and no term that had a leader, is 0. */
 const positive = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
-const ids = Type.Array(natural, { maxItems: 64 })
+const ids = Type.Array(positive, { maxItems: 64 })
 const taken = Type.Object({ bytes: natural, crc: natural })
 const messageFields = {
   from: positive,
-  to: natural,
+  to: positive,
   term: positive,
   session: natural,
   snapshot: Type.Object({
@@ -118,40 +119,50 @@ async function sendOnce(
 const taking = ({ bytes, crc }: Taken, piece: Uint8Array): Taken =>
   piece.length === 0 ? { bytes, crc } : { bytes: bytes + piece.length, crc: crc32(piece, crc) }
 
-export function snapshotMethods(member: () => Member | undefined): CallMethods {
-  const own = (to: number): Member => {
+/** `machineOf`: where a member is, as far as this machine knows. */
+export function snapshotMethods(
+  member: () => Member | undefined,
+  machineOf: (id: MemberId) => string | undefined,
+): CallMethods {
+  const own = (): Member => {
     const present = member()
-    if (present === undefined || (to !== 0 && present.id !== to)) {
-      throw new JangadaError('JGD_UNREACHABLE', 'the member meant is not on this machine')
-    }
-    return present
+    if (present !== undefined) return present
+    throw new JangadaError('JGD_UNREACHABLE', 'there is no member on this machine')
+  }
+  const receiver = (message: SnapshotMessage, sender: Sender): Member => {
+    refuseFalse(own(), message, sender, machineOf(message.from))
+    return own()
   }
   return {
-    calls: new Map<string, (body: unknown) => Promise<unknown>>([
+    calls: new Map<string, (body: unknown, context: CallContext) => Promise<unknown>>([
       [
         'snapshot.begin',
-        async (body) => {
+        async (body, context) => {
           const begin = checkBegin(body)
           const message = toMessage(begin)
-          const { snapshots } = own(message.to)
-          return { taken: await snapshots.receiveBegin(message.snapshot, begin.resume === true) }
+          const sender = senderOf(message, context)
+          const { snapshots } = receiver(message, sender)
+          const mayResume = begin.resume === true
+          return { taken: await snapshots.receiveBegin(message.snapshot, mayResume, sender) }
         },
       ],
       [
         'snapshot.piece',
-        async (body) => {
+        async (body, { peer }) => {
           const { index: of, piece, at } = checkPiece(body)
-          await own(0).snapshots.receivePiece(index(of), piece, at)
+          if (!(piece instanceof Uint8Array)) throw malformed('a piece is bytes')
+          await own().snapshots.receivePiece(index(of), piece, peer.machineId, at)
           return {}
         },
       ],
       [
         'snapshot.end',
-        async (body) => {
+        async (body, context) => {
           const end = checkEnd(body)
           const message = toMessage(end)
-          await own(message.to).snapshots.receiveEnd(message.snapshot.index, end.whole)
-          own(message.to).receive([message])
+          const sender = senderOf(message, context)
+          await receiver(message, sender).snapshots.receiveEnd(message.snapshot, sender, end.whole)
+          receiver(message, sender).receive([message])
           return {}
         },
       ],
@@ -160,17 +171,54 @@ export function snapshotMethods(member: () => Member | undefined): CallMethods {
   }
 }
 
+/** `machine` is the one of the member that it is from; of one not known here yet nobody can tell. */
+function refuseFalse(
+  present: Member,
+  { from, to, term: ofLeader }: SnapshotMessage,
+  { machineId }: Sender,
+  machine: string | undefined,
+): void {
+  if (present.id !== to) {
+    throw new JangadaError('JGD_UNREACHABLE', 'the member meant is not on this machine')
+  }
+  if (machine !== undefined && machine !== machineId) {
+    throw new JangadaError('JGD_FORBIDDEN', `member ${from} is of another machine`)
+  }
+  const { leader, term: ownTerm } = present.status()
+  if (ofLeader === ownTerm && leader !== noMember && leader !== from) {
+    throw new JangadaError('JGD_CONFLICT', `member ${leader} leads in term ${ownTerm}`)
+  }
+}
+
+const senderOf = ({ from, term: ofLeader }: SnapshotMessage, { peer }: CallContext): Sender => ({
+  machineId: peer.machineId,
+  id: from,
+  term: ofLeader,
+})
+
+const malformed = (message: string): JangadaError => new JangadaError('JGD_BAD_REQUEST', message)
+
+/** Throws JGD_BAD_REQUEST: what is not so here would break what consensus and its log hold to. */
 function toMessage(body: ReturnType<typeof checkEnd>): SnapshotMessage {
+  const { voters, outgoing, learners, learnersNext, autoLeave } = body.snapshot.config
+  const toIds = (list: readonly number[]): MemberId[] => list.map(memberId)
+  const config: ConfState = {
+    voters: toIds(voters),
+    outgoing: toIds(outgoing),
+    learners: toIds(learners),
+    learnersNext: toIds(learnersNext),
+    autoLeave,
+  }
+  const fault = faultOfConfig(config)
+  if (fault !== undefined) throw malformed(`the members of a snapshot: ${fault}`)
+  if (voters.length === 0) throw malformed('a snapshot is of a cluster that votes')
+  if (body.snapshot.term > body.term) throw malformed('a snapshot is of no term to come')
   return {
     kind: 'snapshot',
     from: memberId(body.from),
     to: memberId(body.to),
     term: term(body.term),
     session: body.session as Session,
-    snapshot: {
-      index: index(body.snapshot.index),
-      term: term(body.snapshot.term),
-      config: body.snapshot.config as unknown as ConfState,
-    },
+    snapshot: { index: index(body.snapshot.index), term: term(body.snapshot.term), config },
   }
 }

@@ -7,7 +7,8 @@
 import { assert } from '../../base/assert.ts'
 import { describeError, type ErrorCode, isJangadaError, JangadaError } from '../../base/errors.ts'
 import { crc32 } from '../../base/crc32.ts'
-import { type Index, index } from '../../base/ids.ts'
+import { type Index, index, type MemberId, type Term } from '../../base/ids.ts'
+import { isSameConfig } from '../../core/raft/config.ts'
 import type { ProgressStatus, SnapshotRef } from '../../core/raft/types.ts'
 import { type SnapshotFault, SnapshotRestore } from '../../core/store/snapshot-restore.ts'
 import type { Store } from '../../core/store/store.ts'
@@ -71,9 +72,18 @@ export interface Taken {
 
 export const nothingTaken: Taken = { bytes: 0, crc: 0 }
 
+/** The leader that a snapshot is from, and the machine that speaks for it. */
+export interface Sender {
+  readonly machineId: string
+  readonly id: MemberId
+  readonly term: Term
+}
+
 interface Receiving {
   readonly snapshot: SnapshotRef
   readonly receiver: SnapshotReceiver
+  /** Who began last: another leader goes on with what the one before it sent. */
+  sender: Sender
   /** What is in the file. */
   taken: Taken
 }
@@ -132,18 +142,18 @@ export class Snapshots {
    * The first call names the snapshot. One of the same name that broke off is gone on with, if
    * the sender can do that; any other is given up. Resolves to what there is of it already.
    */
-  receiveBegin(snapshot: SnapshotRef, mayResume: boolean): Promise<Taken> {
-    return this.#taking(() => this.#begin(snapshot, mayResume))
+  receiveBegin(snapshot: SnapshotRef, mayResume: boolean, sender: Sender): Promise<Taken> {
+    return this.#taking(() => this.#begin(snapshot, mayResume, sender))
   }
 
   /**
    * `at` bytes come before the piece, if the sender says so. Rejects with JGD_CONFLICT when `of` is
-   * not the snapshot that is being received, or other bytes are to come next: a piece of a
-   * connection that was given up may arrive late.
+   * not the snapshot that is being received from this machine, or other bytes are to come next: a
+   * piece of a connection that was given up may arrive late.
    */
-  receivePiece(of: Index, piece: Uint8Array, at?: number): Promise<void> {
+  receivePiece(of: Index, piece: Uint8Array, machineId: string, at?: number): Promise<void> {
     return this.#taking(async () => {
-      const receiving = this.#expected(of)
+      const receiving = this.#expected(of, machineId)
       const { bytes, crc } = receiving.taken
       if (at !== undefined && at !== bytes) throw conflict(`${bytes} bytes are here, not ${at}`)
       await receiving.receiver.write(piece)
@@ -151,9 +161,12 @@ export class Snapshots {
     })
   }
 
-  /** Rejects as `receivePiece`, also when what is here is not the `whole` that was sent. */
-  receiveEnd(of: Index, whole?: Taken): Promise<void> {
-    return this.#taking(() => this.#end(of, whole))
+  /**
+   * Rejects as `receivePiece`, also when it does not end as it began, or what is here is not the
+   * `whole` that was sent.
+   */
+  receiveEnd(snapshot: SnapshotRef, sender: Sender, whole?: Taken): Promise<void> {
+    return this.#taking(() => this.#end(snapshot, sender, whole))
   }
 
   /**
@@ -192,19 +205,26 @@ export class Snapshots {
     await receiving?.receiver.abort()
   }
 
-  async #begin(snapshot: SnapshotRef, mayResume: boolean): Promise<Taken> {
+  async #begin(snapshot: SnapshotRef, mayResume: boolean, sender: Sender): Promise<Taken> {
     const present = this.#receiving
     if (mayResume && present !== undefined && isSame(present.snapshot, snapshot)) {
+      present.sender = sender
       return present.taken
     }
     await this.#giveUp()
     const receiver = await this.#means.log.receiveSnapshot(snapshot)
-    this.#receiving = { snapshot, receiver, taken: nothingTaken }
+    this.#receiving = { snapshot, receiver, sender, taken: nothingTaken }
     return nothingTaken
   }
 
-  async #end(of: Index, whole: Taken | undefined): Promise<void> {
-    const { receiver, taken } = this.#expected(of)
+  async #end(snapshot: SnapshotRef, sender: Sender, whole: Taken | undefined): Promise<void> {
+    const receiving = this.#expected(snapshot.index, sender.machineId)
+    const { receiver, taken } = receiving
+    const { id, term } = receiving.sender
+    // A term or a state that nobody checked as it began would be consensus's from here on.
+    if (!isSame(receiving.snapshot, snapshot) || id !== sender.id || term !== sender.term) {
+      throw conflict('the snapshot does not end as it began')
+    }
     this.#receiving = undefined
     if (whole !== undefined && (whole.bytes !== taken.bytes || whole.crc !== taken.crc)) {
       await receiver.abort()
@@ -218,8 +238,11 @@ export class Snapshots {
     }
   }
 
-  #expected(of: Index): Receiving {
-    if (this.#receiving?.snapshot.index === of) return this.#receiving
+  #expected(of: Index, machineId: string): Receiving {
+    const receiving = this.#receiving
+    if (receiving?.snapshot.index === of && receiving.sender.machineId === machineId) {
+      return receiving
+    }
     throw conflict('another snapshot is being received')
   }
 
@@ -272,9 +295,9 @@ export function goesOnFrom(progress: readonly ProgressStatus[]): Index | undefin
   return from.length === 0 ? undefined : index(Math.min(...from))
 }
 
-/** What decides is checked at the end: whole bytes, and their CRC. */
+/** As its name says; the bytes, and their CRC, are checked at the end. */
 const isSame = (one: SnapshotRef, other: SnapshotRef): boolean =>
-  one.index === other.index && one.term === other.term
+  one.index === other.index && one.term === other.term && isSameConfig(one.config, other.config)
 
 const conflict = (message: string): JangadaError => new JangadaError('JGD_CONFLICT', message)
 

@@ -1,8 +1,9 @@
 /** A snapshot on its way to another member, over connections that break. */
 import t from 'tap'
 import { concat } from '../../../src/base/bytes.ts'
+import { crc32 } from '../../../src/base/crc32.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
-import { memberId, term } from '../../../src/base/ids.ts'
+import { memberId, noMember, term } from '../../../src/base/ids.ts'
 import { SeededRandom } from '../../../src/base/random.ts'
 import type { Session, SnapshotMessage } from '../../../src/core/raft/types.ts'
 import { Store } from '../../../src/core/store/store.ts'
@@ -30,6 +31,9 @@ const message: SnapshotMessage = {
   snapshot: snapshotAt(40, 2),
 }
 
+const { kind: _kind, ...naming } = message
+const peer = { keyHash: '', machineId: '', clusterId: '', remoteAddress: '' }
+
 /** How a connection ends: at which call, counted from 1, and whether that call still arrived. */
 interface Break {
   readonly call: number
@@ -38,7 +42,8 @@ interface Break {
 
 /** A member that takes snapshots, and the way to it. */
 async function receiver() {
-  const { wal } = await Wal.create(newDisk().mount(), identity, options())
+  const disk = newDisk().mount()
+  const { wal } = await Wal.create(disk, identity, options())
   const log = walLog(wal)
   const snapshots = new Snapshots(
     { log, logger: sinkLog(() => undefined) },
@@ -51,17 +56,24 @@ async function receiver() {
     },
   )
   const heard: unknown[] = []
+  const status = { term: term(0), leader: noMember }
   const member = {
     id: identity.memberId,
     snapshots,
+    status: () => status,
     receive: (all: unknown[]) => heard.push(...all),
   }
-  const { calls } = snapshotMethods(() => member as unknown as Member)
+  const machines = ['', 'leader', 'another']
+  const { calls } = snapshotMethods(
+    () => member as unknown as Member,
+    (id) => machines[id],
+  )
   const made: { method: string; body: Record<string, unknown> }[] = []
-  const arrive = async (method: string, body: unknown): Promise<unknown> => {
+  const arrive = async (method: string, body: unknown, from = 'leader'): Promise<unknown> => {
     made.push({ method, body: body as Record<string, unknown> })
-    return calls.get(method)!(structuredClone(body), undefined as never)
+    return calls.get(method)!(structuredClone(body), { peer: { ...peer, machineId: from } })
   }
+  const files = () => disk.list('wal/snapshots')
   /** One connection after the other, each with its own end; the last one holds. */
   const dial = (breaks: readonly Break[], answer = arrive) => {
     const left = [...breaks]
@@ -85,7 +97,7 @@ async function receiver() {
     return concat(read)
   }
   const sent = () => made.filter(({ method }) => method === 'snapshot.piece').length
-  return { snapshots, arrive, dial, made, sent, heard, content }
+  return { wal, status, snapshots, arrive, dial, made, sent, heard, content, files }
 }
 
 async function* each(list: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
@@ -158,8 +170,7 @@ t.test('a piece of a connection given up comes late, and is refused', async (t) 
 t.test('what is not what was sent is not taken', async (t) => {
   const to = await receiver()
   await send(to.dial([{ call: 8, arrives: false }]), { isWanted: false })
-  const { kind: _kind, ...body } = message
-  const end = { ...body, whole: { bytes: 6000, crc: 1 } }
+  const end = { ...naming, whole: { bytes: 6000, crc: 1 } }
   await t.rejects(to.arrive('snapshot.end', end), { code: 'JGD_CONFLICT' })
   t.same(to.heard, [])
 })
@@ -175,12 +186,11 @@ t.test('members a release apart: whole, from the start', async (t) => {
   t.same(await to.content(), concat(pieces))
 
   const from = await receiver()
-  const { kind: _kind, ...body } = message
-  await from.arrive('snapshot.begin', body)
+  await from.arrive('snapshot.begin', naming)
   await from.arrive('snapshot.piece', { index: 40, piece: pieces[0] })
-  await from.arrive('snapshot.begin', body)
+  await from.arrive('snapshot.begin', naming)
   for (const piece of pieces) await from.arrive('snapshot.piece', { index: 40, piece })
-  await from.arrive('snapshot.end', body)
+  await from.arrive('snapshot.end', naming)
   t.same(await from.content(), concat(pieces), 'an older leader')
 })
 
@@ -204,34 +214,109 @@ t.test('a way that breaks again and again is given up; so is what nobody waits f
 
 /** A snapshot at 0 has no file; to ask for one was taken for a disk that fails, and cost the log. */
 t.test('a snapshot that nobody can have is refused, and the log goes on', async (t) => {
-  const { wal } = await Wal.create(newDisk().mount(), identity, options())
-  const member = {
-    id: identity.memberId,
-    snapshots: new Snapshots(
-      { log: walLog(wal), logger: sinkLog(() => undefined) },
-      {
-        store: () => new Store(),
-        nameOfState: () => undefined,
-        neededFrom: () => undefined,
-        onWritten: () => undefined,
-        onFatal: (reason) => t.fail(reason),
-      },
-    ),
-    receive: () => t.fail('it is not for consensus'),
-  }
-  const { calls } = snapshotMethods(() => member as unknown as Member)
-  const peer = { keyHash: '', machineId: '', clusterId: '', remoteAddress: '' }
+  const to = await receiver()
+  const { config } = message.snapshot
+  const named = (more: object): object => ({
+    ...naming,
+    snapshot: { ...message.snapshot, ...more },
+  })
   for (const spoilt of [
-    { ...message, from: 0 },
-    { ...message, term: 0 },
-    { ...message, snapshot: { ...message.snapshot, index: 0 } },
-    { ...message, snapshot: { ...message.snapshot, term: 0 } },
-    { ...message, snapshot: { ...message.snapshot, index: 2 ** 60 } },
+    { ...naming, from: 0 },
+    { ...naming, to: 0 },
+    { ...naming, term: 0 },
+    named({ index: 0 }),
+    named({ term: 0 }),
+    named({ index: 2 ** 60 }),
+    named({ term: message.term + 1 }),
+    // Who reads these members would find that they cannot be.
+    named({ config: { ...config, voters: [] } }),
+    named({ config: { ...config, voters: [0, 7] } }),
+    named({ config: { ...config, voters: [7, 3] } }),
+    named({ config: { ...config, voters: [7, 7] } }),
+    named({ config: { ...config, learners: [7] } }),
+    named({ config: { ...config, learnersNext: [3] } }),
+    named({ config: { ...config, autoLeave: true } }),
   ]) {
     for (const method of ['snapshot.begin', 'snapshot.end']) {
-      const call = calls.get(method)!({ ...spoilt, resume: false }, { peer })
-      await t.rejects(call, { code: 'JGD_BAD_REQUEST' })
+      const answer = to.arrive(method, { ...spoilt, resume: false })
+      await t.rejects(answer, { code: 'JGD_BAD_REQUEST' }, JSON.stringify(spoilt))
     }
   }
-  t.equal(wal.failure, undefined)
+  await to.arrive('snapshot.begin', naming)
+  for (const piece of ['text', { length: 5 }, [1, 2]]) {
+    const answer = to.arrive('snapshot.piece', { index: 40, at: 0, piece })
+    await t.rejects(answer, { code: 'JGD_BAD_REQUEST' })
+  }
+  t.equal(to.wal.failure, undefined)
+  t.same(to.heard, [])
+  t.equal(await send(to.dial([])), undefined)
+  t.same(await to.content(), concat(pieces))
+})
+
+t.test(
+  'a machine sends what its own member leads with, and nothing under another name',
+  async (t) => {
+    const to = await receiver()
+    const piece = { index: 40, at: 0, piece: pieces[0] }
+    await t.rejects(to.arrive('snapshot.begin', naming, 'another'), { code: 'JGD_FORBIDDEN' })
+    t.same(await to.files(), [], 'nothing was begun')
+    await to.arrive('snapshot.begin', naming)
+    await t.rejects(to.arrive('snapshot.begin', naming, 'another'), { code: 'JGD_FORBIDDEN' })
+    await t.rejects(to.arrive('snapshot.piece', piece, 'another'), { code: 'JGD_CONFLICT' })
+    await to.arrive('snapshot.piece', piece)
+    const whole = { bytes: pieceBytes, crc: crc32(pieces[0]!) }
+    const end = { ...naming, whole }
+    await t.rejects(to.arrive('snapshot.end', end, 'another'), { code: 'JGD_FORBIDDEN' })
+    const own = { ...end, from: 2 }
+    await t.rejects(to.arrive('snapshot.end', own, 'another'), { code: 'JGD_CONFLICT' })
+    t.same(to.heard, [])
+    await to.arrive('snapshot.end', end)
+    t.match(to.heard, [{ kind: 'snapshot', from: 1, term: 3 }], 'whose it was goes on meanwhile')
+
+    const far = await receiver()
+    const newer = { ...naming, from: 9 }
+    await far.arrive('snapshot.begin', newer, 'new')
+    await far.arrive('snapshot.piece', piece, 'new')
+    await far.arrive('snapshot.end', { ...newer, whole }, 'new')
+    t.match(far.heard, [{ from: 9 }], 'a leader may be known only by what it is about to send')
+  },
+)
+
+t.test('it ends as it began: no other term, and no other state', async (t) => {
+  const to = await receiver()
+  await to.arrive('snapshot.begin', naming)
+  await to.arrive('snapshot.piece', { index: 40, at: 0, piece: pieces[0] })
+  const { snapshot } = message
+  const config = { ...snapshot.config, voters: [memberId(6), memberId(7)] }
+  for (const other of [
+    { ...naming, term: 2 ** 50 },
+    { ...naming, term: 2 },
+    { ...naming, snapshot: { ...snapshot, index: 41 } },
+    { ...naming, snapshot: { ...snapshot, term: 1 } },
+    { ...naming, snapshot: { ...snapshot, config } },
+  ]) {
+    await t.rejects(to.arrive('snapshot.end', other), { code: 'JGD_CONFLICT' })
+  }
+  t.same(to.heard, [])
+  t.equal(to.wal.failure, undefined)
+
+  const changed = { ...naming, snapshot: { ...snapshot, config }, resume: true }
+  t.match(await to.arrive('snapshot.begin', changed), { taken: { bytes: 0 } }, 'nor goes on so')
+  t.equal(await send(to.dial([])), undefined)
+  t.match(to.heard, [{ term: 3, snapshot }])
+})
+
+t.test('one term has one leader: another that says it leads is not heard', async (t) => {
+  const to = await receiver()
+  to.status.term = message.term
+  for (const leader of [identity.memberId, memberId(2)]) {
+    to.status.leader = leader
+    await t.rejects(to.arrive('snapshot.begin', naming), { code: 'JGD_CONFLICT' })
+    await t.rejects(to.arrive('snapshot.end', naming), { code: 'JGD_CONFLICT' })
+  }
+  to.status.leader = message.from
+  t.equal(await send(to.dial([])), undefined)
+  to.status.term = term(2)
+  to.status.leader = memberId(2)
+  t.equal(await send(to.dial([])), undefined, 'its leader is of an earlier term')
 })
