@@ -138,6 +138,7 @@ export class Wal {
         repairs.push(`${log.current.path}: ${log.tornBytes} bytes torn, cut off`)
       const joined = join(log, snapshots.newest ?? noSnapshot, paths)
       for (const path of [...spoilt, ...log.beforeGap]) await disk.remove(path)
+      await snapshots.removeOld()
       const { current, currentMaxIndex, full, replay } = log
       const { last, hardState: written } = replay
       const state = { current, currentMaxIndex, full, last, hardState: written }

@@ -157,6 +157,27 @@ t.test('one snapshot alone releases nothing: it could be the one that decays', a
   t.match(repairs, [/damaged/])
 })
 
+t.test('opening leaves the last two snapshots that are whole', async (t) => {
+  for (const isSpoilt of [false, true]) {
+    const disk = newDisk()
+    const { wal } = await Wal.create(disk.mount(), identity, small())
+    for (const one of entries(1, 40, 1, 200)) await wal.append({ entries: [one] })
+    for (const at of [10, 20, 30, 40]) await wal.writeSnapshot(snapshotAt(at), [utf8(`at ${at}`)])
+    await wal.close()
+    const mount = disk.mount()
+    const names = await mount.list('wal/snapshots')
+    t.equal(names.length, 4, 'a process that dies before it removes them leaves more')
+    if (isSpoilt) disk.corrupt(`wal/snapshots/${names[3]}`, 70)
+    const [older, newest] = isSpoilt ? [20, 30] : [30, 40]
+    const again = await open(mount, small())
+    t.equal(again.restored.snapshot.index, newest)
+    t.equal(again.restored.entries.at(-1)?.index, 40)
+    t.same(await mount.list('wal/snapshots'), isSpoilt ? names.slice(1, 3) : names.slice(2))
+    t.equal(await textOf(again.wal, older), `at ${older}`)
+    t.equal(await textOf(again.wal, newest), `at ${newest}`)
+  }
+})
+
 t.test('a snapshot from another member takes the place of the whole log', async (t) => {
   const disk = newDisk()
   const { wal } = await Wal.create(disk.mount(), identity, small())
