@@ -23,5 +23,6 @@ export interface SnapshotReceiver {
   write(piece: Uint8Array): Promise<void>
   /** Resolves when whole and durable. Rejects with JGD_WAL_DAMAGED. */
   finish(): Promise<void>
+  /** Also after `finish`, unless an append has named it. */
   abort(): Promise<void>
 }

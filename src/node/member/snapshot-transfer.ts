@@ -161,8 +161,17 @@ export function snapshotMethods(
           const end = checkEnd(body)
           const message = toMessage(end)
           const sender = senderOf(message, context)
-          await receiver(message, sender).snapshots.receiveEnd(message.snapshot, sender, end.whole)
-          receiver(message, sender).receive([message])
+          const { snapshots } = receiver(message, sender)
+          const letGo = await snapshots.receiveEnd(message.snapshot, sender, end.whole)
+          let isTaken = false
+          try {
+            const present = receiver(message, sender)
+            present.receive([message])
+            isTaken = present.status().isRestoring
+          } finally {
+            // The log may have brought it all meanwhile, or another leader have been heard.
+            if (!isTaken) await letGo()
+          }
           return {}
         },
       ],

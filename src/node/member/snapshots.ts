@@ -163,10 +163,15 @@ export class Snapshots {
 
   /**
    * Rejects as `receivePiece`, also when it does not end as it began, or what is here is not the
-   * `whole` that was sent.
+   * `whole` that was sent. Resolves to what lets it go again, when consensus does not take it.
    */
-  receiveEnd(snapshot: SnapshotRef, sender: Sender, whole?: Taken): Promise<void> {
-    return this.#taking(() => this.#end(snapshot, sender, whole))
+  async receiveEnd(
+    snapshot: SnapshotRef,
+    sender: Sender,
+    whole?: Taken,
+  ): Promise<() => Promise<void>> {
+    const receiver = await this.#taking(() => this.#end(snapshot, sender, whole))
+    return () => this.#taking(() => receiver.abort())
   }
 
   /**
@@ -217,7 +222,7 @@ export class Snapshots {
     return nothingTaken
   }
 
-  async #end(snapshot: SnapshotRef, sender: Sender, whole: Taken | undefined): Promise<void> {
+  async #end(snapshot: SnapshotRef, sender: Sender, whole?: Taken): Promise<SnapshotReceiver> {
     const receiving = this.#expected(snapshot.index, sender.machineId)
     const { receiver, taken } = receiving
     const { id, term } = receiving.sender
@@ -232,6 +237,7 @@ export class Snapshots {
     }
     try {
       await receiver.finish()
+      return receiver
     } catch (error) {
       if (passes(error)) await receiver.abort()
       throw error

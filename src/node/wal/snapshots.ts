@@ -28,7 +28,10 @@ export interface SnapshotReading {
   readonly pieces: AsyncGenerator<Uint8Array, void, undefined>
 }
 
-/** A snapshot that comes in from another member. `abandon` may follow an `end` that failed. */
+/**
+ * A snapshot that comes in from another member. `abandon` may follow `end`, and leaves alone what
+ * has taken effect.
+ */
 export interface SnapshotStage {
   write(bytes: Uint8Array): Promise<void>
   /** Whole and durable from here on; it takes effect with an append that names it. */
@@ -42,6 +45,12 @@ export class Snapshots {
   readonly #identity: WalIdentity
   /** Ascending by index; all durable under their own names. */
   #kept: SnapshotRef[] = []
+  /**
+   * What waits to take effect, by the path that it will have. Each is written under a name that no
+   * other has: what a member writes itself and what it is sent may be of one entry.
+   */
+  readonly #staged = new Map<string, string>()
+  #stages = 0
   /** How many readings of each file are under way: a file being read is not removed. */
   readonly #readers = new Map<string, number>()
 
@@ -99,8 +108,10 @@ export class Snapshots {
 
   /** Begins a file that becomes `snapshot`. Only `DiskError`s are thrown, here and in it. */
   async stage(snapshot: SnapshotRef): Promise<SnapshotStage> {
-    const part = this.#path(snapshot, partSuffix)
-    await this.#disk.remove(part)
+    const path = this.#path(snapshot, suffix)
+    this.#stages += 1
+    const part = this.#path(snapshot, `.${this.#stages}${partSuffix}`)
+    const staged = this.#path(snapshot, `.${this.#stages}${stagedSuffix}`)
     const file = await this.#disk.open(part, { create: true })
     const writer = new SnapshotFileWriter(file)
     let isOpen = true
@@ -111,6 +122,9 @@ export class Snapshots {
     const abandon = async (): Promise<void> => {
       await close()
       await this.#disk.remove(part)
+      if (this.#staged.get(path) !== staged) return
+      this.#staged.delete(path)
+      await this.#disk.remove(staged)
     }
     try {
       await writer.begin(this.#identity, snapshot)
@@ -123,7 +137,10 @@ export class Snapshots {
       end: async () => {
         await writer.end()
         await close()
-        await this.#disk.rename(part, this.#path(snapshot, stagedSuffix))
+        await this.#disk.rename(part, staged)
+        const before = this.#staged.get(path)
+        this.#staged.set(path, staged)
+        if (before !== undefined) await this.#disk.remove(before)
       },
       abandon,
     }
@@ -132,8 +149,14 @@ export class Snapshots {
   /** Gives a staged snapshot its own name, durably. One that has it already keeps it. */
   async promote(snapshot: SnapshotRef): Promise<void> {
     const path = this.#path(snapshot, suffix)
-    if (this.#kept.some((one) => this.#path(one, suffix) === path)) return
-    await this.#disk.rename(this.#path(snapshot, stagedSuffix), path)
+    const staged = this.#staged.get(path)
+    this.#staged.delete(path)
+    if (this.#kept.some((one) => this.#path(one, suffix) === path)) {
+      if (staged !== undefined) await this.#disk.remove(staged)
+      return
+    }
+    assert(staged !== undefined, 'what becomes a snapshot was staged')
+    await this.#disk.rename(staged, path)
     await this.#disk.syncDirectory(this.#paths.snapshots)
     this.#kept = [...this.#kept, snapshot].toSorted((a, b) => a.index - b.index || a.term - b.term)
   }

@@ -56,7 +56,7 @@ async function receiver() {
     },
   )
   const heard: unknown[] = []
-  const status = { term: term(0), leader: noMember }
+  const status = { term: term(0), leader: noMember, isRestoring: true }
   const member = {
     id: identity.memberId,
     snapshots,
@@ -304,6 +304,14 @@ t.test('it ends as it began: no other term, and no other state', async (t) => {
   t.match(await to.arrive('snapshot.begin', changed), { taken: { bytes: 0 } }, 'nor goes on so')
   t.equal(await send(to.dial([])), undefined)
   t.match(to.heard, [{ term: 3, snapshot }])
+})
+
+t.test('what consensus does not take is not kept', async (t) => {
+  const to = await receiver()
+  to.status.isRestoring = false
+  t.equal(await send(to.dial([])), undefined)
+  t.equal(to.heard.length, 1)
+  t.same(await to.files(), [], 'it had caught up by its log meanwhile')
 })
 
 t.test('one term has one leader: another that says it leads is not heard', async (t) => {

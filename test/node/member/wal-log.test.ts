@@ -106,3 +106,40 @@ t.test('what a member cannot go on from is left for whoever looks', async (t) =>
   t.equal(await codeOf(open(mount, small())), 'JGD_WAL_DAMAGED')
   t.same(await kept(mount), [100, 200])
 })
+
+/** All members come to write their own at the same entries, and a leader sends the one it has. */
+t.test('its own and one that it is sent may have one name', async (t) => {
+  for (const isOwnFirst of [true, false]) {
+    const disk = newDisk()
+    const mount = disk.mount()
+    const log = await newLog(mount)
+    await log.append({ entries: entries(1, 100), hardState: hard(1, 0, 100), mustSync: true })
+    const receiver = await log.receiveSnapshot(snapshotAt(100))
+    await receiver.write(utf8('state '))
+    const own = log.writeSnapshot(snapshotAt(100), [utf8('state at 100')])
+    if (isOwnFirst) await own
+    const rest = receiver.write(utf8('at 100')).then(() => receiver.finish())
+    await Promise.all([own, rest])
+    const hardState = hard(1, 0, 100)
+    await log.append({ entries: [], snapshot: snapshotAt(100), hardState, mustSync: true })
+    await log.close()
+    t.same(await kept(mount), [100])
+    const { restored, wal } = await open(mount, small())
+    t.equal(restored.snapshot.index, 100)
+    t.equal(await textOf(wal, 100), 'state at 100')
+  }
+})
+
+t.test('one that nobody took is let go, and only that', async (t) => {
+  const mount = newDisk().mount()
+  const log = await newLog(mount)
+  const untaken = await log.receiveSnapshot(snapshotAt(100))
+  await untaken.write(utf8('state'))
+  await untaken.finish()
+  t.same(await kept(mount), [100])
+  await untaken.abort()
+  t.same(await kept(mount), [])
+  await receive(log, 100)
+  await untaken.abort()
+  t.same(await kept(mount), [100])
+})
