@@ -19,6 +19,7 @@ import type { PeerIdentity, StreamAddress, Streams } from '../ports/streams.ts'
 import type { PulseSender } from './agent/pulse.ts'
 import { type QuorumReport, quorumReportSchema } from './controllers/quorum-report.ts'
 import { LeaderOffice } from './controllers/office.ts'
+import { readUnitsAhead, UnitRules } from './controllers/unit-rules.ts'
 import type { EnrolContext } from './enrol/context.ts'
 import { writePeers } from './enrol/identity-files.ts'
 import { ListedKeys } from './enrol/listed-keys.ts'
@@ -91,6 +92,7 @@ export class ClusterCore {
   readonly #members: RecordView<MemberRecord, [string]>
   readonly #machines = new RecordView(machines, () => undefined)
   readonly #stop = new AbortController()
+  readonly #rules = new UnitRules()
   #office: LeaderOffice | undefined
   #peers: readonly Peer[]
 
@@ -180,6 +182,7 @@ export class ClusterCore {
     void follow({ ...shared, range: members.range, follower: this.#members })
     void follow({ ...shared, range: machines.range, follower: this.#machines })
     void tellStoreMetrics({ store: () => this.#seat.store, clock, metrics, signal })
+    void readUnitsAhead({ rules: this.#rules, store: () => this.#seat.store, clock, log, signal })
     void leaveWhenRemoved({
       own: () => this.#seat.store,
       others: this.#remote,
@@ -297,6 +300,7 @@ export class ClusterCore {
       context: { store, clock, entropy, log, metrics },
       term,
       table: this.relay.table,
+      rules: this.#rules,
       door: () => this.door,
       peerPort: listen.port,
       featureLevel: this.#options.featureLevel ?? featureLevel,

@@ -6,7 +6,7 @@ import type { SchedulerUnit, Snapshot } from '../../core/scheduler/types.ts'
 import { whyUnit } from '../../core/scheduler/why.ts'
 import type { UnitSpec } from '../../core/units/types.ts'
 import { parseUnit } from '../../core/units/unit.ts'
-import { toSchedulerUnit } from '../controllers/placement.ts'
+import { toSchedulerUnit } from '../controllers/unit-rules.ts'
 import type {
   Listing,
   UnitAnswer,

@@ -16,6 +16,7 @@ import { LivenessController } from './liveness.ts'
 import { PlacementController } from './placement.ts'
 import type { QuorumReport } from './quorum-report.ts'
 import { QuotaAlarm } from './quota.ts'
+import type { UnitRules } from './unit-rules.ts'
 import { UnitStates } from './unit-states.ts'
 import { VotersController } from './voters.ts'
 
@@ -27,6 +28,7 @@ export interface OfficeOptions {
   readonly table: PulseTable
   readonly door: () => Door
   readonly peerPort: number
+  readonly rules: UnitRules
   readonly featureLevel: number
   readonly sealFor: (machine: MachineId) => Promise<void>
 }
@@ -75,7 +77,7 @@ export class LeaderOffice {
   }
 
   async #takeOffice(): Promise<void> {
-    const { context, term, table, door, peerPort, featureLevel, sealFor } = this.#options
+    const { context, term, table, door, peerPort, featureLevel, rules, sealFor } = this.#options
     const { signal } = this.#abort
     const tookOfficeMs = context.clock.monotonicMs()
     while (!signal.aborted) {
@@ -99,7 +101,7 @@ export class LeaderOffice {
     })
     this.#liveness = liveness
     this.#leases = new LeaseKeeper(context, office)
-    new PlacementController(context, office).start()
+    new PlacementController(context, office, rules).start()
     const voters = new VotersController({
       context,
       office,

@@ -10,17 +10,16 @@ import type { Stored } from '../../core/records/record.ts'
 import type { MachineRecord, PlacementRecord, UnitRecord } from '../../core/records/schemas.ts'
 import { afterPlan, checkPlacements, checkPlan } from '../../core/scheduler/check.ts'
 import { plan } from '../../core/scheduler/plan.ts'
-import type { Decision, SchedulerUnit, Snapshot } from '../../core/scheduler/types.ts'
+import type { Decision, Snapshot } from '../../core/scheduler/types.ts'
 import {
   type Compare,
   maxOperationsPerTransaction,
   type Operation,
 } from '../../core/store/types.ts'
-import { parseUnitName } from '../../core/units/names.ts'
-import { parseUnit } from '../../core/units/unit.ts'
 import { sleep, type Timer } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
+import type { UnitRules } from './unit-rules.ts'
 
 /**
  * What each decision takes of a transaction's `maxOperationsPerTransaction`: its operations, or half
@@ -59,11 +58,12 @@ export class PlacementController {
   /** The last plan could not be carried out, and people were told. */
   #isStuckTold = false
   #retry: Timer | undefined
-  readonly #rules = new Map<string, { readonly modRevision: number; unit: SchedulerUnit }>()
+  readonly #rules: UnitRules
 
-  constructor(context: ControllerContext, office: Office) {
+  constructor(context: ControllerContext, office: Office, rules: UnitRules) {
     this.#context = context
     this.#office = office
+    this.#rules = rules
     this.#once = new Once(() => this.#run())
     const changed = (): void => this.#once.ask()
     this.#machines = viewOf(context, machines, office, changed)
@@ -122,6 +122,7 @@ export class PlacementController {
   }
 
   async #planOnce(): Promise<void> {
+    await this.#rules.readAll(this.#units.items, this.#context.clock, this.#office.signal)
     const snapshot = this.#snapshot()
     const startedMs = this.#context.clock.monotonicMs()
     const { decisions } = plan(snapshot)
@@ -236,21 +237,12 @@ export class PlacementController {
           metadata,
           status: status === 'ready' ? 'ready' : 'lost',
         })),
-      units: [...this.#units.items.values()].flatMap((item) => this.#schedulerUnit(item) ?? []),
+      units: [...this.#units.items.values()].flatMap((item) => this.#rules.of(item) ?? []),
       placements: this.#placements.values.map(({ unit, machine }) => ({
         unit: unitName(unit),
         machine: machineId(machine),
       })),
     }
-  }
-
-  /** Undefined for a template, and for a file that this binary no longer understands. */
-  #schedulerUnit(item: Stored<UnitRecord>): SchedulerUnit | undefined {
-    const known = this.#rules.get(item.key)
-    if (known?.modRevision === item.modRevision) return known.unit
-    const unit = toSchedulerUnit(item.value)
-    if (unit !== undefined) this.#rules.set(item.key, { modRevision: item.modRevision, unit })
-    return unit
   }
 }
 
@@ -284,19 +276,6 @@ export function chunksOf(decisions: readonly Decision[]): Decision[][] {
 interface Part {
   readonly compare: readonly Compare[]
   readonly then: readonly Operation[]
-}
-
-/** Shared with `jangada why`, which asks the same question of the same records. */
-export function toSchedulerUnit(record: UnitRecord): SchedulerUnit | undefined {
-  const parsedName = parseUnitName(record.name)
-  if (!parsedName.ok || parsedName.name.kind === 'template') return undefined
-  const parsed = parseUnit(record.name, record.file, { file: record.name })
-  if (!parsed.ok) return undefined
-  return {
-    name: unitName(record.name),
-    wanted: record.desired !== 'inactive',
-    rules: parsed.spec.placement,
-  }
 }
 
 /** The placement goes, and with it what the machine last said of the unit. */
