@@ -12,6 +12,7 @@ import {
   decideAndCommit,
   type Decision,
   putEvent,
+  readAlso,
   readRecord,
   unchanged,
 } from '../enrol/context.ts'
@@ -128,7 +129,7 @@ async function decideSubmit(
 /** Throws JGD_UNIT_UNKNOWN when nothing says what `name` should run. */
 async function templateOf(context: ApiContext, name: ParsedUnitName): Promise<UnitRecord> {
   if (name.templateName === undefined) throw unknownUnit(name.name)
-  const template = await readRecord(context.store, units, name.templateName)
+  const template = await readAlso(context.store, units, name.templateName)
   if (template !== undefined) return template.value
   throw new JangadaError(
     'JGD_UNIT_UNKNOWN',

@@ -41,6 +41,19 @@ export async function readRecord<T, Parts extends readonly string[]>(
   return items[0] === undefined ? undefined : kind.read(items[0])
 }
 
+/**
+ * As `readRecord`, in a decision that has read before: what is here is as new as that, and asking the
+ * leader once more would cost another round.
+ */
+export async function readAlso<T, Parts extends readonly string[]>(
+  store: EnrolStore,
+  kind: RecordKind<T, Parts>,
+  ...parts: Parts
+): Promise<Stored<T> | undefined> {
+  const { items } = await store.range({ key: kind.key(...parts) }, 'local')
+  return items[0] === undefined ? undefined : kind.read(items[0])
+}
+
 /** The guard that nobody has written `key` since it was read; absent counts as revision 0. */
 export const unchanged = (key: string, seen: Stored<unknown> | undefined): Compare => ({
   target: 'modRevision',
