@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Refusal, capture, hashOf, inRoot, pinnedNode, run, say, seconds } from './project.mjs'
+import { oneAtATime } from './lock.mjs'
 import { debianPackages } from './packages.mjs'
 
 /** How long to wait for another program that is installing packages. */
@@ -12,9 +13,12 @@ const aptLockSeconds = 600
 /** With `machine`, also what needs root: the Debian packages. */
 export async function setUp({ machine }) {
   refuseElsewhere(machine)
-  await installNpmPackages()
-  await buildTapTestClass()
-  if (machine) await installDebianPackages()
+  const waiting = 'set-up: another one is under way in this directory; waiting for it'
+  await oneAtATime(inRoot(), waiting, async () => {
+    await installNpmPackages()
+    await buildTapTestClass()
+    if (machine) await installDebianPackages()
+  })
 }
 
 function refuseElsewhere(machine) {
