@@ -5,11 +5,11 @@ import t from 'tap'
 
 const run = promisify(execFile)
 const main = path.join(import.meta.dirname, 'main.ts')
-const seeds = 6
+const seeds = 20
 t.setTimeout(600_000)
 
 async function hashes(): Promise<string[]> {
-  const args = [main, '--seed', '1101', '--seeds', String(seeds), '--hashes']
+  const args = [main, '--seed', '501', '--seeds', String(seeds), '--hashes']
   const { stdout } = await run(process.execPath, args)
   return stdout.split('\n').filter((line) => /^\d+ [0-9a-f]{64}$/.test(line))
 }
