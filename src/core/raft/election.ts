@@ -105,12 +105,12 @@ function ask(state: RaftState, to: MemberId, term: Term, campaign: Campaign): vo
  */
 export function isLoyal(state: RaftState, message: VoteRequest | PreVoteRequest): boolean {
   if (message.kind === 'voteRequest' && message.transfer) return false
+  // A leader hears itself: it is loyal from one check of its quorum to the next.
+  const loyalForMs = state.role === 'leader' ? state.electionTimeoutMs : state.loyaltyMs
   const loyal =
-    state.options.checkQuorum &&
-    state.leader !== noMember &&
-    state.electionElapsedMs < state.loyaltyMs
+    state.options.checkQuorum && state.leader !== noMember && state.electionElapsedMs < loyalForMs
   if (loyal) {
-    const remaining = state.loyaltyMs - state.electionElapsedMs
+    const remaining = loyalForMs - state.electionElapsedMs
     state.trace(
       'info',
       () =>

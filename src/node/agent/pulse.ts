@@ -68,7 +68,8 @@ export function chooseTargets(
   const turned = [...others.slice(start), ...others.slice(0, start)]
   const willing = turned.filter(({ machine }) => !avoided(machine))
   const unwilling = turned.filter(({ machine }) => avoided(machine))
-  const self = targets.filter(({ machine }) => machine === own)
+  // Records may name two members of this machine, the one before and the one that comes.
+  const self = targets.filter(({ machine }) => machine === own).slice(0, 1)
   return [...self, ...willing, ...unwilling].slice(0, targetsPerPulse)
 }
 

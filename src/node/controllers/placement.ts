@@ -122,7 +122,9 @@ export class PlacementController {
   }
 
   async #planOnce(): Promise<void> {
-    await this.#rules.readAll(this.#units.items, this.#context.clock, this.#office.signal)
+    const { signal } = this.#office
+    await this.#rules.readAll(this.#units.items, this.#context.clock, signal)
+    if (signal.aborted) return
     const snapshot = this.#snapshot()
     const startedMs = this.#context.clock.monotonicMs()
     const { decisions } = plan(snapshot)

@@ -6,14 +6,17 @@ import type { Clock } from '../../ports/clock.ts'
 import { sleep } from '../../ports/clock.ts'
 
 const everyMs = 100
-/** Half a pulse's interval: shorter stalls are well within what a machine may be silent. */
+/** A pulse's interval: shorter stalls are well within what a machine may be silent. */
 const stallMs = 250
+/** With the pulse before it, still less than what a machine may be silent. */
+const longStallMs = 800
 
 export class StallWatch {
   readonly #clock: Clock
   #lookedMs: number
-  #endedMs = -Infinity
-  #stoodMs = 0
+  #doubtUntilMs = -Infinity
+  /** The awake time in doubt since nothing was last in doubt, or since a long stall. */
+  #doubtedMs = 0
 
   /** Watches until `signal`. */
   constructor(clock: Clock, signal: AbortSignal) {
@@ -22,10 +25,14 @@ export class StallWatch {
     void this.#run(signal)
   }
 
-  /** After a stall as long again is needed to hear the others, `maxMs` at most; 0 when it is over. */
+  /**
+   * After a stall as long again is needed to hear the others, `maxMs` at most; 0 when it is over.
+   * Whoever stands still for short whiles again and again hears them in between: it is in doubt
+   * for `maxMs` altogether, or it would never decide.
+   */
   doubtfulForMs(maxMs: number): number {
     const nowMs = this.#look()
-    return Math.max(0, this.#endedMs + Math.min(this.#stoodMs, maxMs) - nowMs)
+    return Math.max(0, Math.min(this.#doubtUntilMs - nowMs, maxMs - this.#doubtedMs))
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -37,10 +44,13 @@ export class StallWatch {
 
   #look(): number {
     const nowMs = this.#clock.monotonicMs()
-    const stoodMs = nowMs - this.#lookedMs - everyMs
+    const passedMs = nowMs - this.#lookedMs
+    const wasInDoubt = this.#lookedMs < this.#doubtUntilMs
+    this.#doubtedMs = wasInDoubt ? this.#doubtedMs + Math.min(passedMs, everyMs) : 0
+    const stoodMs = passedMs - everyMs
     if (stoodMs > stallMs) {
-      this.#endedMs = nowMs
-      this.#stoodMs = stoodMs
+      this.#doubtUntilMs = nowMs + stoodMs
+      if (stoodMs > longStallMs) this.#doubtedMs = 0
     }
     this.#lookedMs = nowMs
     return nowMs

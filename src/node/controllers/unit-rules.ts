@@ -23,7 +23,30 @@ const lookMs = 1000
 
 interface Read {
   readonly modRevision: number
+  readonly hash: string
   readonly unit: SchedulerUnit | undefined
+}
+
+/** Lets the loop see to others after every stretch. */
+class Stretches {
+  readonly #clock: Clock
+  readonly #signal: AbortSignal
+  #sinceMs: number
+
+  constructor(clock: Clock, signal: AbortSignal) {
+    this.#clock = clock
+    this.#signal = signal
+    this.#sinceMs = clock.monotonicMs()
+  }
+
+  get isOver(): boolean {
+    return this.#clock.monotonicMs() - this.#sinceMs >= stretchMs
+  }
+
+  async rest(): Promise<void> {
+    await sleep(this.#clock, 0, this.#signal)
+    this.#sinceMs = this.#clock.monotonicMs()
+  }
 }
 
 export class UnitRules {
@@ -33,8 +56,10 @@ export class UnitRules {
   of({ key, modRevision, value }: Stored<UnitRecord>): SchedulerUnit | undefined {
     const known = this.#read.get(key)
     if (known?.modRevision === modRevision) return known.unit
-    const unit = toSchedulerUnit(value)
-    this.#read.set(key, { modRevision, unit })
+    // To start or stop a unit changes its record and not what its file says.
+    const isSameFile = known?.unit !== undefined && known.hash === value.hash
+    const unit = isSameFile ? { ...known.unit, wanted: isWanted(value) } : toSchedulerUnit(value)
+    this.#read.set(key, { modRevision, hash: value.hash, unit })
     return unit
   }
 
@@ -44,13 +69,11 @@ export class UnitRules {
     clock: Clock,
     signal: AbortSignal,
   ): Promise<void> {
-    let sinceMs = clock.monotonicMs()
+    const stretches = new Stretches(clock, signal)
     for (const item of all.values()) {
       this.of(item)
-      if (clock.monotonicMs() - sinceMs < stretchMs) continue
-      await sleep(clock, 0, signal)
+      if (stretches.isOver) await stretches.rest()
       if (signal.aborted) return
-      sinceMs = clock.monotonicMs()
     }
     if (this.#read.size <= all.size) return
     for (const key of this.#read.keys()) if (!all.has(key)) this.#read.delete(key)
@@ -92,14 +115,18 @@ async function readOf(
   const items = listed.items.flatMap((item) => units.read(item) ?? [])
   await rules.readAll(new Map(items.map((item) => [item.key, item])), clock, signal)
   const fromRevision = revision(listed.revision + 1)
+  const stretches = new Stretches(clock, signal)
   for await (const { events } of store.watch({ ...units.range, fromRevision }, signal)) {
     for (const event of events) {
+      if (stretches.isOver) await stretches.rest()
       const item = event.kind === 'put' ? units.read(event.item) : undefined
       if (item !== undefined) rules.of(item)
       else if (event.kind === 'delete') rules.forget(event.key)
     }
   }
 }
+
+const isWanted = ({ desired }: UnitRecord): boolean => desired !== 'inactive'
 
 /** Shared with `jangada why`, which asks the same question of the same records. */
 export function toSchedulerUnit(record: UnitRecord): SchedulerUnit | undefined {
@@ -109,7 +136,7 @@ export function toSchedulerUnit(record: UnitRecord): SchedulerUnit | undefined {
   if (!parsed.ok) return undefined
   return {
     name: unitName(record.name),
-    wanted: record.desired !== 'inactive',
+    wanted: isWanted(record),
     rules: parsed.spec.placement,
   }
 }

@@ -3,7 +3,7 @@ import { assertNever } from '../../base/assert.ts'
 import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
 import type { DropReason } from '../../core/raft/types.ts'
 import type { RefusalReason } from '../../core/store/types.ts'
-import { passes, spoils } from '../wal/errors.ts'
+import { spoils } from '../wal/errors.ts'
 import type { Failed } from './member-options.ts'
 
 export const noQuorum = (): JangadaError =>
@@ -83,6 +83,6 @@ export function failureOf(what: string, error: unknown): readonly [reason: strin
 }
 
 function failedBy(error: unknown): Failed {
-  if (passes(error)) return 'disk'
-  return spoils(error) ? 'log' : 'state'
+  if (spoils(error)) return 'log'
+  return isJangadaError(error, 'JGD_WAL_VERSION') ? 'state' : 'passing'
 }

@@ -14,6 +14,8 @@ export interface MemberLog {
   writeSnapshot(snapshot: SnapshotRef, pieces: Iterable<Uint8Array>): Promise<void>
   /** The pieces of a snapshot that is here. */
   readSnapshot(snapshot: SnapshotRef): AsyncIterable<Uint8Array>
+  /** The state is that of this snapshot, and of no later one that an append has named: older may go. */
+  restored(snapshot: SnapshotRef): Promise<void>
   /** Takes a snapshot from another member; a later `append` may name it. */
   receiveSnapshot(snapshot: SnapshotRef): Promise<SnapshotReceiver>
   close(): Promise<void>

@@ -39,8 +39,9 @@ export interface MemberOptions extends SnapshotsMeans {
 }
 
 /**
- * `log`: what is on disk cannot be trusted any more. `disk`: the log is whole, and its disk takes
- * nothing more just now. `state`: the log is whole, but this binary met an entry or a snapshot that
- * it cannot apply, or a bug of its own; every other member may well do the same.
+ * `log`: what is on disk cannot be trusted any more. `passing`: the log is whole, and another
+ * process may well go on with it: its disk takes nothing just now, or a mistake of our own met the
+ * way to it. `state`: the log is whole, but this binary met an entry or a snapshot that it cannot
+ * apply; every other member may well do the same.
  */
-export type Failed = 'log' | 'disk' | 'state'
+export type Failed = 'log' | 'passing' | 'state'

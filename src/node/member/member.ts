@@ -335,19 +335,19 @@ export class Member {
 
   /** The log takes the next append while this one is written; they are reported in order. */
   async #append(effect: AppendEffect): Promise<void> {
-    const { snapshot } = effect
+    const restore = effect.snapshot && this.#snapshots.toRestore(effect.snapshot)
     const before = this.#appends
     const { promise, resolve: reported } = Promise.withResolvers<void>()
     this.#appends = promise
     try {
       await this.#options.log.append(effect)
       await before
-      if (snapshot !== undefined) {
+      if (restore !== undefined) {
         this.#applier.reset()
-        const store = await this.#snapshots.restore(snapshot)
+        const store = await restore()
         if (this.#stopped) return
         this.#store = store
-        this.#proposals.passed(snapshot.index)
+        this.#proposals.passed(store.appliedIndex)
         this.#hub.restart()
       }
     } catch (error) {
@@ -358,7 +358,7 @@ export class Member {
     if (this.#stopped) return
     for (const message of effect.whenDurable) this.#send(message)
     this.#step({ kind: 'appended', token: effect.token })
-    if (snapshot !== undefined) this.#reads.applied()
+    if (restore !== undefined) this.#reads.applied()
   }
 
   async #sendSnapshot(message: SnapshotMessage): Promise<void> {

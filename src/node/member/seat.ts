@@ -9,7 +9,7 @@
 import * as Type from 'typebox'
 import { toHex } from '../../base/bytes.ts'
 import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
-import { type ClusterId, index, type MemberId, memberId, noMember, term } from '../../base/ids.ts'
+import { type ClusterId, index, type MemberId, memberId, term } from '../../base/ids.ts'
 import { emptyRestoredState } from '../../core/raft/raft.ts'
 import type { ConfState, RestoredState } from '../../core/raft/types.ts'
 import { Store } from '../../core/store/store.ts'
@@ -28,6 +28,7 @@ import type { Door } from '../wire/door.ts'
 import type { Greeted } from '../wire/handshake.ts'
 import { RaftTransport } from '../wire/raft-transport.ts'
 import type { KnownMember } from './directory.ts'
+import { Claim } from './claim.ts'
 import { asideNext, setLogAside, walDirectory } from './log-directory.ts'
 import { Member } from './member.ts'
 import type { Failed, Leadership } from './member-options.ts'
@@ -42,8 +43,6 @@ import { checker } from './wire-schemas.ts'
 const reopenMs = 5000
 /** A leader that was heard this lately counts as there. */
 const leaderHeardMs = 1000
-/** Until then the member counts as one that comes back; then another machine may take its place. */
-const claimMs = 600_000
 
 export interface MemberSizes {
   /** At least 1. */
@@ -76,14 +75,15 @@ const checkPrepare = checker(Type.Object({ memberId: Type.Integer({ minimum: 1 }
 export class Seat {
   readonly #options: SeatOptions
   #current: { readonly store: MemberStore; readonly transport: RaftTransport } | undefined
-  /** The member whose log is being read, or waits for its disk: this machine's, not yet at work. */
-  #opening: MemberId = noMember
+  /** Of the member whose log is being read, or kept: this machine's, not at work. */
+  readonly #claim: Claim
   /** Settled once nobody is changing the seat. */
   #turn: Promise<unknown> = Promise.resolve()
   readonly #closing = new AbortController()
 
   constructor(options: SeatOptions) {
     this.#options = options
+    this.#claim = new Claim(options.clock)
   }
 
   get store(): MemberStore | undefined {
@@ -91,7 +91,7 @@ export class Seat {
   }
 
   get memberId(): MemberId {
-    return this.#current?.store.member.id ?? this.#opening
+    return this.#current?.store.member.id ?? this.#claim.member
   }
 
   /**
@@ -107,15 +107,12 @@ export class Seat {
   async #openLater(): Promise<void> {
     const { clock } = this.#options
     const { signal } = this.#closing
-    const untilMs = clock.monotonicMs() + claimMs
     for (let waits = true; waits && !signal.aborted;) {
       await sleep(clock, reopenMs, signal)
       waits = await this.#inTurn(async () => {
         // Meanwhile the leader may have begun another member here.
         if (signal.aborted || this.#current !== undefined) return false
-        const opens = await this.#open()
-        if (clock.monotonicMs() > untilMs) this.#opening = noMember
-        return opens
+        return this.#open()
       })
     }
   }
@@ -130,7 +127,7 @@ export class Seat {
       if (identity.clusterId !== clusterId) {
         throw new JangadaError('JGD_WAL_FOREIGN', 'the log here is of another cluster')
       }
-      this.#opening = identity.memberId
+      this.#claim.begin(identity.memberId)
       const opened = await Wal.open(disk, identity, this.#walOptions())
       for (const repair of opened.repairs) log.warn('the log was repaired', { repair })
       await this.#sit(opened, identity)
@@ -138,7 +135,8 @@ export class Seat {
       const error = isJangadaError(thrown)
         ? thrown
         : ownMistake('a mistake of Jangada itself while opening the log', thrown)
-      waits = passes(error)
+      // A mistake of our own may be one of the moment, and harms nobody who tries again.
+      waits = passes(error) || isJangadaError(error, 'JGD_INTERNAL')
       // What a newer binary wrote, or this one is at fault with, every member finds alike.
       const isSpoilt = spoils(error)
       log.error('this machine goes on without its member', {
@@ -147,8 +145,6 @@ export class Seat {
         next: isSpoilt ? asideNext : error.hint,
       })
       if (isSpoilt) await this.#setAside()
-    } finally {
-      if (!waits) this.#opening = noMember
     }
     return waits
   }
@@ -291,6 +287,7 @@ export class Seat {
     const { keeper } = this.#options
     const memberStore = new MemberStore({ member, door, clock, entropy, keeper })
     this.#current = { store: memberStore, transport }
+    this.#claim.end()
     log.info('this machine is a member', { member: id, index: store.appliedIndex })
     member.start()
   }
@@ -301,9 +298,11 @@ export class Seat {
    * the cluster's state with them.
    */
   async #fail(reason: string, what: Failed): Promise<void> {
-    this.#current?.transport.close()
+    const current = this.#current
     this.#current = undefined
+    current?.transport.close()
     if (what === 'state') {
+      if (current !== undefined) this.#claim.begin(current.store.member.id)
       this.#options.onStopped()
       return
     }
@@ -324,6 +323,7 @@ export class Seat {
   }
 
   #setAside(): Promise<void> {
+    this.#claim.end()
     const { disk, clock, log } = this.#options
     return setLogAside(disk, clock.wallMs(), log)
   }

@@ -96,6 +96,8 @@ export class Snapshots {
   /** Of the entries applied since the last snapshot was begun. */
   #bytes = 0
   #writing = false
+  /** Named by an append, and not restored yet: their files must stay. */
+  #ahead = 0
   /** Settled when nothing of a snapshot that comes in is being written. */
   #turn: Promise<unknown> = Promise.resolve()
   #receiving: Receiving | undefined
@@ -126,7 +128,18 @@ export class Snapshots {
     void this.#write(snapshot, bytesEach)
   }
 
-  async restore(snapshot: SnapshotRef): Promise<Store> {
+  /** To be called when an append names it; what comes back, when its turn to be restored has come. */
+  toRestore(snapshot: SnapshotRef): () => Promise<Store> {
+    this.#ahead += 1
+    return async () => {
+      const store = await this.#restore(snapshot)
+      this.#ahead -= 1
+      if (this.#ahead === 0) await this.#means.log.restored(snapshot)
+      return store
+    }
+  }
+
+  async #restore(snapshot: SnapshotRef): Promise<Store> {
     const restore = new SnapshotRestore()
     for await (const piece of this.#means.log.readSnapshot(snapshot)) {
       const fault = restore.push(piece)

@@ -6,22 +6,21 @@ import type { MemberLog, SnapshotReceiver } from './member-log.ts'
 
 export function walLog(wal: Wal): MemberLog {
   return {
-    append: ({ hardState, truncateFrom, entries, snapshot, mustSync }) => {
-      const durable = wal.append({
+    append: ({ hardState, truncateFrom, entries, snapshot, mustSync }) =>
+      wal.append({
         entries,
         mustSync,
         ...(hardState === undefined ? {} : { hardState }),
         ...(truncateFrom === undefined ? {} : { truncateFrom }),
         ...(snapshot === undefined ? {} : { snapshot }),
-      })
-      // Who is sent one after the other may never come to write, and so to release, its own.
-      return snapshot === undefined ? durable : durable.then(() => wal.release(snapshot.index))
-    },
+      }),
     writeSnapshot: async (snapshot, pieces) => {
       await wal.writeSnapshot(snapshot, pieces)
       await wal.release(snapshot.index)
     },
     readSnapshot: (snapshot) => readPieces(wal, snapshot),
+    // Who is sent one after the other may never come to write, and so to release, its own.
+    restored: (snapshot) => wal.release(snapshot.index),
     receiveSnapshot: async (snapshot): Promise<SnapshotReceiver> => {
       const stage = await wal.stageSnapshot(snapshot)
       return {

@@ -180,6 +180,24 @@ t.test('a voter that stays loyal for longer is asked again when it no longer is'
   }
 })
 
+/** It is loyal for less than a timeout, but only to others: itself it hears all the time. */
+t.test('a leader whose follower was away for a while goes on to lead', async (t) => {
+  for (let seed = 1; seed <= 40; seed += 1) {
+    const options = { repeatPreVote: true, restWhileAppending: true }
+    const cluster = new Cluster(new SeededRandom(seed), 3, options)
+    const leader = cluster.elect()
+    const [away] = cluster.ids.filter((each) => each !== leader.id)
+    const timers = { electionTimeoutMs: 300, loyaltyMs: 150, heartbeatMs: 30 }
+    for (const each of cluster.members.values()) each.step({ kind: 'setTimers', ...timers })
+    cluster.runFor(1000 + ((seed * 37) % 300))
+    for (const way of [`${leader.id}>${away}`, `${away}>${leader.id}`]) cluster.cut.add(way)
+    cluster.runFor(700 + ((seed * 53) % 200))
+    cluster.cut.clear()
+    cluster.runFor(1000)
+    t.equal(cluster.leader?.id, leader.id, `seed ${seed}`)
+  }
+})
+
 t.test('who stands late itself may agree sooner with another', async (t) => {
   for (let seed = 1; seed <= 20; seed += 1) {
     const afterMs = replacedAfterMs(seed, 200)

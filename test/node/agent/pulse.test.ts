@@ -20,6 +20,8 @@ t.test('two voters hear a pulse, one of them not on its own machine', async (t) 
     t.not(chosen[1]?.machine, id)
     t.same(chooseTargets(targets.toReversed(), id, never), chosen, 'whatever their order')
   }
+  const twice = [...targets, { machine: ids[0]! }]
+  t.same(chooseTargets(twice, ids[0]!, never), chooseTargets(targets, ids[0]!, never))
   const client = machineId('9'.repeat(32))
   const [first, second] = chooseTargets(targets, client, never)
   const rest = chooseTargets(targets, client, (id) => id === first?.machine)

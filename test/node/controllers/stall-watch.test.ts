@@ -15,7 +15,7 @@ function standFor(ms: number) {
     await time.runFor(ms)
     clock.resume()
   }
-  return { time, watch, stand, stop }
+  return { time, clock, watch, stand, stop }
 }
 
 t.test('after a stall nothing is sure for as long again', async (t) => {
@@ -30,6 +30,26 @@ t.test('after a stall nothing is sure for as long again', async (t) => {
   t.equal(watch.doubtfulForMs(5000), doubtfulMs - 500)
   await time.runFor(1000)
   t.equal(watch.doubtfulForMs(5000), 0)
+  stop.abort()
+})
+
+t.test('who stands still again and again is not in doubt for ever', async (t) => {
+  const { time, clock, watch, stop } = standFor(0)
+  let doubtfulMs = 1
+  let rounds = 0
+  for (; rounds < 100 && doubtfulMs > 0; rounds += 1) {
+    clock.pause()
+    await time.runFor(450)
+    clock.resume()
+    await time.runFor(250)
+    doubtfulMs = watch.doubtfulForMs(1750)
+  }
+  t.equal(doubtfulMs, 0)
+  t.ok(rounds > 3 && rounds < 15, `${rounds} rounds`)
+  clock.pause()
+  await time.runFor(3000)
+  clock.resume()
+  t.ok(watch.doubtfulForMs(1750) > 1600, 'a long stall is another matter')
   stop.abort()
 })
 

@@ -11,8 +11,13 @@ ExecStart=/usr/bin/docker run busybox true
 Conflicts=other@*.service
 `
 
-function unit(name: string, modRevision: number, text = file): Stored<UnitRecord> {
-  const record = { v: 1, name, file: text, hash: 'h', desired: 'launched', submittedMs: 0 } as const
+function unit(
+  name: string,
+  modRevision: number,
+  text = file,
+  desired: UnitRecord['desired'] = 'launched',
+): Stored<UnitRecord> {
+  const record = { v: 1, name, file: text, hash: `of ${text}`, desired, submittedMs: 0 } as const
   const put = units.put(record, name)
   if (put.kind !== 'put') throw new Error('a record is put')
   const item = { ...put, modRevision, createRevision: 1, version: 1 }
@@ -53,9 +58,12 @@ t.test('a file is read once, and again when it has changed', async (t) => {
   const first = rules.of(unit('web@1.service', 5))
   t.match(first, { name: 'web@1.service', wanted: true })
   t.equal(rules.of(unit('web@1.service', 5)), first, 'the very same')
+  const stopped = rules.of(unit('web@1.service', 6, file, 'inactive'))
+  t.match(stopped, { name: 'web@1.service', wanted: false })
+  t.equal(stopped?.rules, first?.rules, 'to stop it changes nothing of what its file says')
   const other = file.replace('other@', 'another@')
-  t.notSame(rules.of(unit('web@1.service', 6, other)), first)
-  t.equal(rules.of(unit('web@.service', 7)), undefined, 'a template runs nowhere')
+  t.notSame(rules.of(unit('web@1.service', 7, other)), first)
+  t.equal(rules.of(unit('web@.service', 8)), undefined, 'a template runs nowhere')
 })
 
 t.test('what is gone is forgotten, and read anew if it comes back', async (t) => {

@@ -36,6 +36,7 @@ function newMember() {
     },
     writeSnapshot: unused,
     readSnapshot: unused,
+    restored: unused,
     receiveSnapshot: unused,
     close: () => Promise.resolve(),
   }

@@ -30,6 +30,7 @@ async function receive(log: MemberLog, at: number): Promise<void> {
   await receiver.finish()
   const hardState = hard(1, 0, at)
   await log.append({ entries: [], snapshot: snapshotAt(at), hardState, mustSync: true })
+  await log.restored(snapshotAt(at))
 }
 
 /** The indexes of those that are there. */
