@@ -20,6 +20,7 @@ import { kernelEntropy } from '../../src/platform/entropy.ts'
 import { hurry } from '../../src/platform/host.ts'
 import { openLog } from '../../src/platform/log.ts'
 import { sleep } from '../../src/ports/clock.ts'
+import { lone } from '../support/lone-seat.ts'
 
 const { values: given } = parseArgs({
   options: {
@@ -56,13 +57,7 @@ async function openMember(directory: string, written: { count: number }) {
     clock,
     entropy: kernelEntropy(),
     log,
-    door: () => {
-      throw new Error('a lone member speaks to nobody')
-    },
-    knownMembers: () => [],
-    keeper: () => undefined,
-    onLeadership: () => undefined,
-    onCommand: () => undefined,
+    ...lone,
     onFatal: (reason) => {
       throw new Error(reason)
     },

@@ -4,11 +4,13 @@ import { utf8 } from '../../src/base/bytes.ts'
 import { clusterId } from '../../src/base/ids.ts'
 import { SeededRandom } from '../../src/base/random.ts'
 import { createFirstMember, Seat } from '../../src/node/member/seat.ts'
-import type { Disk, DiskFile } from '../../src/ports/disk.ts'
+import type { Disk } from '../../src/ports/disk.ts'
 import { SimulatedClock, SimulatedTime } from '../sim/clock.ts'
 import { SimulatedDisk } from '../sim/disk.ts'
 import { seededEntropy } from '../sim/entropy.ts'
 import { sinkLog } from '../sim/quiet.ts'
+import { lone } from '../support/lone-seat.ts'
+import { wrappedDisk } from '../support/wrapped-disk.ts'
 
 const cluster = clusterId('c'.repeat(32))
 
@@ -21,31 +23,18 @@ function spoilt(disk: Disk, bug: Bug): Disk {
   const meet = (on: Bug['on']): void => {
     if (bug.on === on) throw new TypeError('it is undefined')
   }
-  const file = (real: DiskFile): DiskFile => ({
-    path: real.path,
-    read: (offset, length) => real.read(offset, length),
+  const wrapped = wrappedDisk(disk, (file) => ({
     write: async (offset, bytes) => {
       meet('write')
-      await real.write(offset, bytes)
+      await file.write(offset, bytes)
     },
-    allocate: (length) => real.allocate(length),
-    truncate: (length) => real.truncate(length),
-    size: () => real.size(),
-    sync: () => real.sync(),
-    close: () => real.close(),
-  })
+  }))
   return {
-    open: async (path, how) => file(await disk.open(path, how)),
+    ...wrapped,
     readFile: async (path) => {
       if (path.includes('segments')) meet('read')
       return disk.readFile(path)
     },
-    list: (path) => disk.list(path),
-    exists: (path) => disk.exists(path),
-    makeDirectory: (path) => disk.makeDirectory(path),
-    rename: (from, to) => disk.rename(from, to),
-    remove: (path) => disk.remove(path),
-    syncDirectory: (path) => disk.syncDirectory(path),
   }
 }
 
@@ -66,13 +55,7 @@ async function machine(t: Tap.Test) {
       clock: new SimulatedClock(time, random.fork()),
       entropy: seededEntropy(random.fork()),
       log: sinkLog(() => undefined),
-      door: () => {
-        throw new Error('a lone member speaks to nobody')
-      },
-      knownMembers: () => [],
-      keeper: () => undefined,
-      onLeadership: () => undefined,
-      onCommand: () => undefined,
+      ...lone,
       onFatal: () => {
         ended += 1
       },

@@ -7,6 +7,7 @@ import { SimulatedClock, SimulatedTime } from '../sim/clock.ts'
 import { SimulatedDisk } from '../sim/disk.ts'
 import { seededEntropy } from '../sim/entropy.ts'
 import { sinkLog } from '../sim/quiet.ts'
+import { lone } from '../support/lone-seat.ts'
 
 /**
  * An entry that one binary cannot apply, no member that runs it can. Each of them used to set its
@@ -36,13 +37,7 @@ t.test('a member that meets an entry it cannot apply keeps its log in place', as
     clock: new SimulatedClock(time, random.fork()),
     entropy: seededEntropy(random.fork()),
     log: sinkLog(() => undefined),
-    door: () => {
-      throw new Error('a lone member speaks to nobody')
-    },
-    knownMembers: () => [],
-    keeper: () => undefined,
-    onLeadership: () => undefined,
-    onCommand: () => undefined,
+    ...lone,
     onFatal: (reason) => t.fail(reason),
     onStopped: () => {
       stopped += 1

@@ -30,6 +30,12 @@ function missingMembers(world: World): string[] {
   for (const id of config.voters) {
     if (world.machineOf(id) === undefined) found.push(`voter ${id} runs nowhere`)
   }
+  const named = new Set([...config.voters, ...config.outgoing, ...config.learners])
+  for (const { name, process } of machines) {
+    const id = process?.core?.member?.member.id
+    // It asks whether it was removed when it has heard nobody for a while.
+    if (id !== undefined && !named.has(id)) found.push(`${name} runs member ${id}, which is none`)
+  }
   for (const { id, name, status } of committed.machines.values) {
     if (status !== 'ready') found.push(`machine ${name} (${id.slice(-2)}) is ${status}`)
   }

@@ -15,6 +15,7 @@ import { kernelEntropy } from '../../src/platform/entropy.ts'
 import { openLog } from '../../src/platform/log.ts'
 import { sleep } from '../../src/ports/clock.ts'
 import type { StoreAccess } from '../../src/node/member/store-access.ts'
+import { lone } from './lone-seat.ts'
 
 export interface OneMemberOptions {
   readonly directory: string
@@ -68,13 +69,7 @@ async function main(options: OneMemberOptions): Promise<void> {
     entropy: kernelEntropy(),
     log,
     sizes: options.sizes,
-    door: () => {
-      throw new Error('a lone member speaks to nobody')
-    },
-    knownMembers: () => [],
-    keeper: () => undefined,
-    onLeadership: () => undefined,
-    onCommand: () => undefined,
+    ...lone,
     onFatal: (reason) => {
       tell({ kind: 'fatal', reason })
       process.exit(1)

@@ -14,7 +14,7 @@ import { parseUnit } from '../../core/units/unit.ts'
 import { type Clock, sleep } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import { listAll } from '../member/follow.ts'
-import type { MemberStore } from '../member/member-store.ts'
+import type { StoreAccess } from '../member/store-access.ts'
 
 /** After so long the loop sees to others. */
 const stretchMs = 3
@@ -84,10 +84,12 @@ export class UnitRules {
   }
 }
 
+type OwnStore = Pick<StoreAccess, 'range' | 'watch'>
+
 export interface ReadAheadOptions {
   readonly rules: UnitRules
   /** Undefined while this machine is no member: it will not lead then. */
-  readonly store: () => MemberStore | undefined
+  readonly store: () => OwnStore | undefined
   readonly clock: Clock
   readonly log: Log
   readonly signal: AbortSignal
@@ -107,10 +109,7 @@ export async function readUnitsAhead(options: ReadAheadOptions): Promise<void> {
   }
 }
 
-async function readOf(
-  store: MemberStore,
-  { rules, clock, signal }: ReadAheadOptions,
-): Promise<void> {
+async function readOf(store: OwnStore, { rules, clock, signal }: ReadAheadOptions): Promise<void> {
   const listed = await listAll(store, units.range, 'local')
   const items = listed.items.flatMap((item) => units.read(item) ?? [])
   await rules.readAll(new Map(items.map((item) => [item.key, item])), clock, signal)

@@ -9,7 +9,7 @@ import type { Compare, Operation } from '../../core/store/types.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Crypto } from '../../ports/crypto.ts'
 import type { Entropy } from '../../ports/entropy.ts'
-import type { StoreAccess } from '../member/store-access.ts'
+import type { Consistency, StoreAccess } from '../member/store-access.ts'
 import type { RefusalLog } from './refusals.ts'
 import type { SecretHolder } from './secrets.ts'
 
@@ -32,25 +32,29 @@ export interface EnrolContext {
 const attemptsMax = 5
 
 /** One record, or undefined when there is none that can be read. Linearizable. */
-export async function readRecord<T, Parts extends readonly string[]>(
+export const readRecord = <T, Parts extends readonly string[]>(
   store: EnrolStore,
   kind: RecordKind<T, Parts>,
   ...parts: Parts
-): Promise<Stored<T> | undefined> {
-  const { items } = await store.range({ key: kind.key(...parts) }, 'linearizable')
-  return items[0] === undefined ? undefined : kind.read(items[0])
-}
+): Promise<Stored<T> | undefined> => readOne(store, 'linearizable', kind, parts)
 
 /**
  * As `readRecord`, in a decision that has read before: what is here is as new as that, and asking the
  * leader once more would cost another round.
  */
-export async function readAlso<T, Parts extends readonly string[]>(
+export const readAlso = <T, Parts extends readonly string[]>(
   store: EnrolStore,
   kind: RecordKind<T, Parts>,
   ...parts: Parts
+): Promise<Stored<T> | undefined> => readOne(store, 'local', kind, parts)
+
+async function readOne<T, Parts extends readonly string[]>(
+  store: EnrolStore,
+  consistency: Consistency,
+  kind: RecordKind<T, Parts>,
+  parts: Parts,
 ): Promise<Stored<T> | undefined> {
-  const { items } = await store.range({ key: kind.key(...parts) }, 'local')
+  const { items } = await store.range({ key: kind.key(...parts) }, consistency)
   return items[0] === undefined ? undefined : kind.read(items[0])
 }
 

@@ -79,7 +79,7 @@ t.test('a refusal names file, line and reason, and every one of them', async (t)
 })
 
 t.test('templates are kept and never run; their instances take their text', async (t) => {
-  const { ask } = await makeNode()
+  const { ask, store } = await makeNode()
   const file = unitFile('busybox echo %i')
   const early = await ask('PUT', '/v1/units/hello@3.service', { desired: 'launched' })
   t.match(early, {
@@ -94,7 +94,15 @@ t.test('templates are kept and never run; their instances take their text', asyn
     const { value } = await ask(method, path, { desired: 'launched' })
     t.match(value.error, { code: 'JGD_UNIT_IS_TEMPLATE', hint: /hello@\{1\.\.3\}/ })
   }
+  const { range } = store
+  const asked: string[] = []
+  store.range = (request, consistency) => {
+    asked.push(consistency)
+    return range(request, consistency)
+  }
   const made = await ask('PUT', '/v1/units/hello%403.service', { desired: 'launched' })
+  store.range = range
+  t.same(asked, ['linearizable', 'local'], 'the leader is asked once for what is read')
   t.match(made, { status: 201, value: { name: 'hello@3.service', desired: 'launched' } })
   t.equal((await ask('GET', '/v1/units/hello@3.service')).value.file, file)
   const rows: UnitsAnswer = (await ask('GET', '/v1/units')).value

@@ -2,8 +2,12 @@ import t from 'tap'
 import { units } from '../../../src/core/records/keyspace.ts'
 import type { Stored } from '../../../src/core/records/record.ts'
 import type { UnitRecord } from '../../../src/core/records/schemas.ts'
-import { UnitRules } from '../../../src/node/controllers/unit-rules.ts'
+import { readUnitsAhead, UnitRules } from '../../../src/node/controllers/unit-rules.ts'
 import type { Clock } from '../../../src/ports/clock.ts'
+import { SeededRandom } from '../../../src/base/random.ts'
+import { LocalStore } from '../../support/local-store.ts'
+import { SimulatedClock, SimulatedTime } from '../../sim/clock.ts'
+import { silent } from '../api/fixture.ts'
 
 const file = `[Service]
 ExecStart=/usr/bin/docker run busybox true
@@ -64,6 +68,48 @@ t.test('a file is read once, and again when it has changed', async (t) => {
   const other = file.replace('other@', 'another@')
   t.notSame(rules.of(unit('web@1.service', 7, other)), first)
   t.equal(rules.of(unit('web@.service', 8)), undefined, 'a template runs nowhere')
+})
+
+t.test('a member reads ahead what is there, and what comes', async (t) => {
+  const store = new LocalStore()
+  const put = (name: string): void => {
+    const record = { v: 1, name, file, hash: name, desired: 'launched', submittedMs: 0 } as const
+    store.put(units.put(record, name))
+  }
+  put('first@1.service')
+  const read: string[] = []
+  const forgotten: string[] = []
+  class Watched extends UnitRules {
+    override of(item: Stored<UnitRecord>) {
+      read.push(item.value.name)
+      return super.of(item)
+    }
+    override forget(key: string) {
+      forgotten.push(key)
+      super.forget(key)
+    }
+  }
+  const rules = new Watched()
+  let isMember = false
+  const stop = new AbortController()
+  const { signal } = stop
+  const random = new SeededRandom(1)
+  const time = new SimulatedTime(random)
+  const clock = new SimulatedClock(time, random)
+  const own = () => (isMember ? store : undefined)
+  const reading = readUnitsAhead({ rules, store: own, clock, log: silent, signal })
+  await time.runFor(3000)
+  t.same(read, [], 'not on a machine without a member')
+  isMember = true
+  await time.runFor(3000)
+  t.same(read, ['first@1.service'])
+  put('second@1.service')
+  store.put({ kind: 'delete', key: units.key('first@1.service') })
+  await time.runFor(3000)
+  t.same(read, ['first@1.service', 'second@1.service'])
+  t.same(forgotten, [units.key('first@1.service')])
+  stop.abort()
+  await time.runUntilSettled(reading, 3000)
 })
 
 t.test('what is gone is forgotten, and read anew if it comes back', async (t) => {

@@ -34,9 +34,8 @@ async function setAsideAt(disk: Disk, wallMs: number, what: string): Promise<voi
 
 t.test('the last two stay', async (t) => {
   const disk = newDisk().mount()
-  await setAsideAt(disk, 1000.5, 'first')
-  await setAsideAt(disk, 2000, 'second')
-  await setAsideAt(disk, 3000, 'third')
+  const all = { first: 1000.5, second: 2000, third: 3000 }
+  for (const [what, wallMs] of Object.entries(all)) await setAsideAt(disk, wallMs, what)
   t.same(await aside(disk), { 'wal.aside-2000': 'second', 'wal.aside-3000': 'third' })
   t.notOk(await disk.exists('wal'))
 })

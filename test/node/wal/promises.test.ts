@@ -3,7 +3,7 @@ import t from 'tap'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { index } from '../../../src/base/ids.ts'
 import { Wal } from '../../../src/node/wal/wal.ts'
-import type { Disk, DiskFile } from '../../../src/ports/disk.ts'
+import type { Disk } from '../../../src/ports/disk.ts'
 import {
   codeOf,
   cutFrom,
@@ -18,6 +18,7 @@ import {
   small,
   snapshotAt,
 } from './fixture.ts'
+import { wrappedDisk } from '../../support/wrapped-disk.ts'
 
 const first = 'wal/segments/0000000000000001.log'
 const second = 'wal/segments/0000000000000002.log'
@@ -26,32 +27,16 @@ type Before = (call: 'write' | 'sync', path: string, offset: number) => Promise<
 
 /** Calls `before` as a file is about to be written or synced. */
 function interrupted(disk: Disk, before: Before): Disk {
-  const wrap = (file: DiskFile): DiskFile => ({
-    path: file.path,
-    read: (offset, length) => file.read(offset, length),
+  return wrappedDisk(disk, (file) => ({
     write: async (offset, bytes) => {
       await before('write', file.path, offset)
       await file.write(offset, bytes)
     },
-    allocate: (length) => file.allocate(length),
-    truncate: (length) => file.truncate(length),
-    size: () => file.size(),
     sync: async () => {
       await before('sync', file.path, 0)
       await file.sync()
     },
-    close: () => file.close(),
-  })
-  return {
-    open: async (path, how) => wrap(await disk.open(path, how)),
-    readFile: (path) => disk.readFile(path),
-    list: (path) => disk.list(path),
-    exists: (path) => disk.exists(path),
-    makeDirectory: (path) => disk.makeDirectory(path),
-    rename: (from, to) => disk.rename(from, to),
-    remove: (path) => disk.remove(path),
-    syncDirectory: (path) => disk.syncDirectory(path),
-  }
+  }))
 }
 
 t.test('segments are let go only once the vote is on disk after them', async (t) => {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { index } from '../../../src/base/ids.ts'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { identityOf, Wal } from '../../../src/node/wal/wal.ts'
-import type { Disk, DiskFile } from '../../../src/ports/disk.ts'
+import type { Disk } from '../../../src/ports/disk.ts'
 import {
   codeOf,
   entries,
@@ -17,6 +17,7 @@ import {
   snapshotAt,
   textOf,
 } from './fixture.ts'
+import { wrappedDisk } from '../../support/wrapped-disk.ts'
 
 t.test(
   'a new member starts with nothing, and finds again what it was told is durable',
@@ -290,33 +291,17 @@ t.test('an entry longer than a segment has a segment of its own', async (t) => {
 function counting(disk: Disk) {
   let gate = Promise.resolve()
   const calls = { write: 0, sync: 0 }
-  const wrap = (file: DiskFile): DiskFile => ({
-    path: file.path,
-    read: (offset, length) => file.read(offset, length),
+  const counted = wrappedDisk(disk, (file) => ({
     write: (offset, bytes) => {
       calls.write += 1
       return file.write(offset, bytes)
     },
-    allocate: (length) => file.allocate(length),
-    truncate: (length) => file.truncate(length),
-    size: () => file.size(),
     sync: async () => {
       calls.sync += 1
       await gate
       await file.sync()
     },
-    close: () => file.close(),
-  })
-  const counted: Disk = {
-    open: async (path, how) => wrap(await disk.open(path, how)),
-    readFile: (path) => disk.readFile(path),
-    list: (path) => disk.list(path),
-    exists: (path) => disk.exists(path),
-    makeDirectory: (path) => disk.makeDirectory(path),
-    rename: (from, to) => disk.rename(from, to),
-    remove: (path) => disk.remove(path),
-    syncDirectory: (path) => disk.syncDirectory(path),
-  }
+  }))
   const hold = (until: Promise<void>): void => {
     gate = until
   }

@@ -16,6 +16,7 @@ import { directoryDisk } from '../../../src/platform/disk.ts'
 import { kernelEntropy } from '../../../src/platform/entropy.ts'
 import { sleep } from '../../../src/ports/clock.ts'
 import { sinkLog } from '../../sim/quiet.ts'
+import { lone } from '../../support/lone-seat.ts'
 
 export const clock = systemClock()
 
@@ -40,13 +41,7 @@ export async function startMember(
     clock,
     entropy: kernelEntropy(),
     log: sinkLog(() => undefined),
-    door: () => {
-      throw new Error('a lone member speaks to nobody')
-    },
-    knownMembers: () => [],
-    keeper: () => undefined,
-    onLeadership: () => undefined,
-    onCommand: () => undefined,
+    ...lone,
     onFatal: (reason) => {
       throw new Error(reason)
     },
