@@ -2,7 +2,7 @@
  * The Docker engine of a host, spoken to from outside through /proc/PID/root. No client program
  * is started, and no namespace is entered.
  */
-import { askSocket } from './socket.ts'
+import { askSocket, openSocket } from './socket.ts'
 import { rackError } from './world.ts'
 
 const askTimeoutMs = 3_000
@@ -50,6 +50,25 @@ export async function listUnitContainers(initPid: number): Promise<UnitContainer
   return (listed as { Id: string; State: string; Labels: Record<string, string> }[]).map(
     ({ Id: id, State: state, Labels: labels }) => ({ id, state, unit: labels[unitLabel] ?? '' }),
   )
+}
+
+/**
+ * Calls `told` for each container of a unit that starts from now on, until `signal` aborts or the
+ * engine ends. Resolves when the engine is listening, so that no start after it is missed.
+ */
+export async function onUnitStart(
+  initPid: number,
+  signal: AbortSignal,
+  told: () => void,
+): Promise<void> {
+  const wanted = { type: ['container'], event: ['start'], label: [unitLabel] }
+  const filters = encodeURIComponent(JSON.stringify(wanted))
+  const path = `/events?filters=${filters}`
+  const events = await openSocket(engineSocket(initPid), { method: 'GET', path }, signal)
+  // One event may come in two pieces, which costs whoever looks one look more.
+  events.on('data', told)
+  // An engine that went away has nothing more to tell.
+  events.on('error', () => undefined)
 }
 
 /** When the container was last started, as the engine spells it. */

@@ -18,7 +18,7 @@ export interface SocketRequest {
 
 /** The answer's body. Rejects with a plain error for a status of 300 and above. */
 export async function askSocket(socketPath: string, asked: SocketRequest): Promise<string> {
-  const response = await send(socketPath, asked)
+  const response = await openSocket(socketPath, asked, AbortSignal.timeout(asked.timeoutMs))
   const parts: Buffer[] = []
   let bytes = 0
   const what = `${asked.method} ${asked.path}`
@@ -34,8 +34,13 @@ export async function askSocket(socketPath: string, asked: SocketRequest): Promi
   return text
 }
 
-async function send(socketPath: string, asked: SocketRequest): Promise<IncomingMessage> {
-  const { method, path, timeoutMs, body } = asked
+/** The answer as it comes, until `signal` aborts. For what has no end: events. */
+export async function openSocket(
+  socketPath: string,
+  asked: Omit<SocketRequest, 'timeoutMs'>,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const { method, path, body } = asked
   const length = await bodyBytes(body)
   return new Promise((resolve, reject) => {
     const outgoing = request({
@@ -47,7 +52,7 @@ async function send(socketPath: string, asked: SocketRequest): Promise<IncomingM
         ...(body === undefined ? {} : { 'content-type': body.type }),
         ...(method === 'GET' ? {} : { 'content-length': length }),
       },
-      signal: AbortSignal.timeout(timeoutMs),
+      signal,
       // A pool would keep connections to hosts that have been switched off since.
       agent: false,
     })

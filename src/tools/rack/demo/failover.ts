@@ -3,10 +3,11 @@ import { sleep } from '../../../ports/clock.ts'
 import type { PowerCut, Rack } from '../rack.ts'
 import { rackError } from '../world.ts'
 import type { FileRules } from './unit-rules.ts'
+import { onUnitStart } from '../engine.ts'
 import { containersOn, isRunning } from './view.ts'
 
-/** Between two looks; with the looks themselves, under 20 ms. */
-const lookPauseMs = 5
+/** An engine is looked at when it tells of a start, and this often all the same. */
+const lookEveryMs = 500
 const replacedTimeoutMs = 60_000
 
 export interface Replacement {
@@ -20,8 +21,6 @@ export interface Replacement {
 export interface FailoverOutcome extends PowerCut {
   /** In the order in which they were seen. */
   readonly replacements: readonly Replacement[]
-  /** The longest pause between two looks at the engines: the error of every figure. */
-  readonly lookGapMsMax: number
 }
 
 /** Units that leave `victim` with it and can run on another of `machines`. */
@@ -37,33 +36,79 @@ export async function cutAndWatch(
   others: readonly string[],
   lost: readonly string[],
 ): Promise<FailoverOutcome> {
-  const cutting = rack.powerOff(victim)
-  // Awaited below; until then a failure must not count as nobody's.
-  cutting.catch(() => undefined)
+  const starts = await watchStarts(rack, others)
+  try {
+    const cutting = rack.powerOff(victim)
+    // Awaited below; until then a failure must not count as nobody's.
+    cutting.catch(() => undefined)
+    const seen = await lookForAll(rack, others, lost, starts)
+    const cut = await cutting
+    const replacements = [...seen].map(([unit, { machine, atMs }]) => ({
+      unit,
+      machine,
+      afterMs: atMs - cut.cutAtMs,
+    }))
+    return { ...cut, replacements }
+  } finally {
+    starts.end()
+  }
+}
+
+interface Starts {
+  /** Resolves at the next start that is told, at once when one was told since the last call. */
+  readonly next: () => Promise<void>
+  readonly end: () => void
+}
+
+/**
+ * Asking the engines all the time would take a third of two cores, and the containers that are
+ * waited for would start that much later.
+ */
+async function watchStarts(rack: Rack, hosts: readonly string[]): Promise<Starts> {
+  const ended = new AbortController()
+  let told = false
+  let wake = (): void => undefined
+  const tell = (): void => {
+    told = true
+    wake()
+  }
+  const pids = await Promise.all(hosts.map((host) => rack.initPid(host)))
+  await Promise.all(pids.map((pid) => onUnitStart(pid, ended.signal, tell)))
+  const heard = (): Promise<void> =>
+    new Promise((resolve) => {
+      wake = resolve
+      if (told) resolve()
+    })
+  return {
+    next: async () => {
+      await Promise.race([heard(), sleep(rack.clock, lookEveryMs)])
+      told = false
+    },
+    end: () => ended.abort(),
+  }
+}
+
+/** By unit, where it was first seen running and when, on the rack's monotonic clock. */
+async function lookForAll(
+  rack: Rack,
+  hosts: readonly string[],
+  lost: readonly string[],
+  starts: Starts,
+): Promise<Map<string, { readonly machine: string; readonly atMs: number }>> {
   const { clock } = rack
   const deadlineMs = clock.monotonicMs() + replacedTimeoutMs
   const seen = new Map<string, { machine: string; atMs: number }>()
-  let lookedMs = clock.monotonicMs()
-  let lookGapMsMax = 0
-  while (seen.size < lost.length) {
-    const running = (await containersOn(rack, others)).filter(isRunning)
+  for (;;) {
+    const running = (await containersOn(rack, hosts)).filter(isRunning)
     const atMs = clock.monotonicMs()
-    lookGapMsMax = Math.max(lookGapMsMax, atMs - lookedMs)
-    lookedMs = atMs
     for (const { unit, machine } of running) {
       if (lost.includes(unit) && !seen.has(unit)) seen.set(unit, { machine, atMs })
     }
+    if (seen.size === lost.length) return seen
     if (atMs > deadlineMs) {
       const left = lost.filter((unit) => !seen.has(unit))
       throw rackError(`a minute after the cut these run nowhere: ${left.join(', ')}`)
     }
-    await sleep(clock, lookPauseMs)
+    await starts.next()
   }
-  const cut = await cutting
-  const replacements = [...seen].map(([unit, { machine, atMs }]) => ({
-    unit,
-    machine,
-    afterMs: atMs - cut.cutAtMs,
-  }))
-  return { ...cut, replacements, lookGapMsMax }
 }
