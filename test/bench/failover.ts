@@ -113,8 +113,10 @@ async function cutOnce(scene: Scene, cut: number): Promise<CutOutcome> {
       return rules !== undefined && movable(rules)
     })
   const written = role === 'leader' ? new Writes(rack, others[1] ?? '', cut) : undefined
-  const { replacements, cutAtMs } = await cutAndWatch(rack, victim, others, lost)
-  const writtenAtMs = await written?.firstAfter(cutAtMs)
+  const { replacements, cutAtMs } = await cutAndWatch(rack, victim, others, lost, (atMs) => {
+    written?.stopAtFirstAfter(atMs)
+  })
+  const writtenAtMs = await written?.first()
   await recover(scene, victim, others)
   return {
     ...{ victim, role, lost: lost.length },
@@ -138,33 +140,38 @@ async function load(rack: Rack, names: readonly string[]): Promise<Map<string, n
   return new Map(names.map((name) => [name, count(name)]))
 }
 
-/** Writes to one node, a new one every few milliseconds whatever became of those before. */
+/**
+ * Writes to one node, a new one every few milliseconds whatever became of those before, and none
+ * any more when one that began after the cut is committed: containers are starting then.
+ */
 class Writes {
   readonly #rack: Rack
   readonly #committed: { readonly beganMs: number; readonly endedMs: number }[] = []
-  #wanted = true
+  #cutAtMs = Infinity
 
   constructor(rack: Rack, host: string, cut: number) {
     this.#rack = rack
     void this.#run(host, cut)
   }
 
-  /** When the first write that began after `cutAtMs` was acknowledged. */
-  async firstAfter(cutAtMs: number): Promise<number> {
+  stopAtFirstAfter(cutAtMs: number): void {
+    this.#cutAtMs = cutAtMs
+  }
+
+  /** When the first write that began after the cut was acknowledged. */
+  async first(): Promise<number> {
     for (;;) {
-      const after = this.#committed.filter(({ beganMs }) => beganMs >= cutAtMs)
-      if (after.length > 0) {
-        this.#wanted = false
-        return Math.min(...after.map(({ endedMs }) => endedMs))
-      }
+      const after = this.#committed.filter(({ beganMs }) => beganMs >= this.#cutAtMs)
+      if (after.length > 0) return Math.min(...after.map(({ endedMs }) => endedMs))
       await sleep(this.#rack.clock, writeEveryMs)
     }
   }
 
   async #run(host: string, cut: number): Promise<void> {
     const { clock } = this.#rack
-    for (let number = 0; this.#wanted && number < writesMax; number += 1) {
+    for (let number = 0; number < writesMax; number += 1) {
       const beganMs = clock.monotonicMs()
+      if (this.#committed.some((write) => write.beganMs >= this.#cutAtMs)) return
       const unit = `/v1/units/probe@${cut}-${number}.service`
       askNode(this.#rack, host, 'PUT', unit, { desired: 'inactive' }).then(
         () => this.#committed.push({ beganMs, endedMs: clock.monotonicMs() }),

@@ -120,11 +120,12 @@ export class Rack {
    * A power cut. The switch port goes down first: a dying kernel says FIN or RST to its peers, a
    * machine without power does not. Works on a frozen machine too.
    */
-  async powerOff(name: string): Promise<PowerCut> {
+  async powerOff(name: string, onCut?: (atMs: number) => void): Promise<PowerCut> {
     const machine = this.machine(name)
     const init = await this.#init(machine)
     if (init !== undefined) await setPort(this.spec.switch.pid, name, false)
     const cutAtMs = this.clock.monotonicMs()
+    onCut?.(cutAtMs)
     await killAll(this.#world, this.#layout, cgroupName(this.spec.name, name), init)
     const deadAtMs = this.clock.monotonicMs()
     await removePort(this.spec.switch.pid, name)

@@ -35,10 +35,11 @@ export async function cutAndWatch(
   victim: string,
   others: readonly string[],
   lost: readonly string[],
+  onCut?: (atMs: number) => void,
 ): Promise<FailoverOutcome> {
   const starts = await watchStarts(rack, others)
   try {
-    const cutting = rack.powerOff(victim)
+    const cutting = rack.powerOff(victim, onCut)
     // Awaited below; until then a failure must not count as nobody's.
     cutting.catch(() => undefined)
     const seen = await lookForAll(rack, others, lost, starts)
