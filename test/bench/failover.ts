@@ -22,9 +22,12 @@ import {
 } from '../../src/tools/rack/demo/scene.ts'
 import { askNode, containersOn, isRunning } from '../../src/tools/rack/demo/view.ts'
 import type { Rack } from '../../src/tools/rack/rack.ts'
-import { type Figure, medianAndWorst } from './figures.ts'
+import { startAlone } from './engine-alone.ts'
+import { type Figure, median, medianAndWorst } from './figures.ts'
 import { inRack } from './rack.ts'
 
+/** Of the engine alone, before the first cut. */
+const aloneRounds = 5
 const unitCount = 12
 const lostCount = 6
 /** Between the beginnings of two tries to write. */
@@ -42,6 +45,11 @@ export function benchFailover(
   say: (line: string) => void,
 ): Promise<readonly Figure[]> {
   return inRack({ hosts: 3 }, async (rack) => {
+    const alone: number[] = []
+    for (let round = 0; round < aloneRounds; round += 1) {
+      alone.push((await startAlone(rack, hostNames(rack)[0] ?? '', lostCount)) / 1000)
+    }
+    say(`the engine alone starts ${lostCount} containers in ${median(alone).toFixed(2)} s`)
     const scene = await prepare(rack)
     const elsewhere: number[] = []
     const writes: number[] = []
@@ -57,6 +65,9 @@ export function benchFailover(
       if (outcome.writeMs !== undefined) writes.push(outcome.writeMs)
     }
     return [
+      ...medianAndWorst('six containers started by an engine alone', 's', alone, {
+        ...{ median: Infinity, worst: Infinity },
+      }),
       ...medianAndWorst('power cut → last of six containers elsewhere', 's', elsewhere, {
         ...{ median: 3.5, worst: 6 },
       }),
