@@ -20,8 +20,15 @@ const sentinelFuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
  * What a start makes is soon garbage: a small nursery gives its memory back (docs/bench/footprint.md).
  * And V8 may end a collection before its concurrent markers are done: then all of a large heap is
  * marked in one stop (docs/bench/million.md). Without them it is marked a millisecond at a time.
+ * A node that serves a few hundred requests a second would run unoptimized code for minutes: what
+ * is called again and again is optimized sooner than V8 does of itself (docs/bench/consensus.md).
  */
-export const engineFlags = ['--max-semi-space-size=8', '--no-concurrent-marking']
+export const engineFlags = [
+  ...['--max-semi-space-size=8', '--no-concurrent-marking'],
+  '--invocation-count-for-maglev=50',
+  '--minimum-invocations-after-ic-update=50',
+  '--invocation-count-for-turbofan=600',
+]
 
 const output = inRoot('dist/jangada')
 const stamp = inRoot('dist/.jangada-inputs')
@@ -97,7 +104,7 @@ async function makeBlob(assets) {
   }
   const file = path.join(work, 'sea.json')
   writeFileSync(file, JSON.stringify(config, undefined, 2))
-  await must(pinnedNode, ['--experimental-sea-config', file])
+  await must(pinnedNode, [...engineFlags, '--experimental-sea-config', file])
 }
 
 /**
