@@ -9,7 +9,7 @@ import {
   withOverrides,
 } from '../../core/records/schemas.ts'
 import { admit, pendingMachines } from '../enrol/admit.ts'
-import { decideAndCommit, putEvent, readRecord, unchanged } from '../enrol/context.ts'
+import { decideAndSee, putEvent, readRecord, unchanged } from '../enrol/context.ts'
 import type { MachinesAnswer, PendingMachine } from './answers.ts'
 import { badRequest, bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
@@ -152,7 +152,7 @@ function patchMetadata(
   id: MachineId,
   changes: Readonly<Record<string, string | null>>,
 ): Promise<MachineRecord> {
-  return decideAndCommit(context.store, async () => {
+  return decideAndSee(context.store, async () => {
     const found = await readRecord(context.store, machines, id)
     if (found === undefined) {
       throw new JangadaError('JGD_NOT_FOUND', `there is no machine ${id}`)

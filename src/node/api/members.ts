@@ -6,7 +6,7 @@ import { type Feature, features, firstFeatureLevel } from '../../core/records/fe
 import { voting } from '../../core/records/keyspace.ts'
 import type { MachineRecord, VotingRecord } from '../../core/records/schemas.ts'
 import { largestOdd } from '../../core/voters/view.ts'
-import { decideAndCommit, putEvent, readRecord, unchanged } from '../enrol/context.ts'
+import { decideAndSee, putEvent, readRecord, unchanged } from '../enrol/context.ts'
 import type { StoreAccess } from '../member/store-access.ts'
 import type { MemberDetails, MembersAnswer, VotingWish, WishAnswer } from './answers.ts'
 import { bodyReader } from './check.ts'
@@ -99,7 +99,7 @@ export function requireFeature(records: ClusterRecords, feature: Feature): void 
 
 async function setWish(context: ApiContext, request: RoutedRequest): Promise<ApiResponse> {
   const { wish: asked, force = false } = readWish(request)
-  const answer = await decideAndCommit(context.store, async () => {
+  const answer = await decideAndSee(context.store, async () => {
     const records = await readCluster(context.store, 'linearizable')
     requireFeature(records, 'votingWishes')
     const machine = machineOf(records, request.parameters['machine'] ?? '')

@@ -7,7 +7,7 @@ import type { Operation } from '../../core/store/types.ts'
 import { describeQuorum, type QuorumMember } from '../../core/voters/quorum.ts'
 import { majorityOf } from '../../core/voters/view.ts'
 import type { FollowerReport, QuorumReport } from '../controllers/quorum-report.ts'
-import { decideAndCommit, putEvent, readRecord, unchanged } from '../enrol/context.ts'
+import { decideAndSee, putEvent, readRecord, unchanged } from '../enrol/context.ts'
 import type { MemberRow, QuorumAnswer, QuorumRow } from './answers.ts'
 import { bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
@@ -113,7 +113,7 @@ function untold(rows: readonly MemberRow[]): Told {
 
 async function setVoting(context: ApiContext, request: RoutedRequest): Promise<ApiResponse> {
   const asked = readSettings(request)
-  await decideAndCommit(context.store, async () => {
+  await decideAndSee(context.store, async () => {
     const stored = await readRecord(context.store, clusterSettings, 'cluster')
     if (stored === undefined) {
       throw new JangadaError('JGD_NOT_FOUND', 'the cluster has no settings that can be read')

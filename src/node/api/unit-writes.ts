@@ -9,7 +9,7 @@ import { unitHash, unitTextBytesMax } from '../../core/units/options.ts'
 import type { ParsedUnitName, UnitProblem } from '../../core/units/types.ts'
 import { parseUnit } from '../../core/units/unit.ts'
 import {
-  decideAndCommit,
+  decideAndSee,
   type Decision,
   putEvent,
   readAlso,
@@ -58,7 +58,7 @@ export function unitWriteRoutes(context: ApiContext): Route[] {
       handle: async (request) => {
         const name = requireName(request.parameters['name'] ?? '')
         const submit = readSubmit({ body: request.body ?? {} })
-        const written = await decideAndCommit(store, () => decideSubmit(context, name, submit))
+        const written = await decideAndSee(store, () => decideSubmit(context, name, submit))
         return json(written, written.created ? 201 : 200)
       },
     },
@@ -70,7 +70,7 @@ export function unitWriteRoutes(context: ApiContext): Route[] {
         const name = requireName(request.parameters['name'] ?? '')
         const { desired } = readDesired(request)
         return json(
-          await decideAndCommit(store, async () => {
+          await decideAndSee(store, async () => {
             const found = await readRecord(store, units, name.name)
             if (found === undefined) throw unknownUnit(name.name)
             return decideDesired(context, name, found, desired)
@@ -84,7 +84,7 @@ export function unitWriteRoutes(context: ApiContext): Route[] {
       access: 'deploy',
       handle: async (request) => {
         const name = requireName(request.parameters['name'] ?? '')
-        return json(await decideAndCommit(store, () => decideDestroy(context, name)))
+        return json(await decideAndSee(store, () => decideDestroy(context, name)))
       },
     },
   ]

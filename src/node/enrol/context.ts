@@ -1,8 +1,8 @@
 /** What every function of this room works with, and the small steps they share. */
 import { toHex } from '../../base/bytes.ts'
 import { JangadaError } from '../../base/errors.ts'
-import type { ClusterId, MachineId } from '../../base/ids.ts'
-import { eventKey, events } from '../../core/records/keyspace.ts'
+import type { ClusterId, MachineId, Revision } from '../../base/ids.ts'
+import { clusterSettings, eventKey, events } from '../../core/records/keyspace.ts'
 import type { RecordKind, Stored } from '../../core/records/record.ts'
 import type { EventRecord } from '../../core/records/schemas.ts'
 import type { Compare, Operation } from '../../core/store/types.ts'
@@ -77,15 +77,39 @@ export interface Decision<T> {
  * Reads, decides and writes, from the start again when someone else wrote in between. `decide`
  * throws to refuse. Rejects with JGD_OVERLOADED after `attemptsMax` lost races.
  */
-export async function decideAndCommit<T>(
+export const decideAndCommit = async <T>(
   store: EnrolStore,
   decide: () => Promise<Decision<T>>,
+): Promise<T> => (await commitDecision(store, decide)).value
+
+/**
+ * As `decideAndCommit`, and seen here before it resolves: who asks this node next, and reads what it
+ * has itself, finds what he wrote. A member that follows hears of a commit up to a heartbeat
+ * after the leader has answered for it.
+ */
+export async function decideAndSee<T>(
+  store: EnrolStore & Pick<StoreAccess, 'view'>,
+  decide: () => Promise<Decision<T>>,
 ): Promise<T> {
+  const { value, revision } = await commitDecision(store, decide)
+  if (revision !== undefined && (await store.view()).revision < revision) {
+    const anything = { key: clusterSettings.key('cluster') }
+    // It is written, whatever becomes of this.
+    await store.range(anything, 'linearizable').catch(() => undefined)
+  }
+  return value
+}
+
+/** Without `revision` when there was nothing to write. */
+async function commitDecision<T>(
+  store: EnrolStore,
+  decide: () => Promise<Decision<T>>,
+): Promise<{ readonly value: T; readonly revision?: Revision }> {
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     const { compare, then, value } = await decide()
-    if (then.length === 0) return value
-    const result = await store.transact({ compare, then, otherwise: [] })
-    if (result.succeeded) return value
+    if (then.length === 0) return { value }
+    const { succeeded, revision } = await store.transact({ compare, then, otherwise: [] })
+    if (succeeded) return { value, revision }
   }
   throw new JangadaError('JGD_OVERLOADED', 'the records changed under every attempt', {
     hint: 'try again in a moment',

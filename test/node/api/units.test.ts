@@ -2,6 +2,7 @@ import t from 'tap'
 import { events, placements } from '../../../src/core/records/keyspace.ts'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
+import { revision, type Revision } from '../../../src/base/ids.ts'
 import type { UnitsAnswer, WhyAnswer } from '../../../src/node/api/answers.ts'
 import { ids, machine, makeNode, placement, state, unitFile } from './fixture.ts'
 
@@ -110,6 +111,43 @@ t.test('templates are kept and never run; their instances take their text', asyn
     rows.units.map(({ name }) => name),
     ['hello@3.service'],
   )
+})
+
+t.test('who writes through a follower finds there what he wrote', async (t) => {
+  const { ask, store } = await makeNode()
+  // The follower hears of a commit with its leader's next heartbeat, or when it asks the leader.
+  const written = store.transact
+  let behind = 0
+  store.transact = async (transaction) => {
+    const result = await written(transaction)
+    behind = result.revision
+    return result
+  }
+  const { view, range } = store
+  const shown = (own: Revision): Revision => (behind > 0 ? revision(behind - 1) : own)
+  store.view = async () => {
+    const now = await view()
+    return { ...now, revision: shown(now.revision) }
+  }
+  store.range = async (request, consistency) => {
+    if (consistency === 'linearizable') behind = 0
+    const seen = await range(request, consistency)
+    return behind > 0 ? { ...seen, items: [], revision: shown(seen.revision) } : seen
+  }
+  const file = unitFile('busybox true')
+  t.match(await ask('PUT', '/v1/units/new.service', { file, desired: 'launched' }), { status: 201 })
+  const { units }: UnitsAnswer = (await ask('GET', '/v1/units')).value
+  t.same(
+    units.map(({ name }) => name),
+    ['new.service'],
+  )
+  store.range = async (request, consistency) => {
+    if (consistency === 'linearizable' && behind > 0)
+      throw new JangadaError('JGD_NO_QUORUM', 'gone')
+    return range(request, consistency)
+  }
+  const stop = await ask('POST', '/v1/units/new.service/state', { desired: 'inactive' })
+  t.match(stop, { status: 200 }, 'what is written is not refused because nobody leads any more')
 })
 
 t.test('why a unit is where it is, machine by machine', async (t) => {
