@@ -86,8 +86,13 @@ export async function must(argv: readonly string[], options: RunOptions = {}): P
   const result = await run(argv, options)
   if (result.code === 0) return result.stdout
   const said = (result.stderr.trim() || result.stdout.trim()).slice(-2000)
-  throw rackError(`${argv.join(' ').slice(0, 300)}: ${said || `exit code ${result.code}`}`)
+  const why = result.timedOut ? `${endOf(result)}${said && `: ${said}`}` : said || endOf(result)
+  throw rackError(`${argv.join(' ').slice(0, 300)}: ${why}`)
 }
+
+/** In words: that time was up, or the exit code. */
+export const endOf = ({ timedOut, code }: RunResult): string =>
+  timedOut ? 'killed, as it had not ended in the time it was given' : `exit code ${code}`
 
 /** A process that outlives us, in a session of its own. Its words are appended to `logFile`. */
 export async function startDetached(argv: readonly string[], logFile: string): Promise<ProcessRef> {

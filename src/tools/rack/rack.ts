@@ -15,7 +15,7 @@ import { type HostStatus, type RackStatus, readStatus } from './status.ts'
 import { tail } from './logs.ts'
 import { cgroupName, rackPaths } from './names.ts'
 import { removePort, setPort } from './network.ts'
-import { type ProcessRef, type RunOptions, type RunResult, isAlive } from './processes.ts'
+import { endOf, type ProcessRef, type RunOptions, type RunResult, isAlive } from './processes.ts'
 import * as services from './services.ts'
 import type { BlankSpec, HostSpec, MachineSpec, RackSpec } from './spec.ts'
 import { readBoot, readJson, writeJson } from './spec.ts'
@@ -209,10 +209,11 @@ export class Rack {
 
   /** As `exec`, but throws `JGD_RACK` unless the code is 0. Returns what was printed. */
   async sh(name: string, argv: readonly string[], options: RunOptions = {}): Promise<string> {
-    const { code, stdout, stderr } = await this.exec(name, argv, options)
+    const result = await this.exec(name, argv, options)
+    const { code, stdout, stderr } = result
     if (code === 0) return stdout
     const said = (stderr.trim() || stdout.trim()).slice(-2000)
-    throw new JangadaError('JGD_RACK', `on ${name}: ${argv.join(' ')}: exit code ${code}: ${said}`)
+    throw rackError(`on ${name}: ${argv.join(' ')}: ${endOf(result)}${said && `: ${said}`}`)
   }
 
   /** See `services.startService`. The service also starts whenever the host is switched on. */
