@@ -215,6 +215,8 @@ export interface UnitWritten {
   readonly desired: UnitRecord['desired']
   readonly hash: string
   readonly created: boolean
+  /** It was there, and its content is another now. */
+  readonly replaced: boolean
   readonly isTemplate: boolean
   readonly isGlobal: boolean
 }

@@ -176,7 +176,7 @@ function decideNew(
   const verb = found === undefined ? 'submitted' : 'replaced'
   const message = `${name} was ${verb}, to be ${desired}`
   return {
-    value: written(record, kind, found === undefined),
+    value: written(record, kind, found === undefined ? 'created' : 'replaced'),
     compare: [unchanged(units.key(name), found)],
     then: [
       units.put(record, name),
@@ -195,11 +195,11 @@ function decideDesired(
   const record: UnitRecord = { ...found.value, desired }
   const compare = [unchanged(found.key, found)]
   if (desired === found.value.desired) {
-    return { value: written(record, kind, false), compare, then: [] }
+    return { value: written(record, kind, 'kept'), compare, then: [] }
   }
   const message = `${name} is to be ${desired}`
   return {
-    value: written(record, kind, false),
+    value: written(record, kind, 'kept'),
     compare,
     then: [
       units.put(record, name),
@@ -217,7 +217,7 @@ async function decideDestroy(
   if (found === undefined) throw unknownUnit(name)
   const message = `${name} was destroyed`
   return {
-    value: written({ ...found.value, desired: 'inactive' }, kind, false),
+    value: written({ ...found.value, desired: 'inactive' }, kind, 'kept'),
     compare: [unchanged(found.key, found)],
     then: [
       { kind: 'delete', key: found.key },
@@ -229,12 +229,13 @@ async function decideDestroy(
 const written = (
   record: UnitRecord,
   kind: ParsedUnitName['kind'],
-  created: boolean,
+  became: 'created' | 'replaced' | 'kept',
 ): UnitWritten => ({
   name: record.name,
   desired: record.desired,
   hash: record.hash,
-  created,
+  created: became === 'created',
+  replaced: became === 'replaced',
   isTemplate: kind === 'template',
   isGlobal: kind !== 'template' && isGlobal(record),
 })

@@ -1,6 +1,6 @@
 /** Unit names as people type them: without `.service`, with ranges, with globs. */
 import { globMatches } from '../../base/glob.ts'
-import { expandNames, withServiceSuffix } from '../../core/units/names.ts'
+import { expandNames, parseUnitName, withServiceSuffix } from '../../core/units/names.ts'
 import type { UnitFilesAnswer } from '../../node/api/answers.ts'
 import { usage } from './command.ts'
 import type { NodeClient } from './node-client.ts'
@@ -15,16 +15,30 @@ export function fullNames(words: readonly string[]): string[] {
   return [...new Set(names)]
 }
 
+const isTemplate = (name: string): boolean => {
+  const parsed = parseUnitName(name)
+  return parsed.ok && parsed.name.kind === 'template'
+}
+
 const isGlob = (text: string): boolean => /[*?[]/.test(text)
 
-/** As `fullNames`, and `hello@*` stands for those that there are. Throws JGD_USAGE for none. */
-export async function knownNames(node: NodeClient, words: readonly string[]): Promise<string[]> {
+/**
+ * As `fullNames`, and `hello@*` stands for those that there are: of what runs, unless `templates`
+ * are wanted too. Throws JGD_USAGE for none.
+ */
+export async function knownNames(
+  node: NodeClient,
+  words: readonly string[],
+  { templates = false }: { readonly templates?: boolean } = {},
+): Promise<string[]> {
   const plain = fullNames(words.filter((word) => !isGlob(word)))
   const patterns = words.filter(isGlob).map(withServiceSuffix)
   if (patterns.length === 0) return plain
   const { unitFiles } = await node.get<UnitFilesAnswer>('/v1/unit-files')
   const found = patterns.flatMap((pattern) => {
-    const names = unitFiles.map(({ name }) => name).filter((name) => globMatches(pattern, name))
+    const names = unitFiles
+      .map(({ name }) => name)
+      .filter((name) => globMatches(pattern, name) && (templates || !isTemplate(name)))
     if (names.length === 0) throw usage(`no unit matches ${pattern}`, 'jangada unit-files')
     return names
   })

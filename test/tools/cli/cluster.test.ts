@@ -76,6 +76,8 @@ t.test('tokens: one line for a script, and a word of help for a person', async (
   t.equal(script.err, '')
   t.equal(parseToken(script.out)?.use, 'join')
   t.match(await say('token', { isTty: true }), { err: /jangada join ADDRESS/ })
+  const both = await say('token --scope read --voter')
+  t.match(both, { code: 2, out: '', err: /--scope is about the API/ })
   const read = await say('token create --scope read --ttl 30m')
   t.equal(parseToken(read.out)?.use, 'api')
   const rows = (await say('token ls --no-legend')).out.split('\n')

@@ -34,6 +34,13 @@ t.test('six instances of a template, from file to nothing', async (t) => {
   const again = await say(['stop', 'hello@2'])
   t.match(again, { code: 1, err: /there is nothing to stop \(JGD_CONFLICT\)/ })
 
+  const some = await say(['stop', 'hello@[13]*', 'nobody*'])
+  t.equal(some.code, 2, 'a pattern that nothing fits stops nothing')
+  const rest = await say(['stop', 'hello@[13]*'])
+  t.match(rest, { code: 0, out: /hello@1\.service stopped[^]*hello@3\.service stopped/, err: '' })
+  const nothing = await say(['stop', 'hello@.*'])
+  t.match(nothing, { code: 2, err: /no unit matches/ }, 'a template is no unit that runs')
+
   t.equal((await say('cat hello@3')).out, unitFile('busybox echo %i'))
   const gone = await say(['destroy', 'hello@*'])
   t.equal(gone.out.split('\n').length, 5)
@@ -58,6 +65,10 @@ t.test('a file is submitted and started by one word; a template beside it too', 
   files.set('web.service', unitFile('busybox false'))
   const changed = await say('start web.service')
   t.match(changed, { code: 1, err: /another content \(JGD_UNIT_EXISTS\)\nnext: .*--replace/ })
+  const replacing = await say('submit web.service --replace')
+  t.match(replacing, { code: 0, out: 'Unit web.service replaced\n' })
+  const kept = await say('submit web.service --replace')
+  t.match(kept, { code: 0, out: 'Unit web.service is there as it is\n' })
   t.match(await say('start web.service --replace'), { code: 0 })
 })
 

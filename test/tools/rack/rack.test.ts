@@ -3,6 +3,7 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { access } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
+import { onUnitStart } from '../../../src/tools/rack/engine.ts'
 import { openRack, rackDown, rackUp } from '../../../src/tools/rack/lifecycle.ts'
 import { compareOutside, snapshotOutside } from '../../../src/tools/rack/outside.ts'
 import { processRef } from '../../../src/tools/rack/processes.ts'
@@ -136,6 +137,25 @@ await t.test('a service is kept running until it is told to stop', async (t) => 
   await rack.stopService('n1', 'agent')
   t.equal(await rack.servicePid('n1', 'agent'), undefined)
 })
+
+await t.test(
+  'who listens to an engine is told of the start of a unit, and of no other',
+  async (t) => {
+    const ended = new AbortController()
+    t.teardown(() => ended.abort())
+    let told = 0
+    await onUnitStart(await rack.initPid('n1'), ended.signal, () => {
+      told += 1
+    })
+    const run = ['docker', 'run', '--rm', 'busybox:jangada', 'true']
+    await rack.sh('n1', run)
+    t.equal(told, 0)
+    await rack.sh('n1', run.toSpliced(3, 0, '--label', 'jangada.unit=web.service'))
+    await eventually('the start is told', async () => told > 0)
+    ended.abort()
+    t.pass()
+  },
+)
 
 await t.test('dockerd is killed: it comes back, and its containers never stopped', async (t) => {
   const inspect = ['docker', 'inspect', '-f', '{{.State.Pid}} {{.State.StartedAt}}', 'work']

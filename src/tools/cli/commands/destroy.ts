@@ -18,7 +18,7 @@ export const command: Command = {
   ],
   run: async (args, environment) => {
     const node = openNode(args, environment)
-    const names = await knownNames(node, args.words)
+    const names = await knownNames(node, args.words, { templates: true })
     const changed = await each(
       names.map((name) => ({ name })),
       ({ name }) => node.call<UnitWritten>('DELETE', `/v1/units/${segment(name)}`),

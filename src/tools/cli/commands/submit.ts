@@ -23,8 +23,9 @@ export const command: Command = {
       const failed = changed.failed.map(({ name, error }) => ({ name, error: error.toBody() }))
       printJson(environment, { units: changed.done, failed })
     } else {
-      for (const { name, created } of changed.done) {
-        environment.stdout(`Unit ${name} ${created ? 'submitted' : 'is there'}\n`)
+      for (const { name, created, replaced } of changed.done) {
+        const what = created ? 'submitted' : replaced ? 'replaced' : 'is there as it is'
+        environment.stdout(`Unit ${name} ${what}\n`)
       }
       reportFailures(environment, changed)
     }

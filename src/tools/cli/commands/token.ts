@@ -48,6 +48,9 @@ export const command: Command = {
     const uses = args.number('uses') ?? 1
     if (!Number.isSafeInteger(uses) || uses < 1) throw usage('--uses is a whole number from 1 on')
     const role = args.text('scope') ?? 'machine'
+    if (role !== 'machine' && (args.flag('voter') || args.text('ceiling') !== undefined)) {
+      throw usage('--voter and --ceiling are about machines, and --scope is about the API')
+    }
     const roleCeiling = args.flag('voter') ? 'voter' : (args.text('ceiling') ?? 'client')
     const made = await openNode(args, environment).call<TokenCreated>('POST', '/v1/tokens', {
       role,

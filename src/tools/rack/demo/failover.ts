@@ -37,12 +37,13 @@ export async function cutAndWatch(
   lost: readonly string[],
   onCut?: (atMs: number) => void,
 ): Promise<FailoverOutcome> {
-  const starts = await watchStarts(rack, others)
+  const ended = new AbortController()
   try {
+    const nextStart = await watchStarts(rack, others, ended.signal)
     const cutting = rack.powerOff(victim, onCut)
     // Awaited below; until then a failure must not count as nobody's.
     cutting.catch(() => undefined)
-    const seen = await lookForAll(rack, others, lost, starts)
+    const seen = await lookForAll(rack, others, lost, nextStart)
     const cut = await cutting
     const replacements = [...seen].map(([unit, { machine, atMs }]) => ({
       unit,
@@ -51,22 +52,20 @@ export async function cutAndWatch(
     }))
     return { ...cut, replacements }
   } finally {
-    starts.end()
+    ended.abort()
   }
 }
 
-interface Starts {
-  /** Resolves at the next start that is told, at once when one was told since the last call. */
-  readonly next: () => Promise<void>
-  readonly end: () => void
-}
-
 /**
- * Asking the engines all the time would take a third of two cores, and the containers that are
- * waited for would start that much later.
+ * Gives what resolves at the next start that an engine tells of, at once when one was told since it
+ * was last called, and after `lookEveryMs` all the same. Asking the engines all the time would take
+ * a third of two cores, and the containers that are waited for would start that much later.
  */
-async function watchStarts(rack: Rack, hosts: readonly string[]): Promise<Starts> {
-  const ended = new AbortController()
+async function watchStarts(
+  rack: Rack,
+  hosts: readonly string[],
+  signal: AbortSignal,
+): Promise<() => Promise<void>> {
   let told = false
   let wake = (): void => undefined
   const tell = (): void => {
@@ -74,18 +73,15 @@ async function watchStarts(rack: Rack, hosts: readonly string[]): Promise<Starts
     wake()
   }
   const pids = await Promise.all(hosts.map((host) => rack.initPid(host)))
-  await Promise.all(pids.map((pid) => onUnitStart(pid, ended.signal, tell)))
+  await Promise.all(pids.map((pid) => onUnitStart(pid, signal, tell)))
   const heard = (): Promise<void> =>
     new Promise((resolve) => {
       wake = resolve
       if (told) resolve()
     })
-  return {
-    next: async () => {
-      await Promise.race([heard(), sleep(rack.clock, lookEveryMs)])
-      told = false
-    },
-    end: () => ended.abort(),
+  return async () => {
+    await Promise.race([heard(), sleep(rack.clock, lookEveryMs)])
+    told = false
   }
 }
 
@@ -94,7 +90,7 @@ async function lookForAll(
   rack: Rack,
   hosts: readonly string[],
   lost: readonly string[],
-  starts: Starts,
+  nextStart: () => Promise<void>,
 ): Promise<Map<string, { readonly machine: string; readonly atMs: number }>> {
   const { clock } = rack
   const deadlineMs = clock.monotonicMs() + replacedTimeoutMs
@@ -110,6 +106,6 @@ async function lookForAll(
       const left = lost.filter((unit) => !seen.has(unit))
       throw rackError(`a minute after the cut these run nowhere: ${left.join(', ')}`)
     }
-    await starts.next()
+    await nextStart()
   }
 }
