@@ -225,6 +225,9 @@ await t.test('started again as a boot node, it leaves what runs alone', async (t
 
 let blankId = ''
 
+/** There is no such image on a machine that has just come, and no registry to pull it from. */
+const lacksImage = /JGD_IMAGE_MISSING.*busybox:jangada/
+
 await t.test('a blank machine asks to join, and gets nothing before it may', async (t) => {
   lan.addTap('p-blank')
   blank = switchOnBlank(lan, { ...blankIdentity, name: 'blank', consoleFile: consoleOf('blank') })
@@ -260,16 +263,19 @@ await t.test('admitted, it is a machine like any other', async (t) => {
   await host.must(`jangada admit ${blankId}`)
   await seen('it is ready', bootMsMax, () => isMachineReady(blankId))
   tell('admitted and ready')
+  // Only what the machine's own agent says: while an emulated processor starts an engine, a pulse may
+  // be late enough for the machine to count as lost, and then that is what is said of its units.
   const there = await seen('units are tried there', unitsMsMax, async () => {
     const { units } = await json<UnitsAnswer>('units')
-    const rows = units.filter(({ machine, message }) => machine === blankId && message !== '')
+    const rows = units.filter(
+      ({ machine, message }) => machine === blankId && lacksImage.test(message),
+    )
     return rows.length === 2 ? rows : undefined
   })
   const [copy, agent] = there.toSorted((a, b) => a.name.localeCompare(b.name))
   t.equal(agent?.name, 'node-agent.service', 'the global unit')
   t.match(copy?.name, /^db-[ab]\.service$/, 'and the copy that had to wait for a second machine')
   for (const { name, active, sub, message } of there) {
-    t.match(message, /JGD_IMAGE_MISSING.*busybox:jangada/, 'which has no such image, and says so')
     tell(`${name} there: ${active} (${sub}): ${message}`)
   }
 })

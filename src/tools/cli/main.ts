@@ -120,6 +120,8 @@ export async function runCli(
 
 async function dispatch(argv: readonly string[], environment: CliEnvironment): Promise<number> {
   const [first = '', second = ''] = argv
+  if (first === 'help' && argv.length > 1)
+    return dispatch([...argv.slice(1), '--help'], environment)
   if (first === '' || first === '--help' || first === '-h' || first === 'help') {
     environment.stdout(overview())
     return first === '' ? 2 : 0

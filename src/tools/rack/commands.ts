@@ -108,8 +108,9 @@ export async function down(
   context: RackCommandContext,
   args: RackPlace & { readonly keepState?: boolean },
 ): Promise<number> {
-  await rackDown(context.world, args)
-  context.print(`rack ${args.name ?? defaultRackName} is down`)
+  const name = args.name ?? defaultRackName
+  const wasThere = await rackDown(context.world, args)
+  context.print(wasThere ? `rack ${name} is down` : `there is no rack "${name}"`)
   return 0
 }
 

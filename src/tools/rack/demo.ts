@@ -37,8 +37,8 @@ const print = (line: string): void => {
 async function tell(story: Story, world: RackWorld, args: DemoArguments): Promise<void> {
   const { rack: name, blank } = args
   const now = () => snapshotOutside({ name })
-  // A rack that an earlier story has kept is taken down by the one that is built now.
-  await rackDown(world, { name })
+  // One that an earlier story has kept, or that `rack up` has built under this name.
+  if (await rackDown(world, { name })) print(`the rack "${name}" that was here is taken down`)
   const before = await now()
   await story.step('a', 'build', 'one binary', async () => {
     await buildStep(story)

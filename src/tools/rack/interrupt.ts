@@ -7,7 +7,7 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  * exit code. A second signal ends it at once: `jangada rack down` can do the rest later. Returns
  * a function that takes the registration back.
  */
-export function onInterrupt(cleanup: (signal: string) => Promise<void>): () => void {
+export function onInterrupt(cleanup: (signal: string) => Promise<unknown>): () => void {
   const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
   let cleaning = false
   const handlers = signals.map((signal) => {

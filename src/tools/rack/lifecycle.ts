@@ -131,12 +131,13 @@ export async function rackIsUp(options: RackPlace = {}): Promise<boolean> {
 /**
  * Takes everything down that bears the rack's name: processes, and with them their namespaces and
  * mounts; cgroups; and, unless `keepState`, the state directory. Works on a rack in pieces, and
- * on one that is not there. Asks no file what there is: the cgroups' names say it.
+ * on one that is not there. Asks no file what there is: the cgroups' names say it. Resolves with
+ * whether anything was there.
  */
 export async function rackDown(
   world: RackWorld,
   options: RackPlace & { readonly keepState?: boolean } = {},
-): Promise<void> {
+): Promise<boolean> {
   checkSystem(process.platform, process.getuid?.())
   const { name, stateDir } = place(options)
   const layout = await readCgroupLayout()
@@ -148,16 +149,18 @@ export async function rackDown(
   }
   await Promise.all(machines.filter((machine) => machine !== switchName).map(remove))
   if (machines.includes(switchName)) await remove(switchName)
-  if (options.keepState === true) return
-  await removeState(name, stateDir)
+  const hadState = options.keepState !== true && (await removeState(name, stateDir))
+  return machines.length > 0 || hadState
 }
 
-async function removeState(name: string, stateDir: string): Promise<void> {
+async function removeState(name: string, stateDir: string): Promise<boolean> {
   const spec = await readJson<Partial<RackSpec>>(rackPaths(stateDir).spec)
-  if (spec?.name === name) await rm(stateDir, { recursive: true, force: true, maxRetries: 5 })
+  const isOurs = spec?.name === name
+  if (isOurs) await rm(stateDir, { recursive: true, force: true, maxRetries: 5 })
   // Only when nothing else is in them: rmdir says no, and that is fine.
   await orUndefined(rmdir(stateDir))
   if (stateDir === defaultStateDir(name)) await orUndefined(rmdir(path.dirname(stateDir)))
+  return isOurs
 }
 
 function hostSpecs(hosts: number | readonly string[]): HostSpec[] {

@@ -158,6 +158,11 @@ t.test('output is passed on as it comes', async (t) => {
     unit: 'web.service',
     output: 'one\ntwo\n',
   })
+  t.equal(
+    (await say('logs web -f --json')).out,
+    '{"unit":"web.service","line":"one"}\n{"unit":"web.service","line":"two"}\n',
+    'followed, each line is an object as soon as it has ended',
+  )
   broken = true
   const cut = await say('logs -f web')
   t.match(cut, { code: 1, out: 'one\n', err: /JGD_UNREACHABLE/ })
