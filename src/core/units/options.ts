@@ -6,6 +6,8 @@ import { toHex, utf8 } from '../../base/bytes.ts'
 import { sha1 } from '../../base/sha1.ts'
 import type { LocatedOption, UnitOption } from './types.ts'
 
+type WrittenOption = UnitOption & Pick<LocatedOption, 'written'>
+
 /** fleet kept units in etcd, whose requests end at 1.5 MiB; no honest unit comes near this. */
 export const unitTextBytesMax = 256 * 1024
 const optionsMax = 2048
@@ -27,7 +29,7 @@ export function parseOptions(text: string): OptionsResult {
   const options: LocatedOption[] = []
   const problems: SyntaxProblem[] = []
   let section: string | undefined
-  for (const { line, text: logical } of logicalLines(text)) {
+  for (const { line, text: logical, written } of logicalLines(text)) {
     const content = logical.trim()
     if (content === '') continue
     const control = controlCharacter(content)
@@ -44,7 +46,8 @@ export function parseOptions(text: string): OptionsResult {
       if (equals <= 0) problems.push({ line, reason: `${content}: write name=value` })
       else {
         const name = content.slice(0, equals).trimEnd()
-        options.push({ section, name, value: content.slice(equals + 1).trimStart(), line })
+        const option = { section, name, value: content.slice(equals + 1).trimStart(), line }
+        options.push(written === undefined ? option : { ...option, written: valueOf(written) })
       }
     }
   }
@@ -68,10 +71,27 @@ function controlCharacter(text: string): string | undefined {
 }
 
 /**
- * Joins lines that end in a backslash; the backslash and the newline become one space. A comment
- * line between continued lines is left out and does not end them.
+ * A value over several lines as fleet keeps it: with its backslashes and newlines. One whose last
+ * line is empty keeps that newline too (go-systemd `lexOptionValueFunc`).
  */
-function* logicalLines(text: string): Generator<{ line: number; text: string }> {
+function valueOf(written: string): string {
+  const value = written.slice(written.indexOf('=') + 1)
+  return value.endsWith('\n') ? `${value.trim()}\n` : value.trim()
+}
+
+interface LogicalLine {
+  readonly line: number
+  /** Of several lines made one: each backslash and newline is a space. */
+  readonly text: string
+  /** Only when it was several lines: with the backslashes and newlines. */
+  readonly written?: string
+}
+
+/**
+ * Joins lines that end in a backslash. A comment line between continued lines is left out and does
+ * not end them.
+ */
+function* logicalLines(text: string): Generator<LogicalLine> {
   let held: { line: number; parts: string[] } | undefined
   for (const [at, raw] of text
     .replace(/^\uFEFF/, '')
@@ -83,24 +103,38 @@ function* logicalLines(text: string): Generator<{ line: number; text: string }> 
       held ??= { line, parts: [] }
       held.parts.push(raw.slice(0, -1))
     } else {
-      yield { line, text: held === undefined ? raw : [...held.parts, raw].join(' ') }
+      if (held === undefined) yield { line, text: raw }
+      else yield joined(line, [...held.parts, raw])
       held = undefined
     }
   }
-  if (held !== undefined) yield { line: held.line, text: held.parts.join(' ') }
+  // The text ends in a backslash: there is no line for it to continue with.
+  if (held !== undefined) yield joined(held.line, held.parts)
 }
 
+const joined = (line: number, parts: readonly string[]): LogicalLine => ({
+  line,
+  text: parts.join(' '),
+  ...(parts.length === 1 ? {} : { written: parts.map(blankAsEmpty).join('\\\n') }),
+})
+
+const blankAsEmpty = (part: string): string => (part.trim() === '' ? '' : part)
+
 /** Writes options out as fleet does: grouped by section, sections in the order first seen. */
-export function formatOptions(options: readonly UnitOption[]): string {
+export function formatOptions(options: readonly WrittenOption[]): string {
   const sections = new Map<string, string[]>()
-  for (const { section, name, value } of options) {
+  for (const { section, name, value, written = value } of options) {
     const lines = sections.get(section)
-    if (lines === undefined) sections.set(section, [`${name}=${value}\n`])
-    else lines.push(`${name}=${value}\n`)
+    if (lines === undefined) sections.set(section, [`${name}=${written}\n`])
+    else lines.push(`${name}=${written}\n`)
   }
   return [...sections].map(([section, lines]) => `[${section}]\n${lines.join('')}`).join('\n')
 }
 
 /** SHA-1 over `formatOptions`, 40 lower-case hex digits: what fleet's API and clients show. */
-export const unitHash = (options: readonly UnitOption[]): string =>
+export const unitHash = (options: readonly WrittenOption[]): string =>
   toHex(sha1(utf8(formatOptions(options))))
+
+/** As fleet's API carries them, and has them hashed. */
+export const asWritten = (options: readonly WrittenOption[]): UnitOption[] =>
+  options.map(({ section, name, value, written = value }) => ({ section, name, value: written }))

@@ -84,7 +84,9 @@ function valuesOf(
     return undefined
   }
   if (!split.ok) return reject(split.reason)
-  if (split.words.length > 1 && !/^".*"$/.test(option.value)) {
+  // Conflicts alone takes several without quotes (fleet `splitCombine`).
+  const takesMany = fleetKeys[option.name] === 'Conflicts'
+  if (split.words.length > 1 && !takesMany && !/^".*"$/.test(option.value)) {
     return reject('put each of several values between double quotes, or write a line for each')
   }
   const values: string[] = []
@@ -164,33 +166,45 @@ function oneMachineId(
   return first as MachineId | undefined
 }
 
-/** What fleet refuses at submit (research of `api/units.go`, with `Replaces=` of fleet 1.0). */
+/**
+ * What fleet refuses at submit, in its words and its order (`api/units.go`). "Peers" is what it calls
+ * the units of `MachineOf=`.
+ */
 function contradictions(rules: PlacementRules): readonly string[] {
   const has = {
     MachineID: rules.machineId !== undefined,
-    MachineOf: rules.machineOf.length > 0,
+    Peers: rules.machineOf.length > 0,
     Conflicts: rules.conflicts.length > 0,
     Global: rules.global,
     Replaces: rules.replaces.length > 0,
   }
   const pairs: readonly (readonly [keyof typeof has, keyof typeof has])[] = [
-    ['MachineID', 'MachineOf'],
+    ['MachineID', 'Peers'],
     ['MachineID', 'Conflicts'],
     ['MachineID', 'Global'],
     ['MachineID', 'Replaces'],
-    ['Global', 'MachineOf'],
+    ['Global', 'Peers'],
     ['Global', 'Replaces'],
     ['Conflicts', 'Replaces'],
   ]
-  const reasons = pairs
+  const together = pairs
     .filter(([a, b]) => has[a] && has[b])
-    .map(([a, b]) => `${a}= and ${b}= contradict each other`)
-  for (const peer of rules.machineOf) {
-    for (const pattern of [...rules.conflicts, ...rules.replaces]) {
+    .map(([a, b]) => `${a} cannot be used with ${b}${b === 'Peers' ? ' (MachineOf)' : ''}`)
+  return [...driversAway(rules), ...together]
+}
+
+function* driversAway({ machineOf, conflicts, replaces }: PlacementRules): Generator<string> {
+  const wanted = (peer: string): string => `unresolvable requirements: peer ${JSON.stringify(peer)}`
+  for (const peer of machineOf) {
+    for (const pattern of conflicts) {
       if (globMatches(pattern, peer)) {
-        reasons.push(`MachineOf=${peer} is driven away by the unit's own ${pattern}`)
+        yield `${wanted(peer)} matches conflict ${JSON.stringify(pattern)}`
+      }
+    }
+    for (const pattern of replaces) {
+      if (globMatches(pattern, peer)) {
+        yield `${wanted(peer)} matches replace ${JSON.stringify(pattern)}`
       }
     }
   }
-  return reasons
 }

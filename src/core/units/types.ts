@@ -3,10 +3,7 @@ import type { ContainerSpec } from '../../base/container-spec.ts'
 import type { ErrorCode } from '../../base/errors.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
 
-/**
- * One `name=value` line as fleet's API carries it. A continued line has become one line, each
- * backslash and newline a space, so that an option can always be written out again.
- */
+/** One `name=value` line. A continued one has become one line, each backslash and newline a space. */
 export interface UnitOption {
   readonly section: string
   readonly name: string
@@ -16,6 +13,8 @@ export interface UnitOption {
 /** An option with the line it starts on (from 1); 0 when it did not come from a file. */
 export interface LocatedOption extends UnitOption {
   readonly line: number
+  /** A value over several lines, with its backslashes and newlines: what fleet hashes and carries. */
+  readonly written?: string
 }
 
 /** Why a unit was refused, or cannot start on this machine. Line 0: no one line is to blame. */

@@ -1,5 +1,11 @@
+import { createHash } from 'node:crypto'
 import t from 'tap'
-import { formatOptions, parseOptions, unitHash } from '../../../src/core/units/options.ts'
+import {
+  asWritten,
+  formatOptions,
+  parseOptions,
+  unitHash,
+} from '../../../src/core/units/options.ts'
 import type { OptionsResult } from '../../../src/core/units/options.ts'
 
 const plain = (result: OptionsResult): unknown =>
@@ -52,6 +58,38 @@ t.test('the hash is the one that fleet gives', async (t) => {
   const parsed = parseOptions('[Service]\nExecStart=/bin/sleep 100\n')
   t.ok(parsed.ok)
   if (parsed.ok) t.equal(unitHash(parsed.options), '1c6fb6f3684bafb0c173d8b8b957ceff031180c1')
+})
+
+t.test('a plainly written file has its own SHA-1, continued lines and all', async (t) => {
+  const text = `[Unit]
+Description=Browsers
+
+[Service]
+ExecStart=/usr/bin/docker run \\
+  --shm-size 1g \\
+  example/browser:1
+Environment=A=1
+
+[X-Fleet]
+Conflicts=browser@*.service
+`
+  const parsed = parseOptions(text)
+  t.ok(parsed.ok)
+  if (!parsed.ok) return
+  t.equal(unitHash(parsed.options), createHash('sha1').update(text).digest('hex'))
+  t.equal(formatOptions(parsed.options), text)
+  const [, start] = asWritten(parsed.options)
+  t.equal(start?.value, '/usr/bin/docker run \\\n  --shm-size 1g \\\n  example/browser:1')
+})
+
+t.test('an empty line ends a continued one, and stays with it as fleet has it', async (t) => {
+  const text = '[Unit]\nDescription=a \\\n\nAfter=b.service\n'
+  const parsed = parseOptions(text)
+  t.same(plain(parsed), [
+    [2, 'Unit', 'Description', 'a'],
+    [4, 'Unit', 'After', 'b.service'],
+  ])
+  t.ok(parsed.ok && formatOptions(parsed.options) === text)
 })
 
 t.test('written out, options are grouped by section, and read back the same', async (t) => {

@@ -184,19 +184,32 @@ t.test('unknown sections and keys are refused with their line and what to do', a
 
 t.test('rules that fleet refuses at submit', async (t) => {
   const id = `MachineID=${someMachine}`
-  for (const lines of [
-    [id, 'MachineOf=a.service'],
-    [id, 'Conflicts=a.service'],
-    [id, 'Global=true'],
-    [id, 'Replaces=a.service'],
-    ['Global=true', 'MachineOf=a.service'],
-    ['Global=yes', 'Replaces=a.service'],
-    ['Conflicts=a.service', 'Replaces=b.service'],
-  ]) {
-    t.match(refusals(withFleet(...lines)), [/contradict each other/], lines.join(' and '))
+  const inFleetsWords = [
+    [id, 'MachineOf=a.service', 'MachineID cannot be used with Peers (MachineOf)'],
+    [id, 'Conflicts=a.service', 'MachineID cannot be used with Conflicts'],
+    [id, 'Global=true', 'MachineID cannot be used with Global'],
+    [id, 'Replaces=a.service', 'MachineID cannot be used with Replaces'],
+    ['Global=true', 'MachineOf=a.service', 'Global cannot be used with Peers (MachineOf)'],
+    ['Global=yes', 'Replaces=a.service', 'Global cannot be used with Replaces'],
+    ['Conflicts=a.service', 'Replaces=b.service', 'Conflicts cannot be used with Replaces'],
+    [
+      'MachineOf=db-a.service',
+      'Conflicts=db-*.service',
+      'unresolvable requirements: peer "db-a.service" matches conflict "db-*.service"',
+    ],
+    [
+      'MachineOf=db-a.service',
+      'Replaces=db-?.service',
+      'unresolvable requirements: peer "db-a.service" matches replace "db-?.service"',
+    ],
+  ] as const
+  for (const [one, other, reason] of inFleetsWords) {
+    const [refusal, ...more] = refusals(withFleet(one, other))
+    t.ok(refusal?.endsWith(`: ${reason}`), `${refusal}`)
+    t.same(more, [])
   }
-  t.match(refusals(withFleet('MachineOf=db-a.service', 'Conflicts=db-*.service')), [/driven away/])
-  t.match(refusals(withFleet('MachineOf=db-a.service', 'Replaces=db-?.service')), [/driven away/])
+  const several = parseUnit('web.service', withFleet('Conflicts=a.service b-*.service'))
+  t.same(several.ok && several.spec.placement.conflicts, ['a.service', 'b-*.service'])
   t.same(refusals(withFleet('Global=true', 'Conflicts=a.service')), [])
   t.same(refusals(withFleet('Global=true', 'MachineMetadata=a=b')), [])
   t.same(refusals(withFleet('Global=false', 'MachineOf=a.service')), [])
@@ -214,7 +227,7 @@ t.test('values in [X-Fleet] that could never match are refused', async (t) => {
     'MachineOf=web.service',
     'MachineOf=cache@.service',
     'MachineOf=cache',
-    'Conflicts=a.service b.service',
+    'Replaces=a.service b.service',
     'Conflicts=[',
     'Global=perhaps',
   ]) {
