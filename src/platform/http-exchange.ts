@@ -103,7 +103,7 @@ function readRequest(
     door,
     method: raw.method ?? 'GET',
     path: mark < 0 ? url : url.slice(0, mark),
-    query: readQuery(mark < 0 ? '' : url.slice(mark + 1)),
+    ...readQuery(mark < 0 ? '' : url.slice(mark + 1)),
     headers,
     readBody: (most) => (isJson ? readJson(raw, most, bodyDeadlineMs) : Promise.resolve(undefined)),
     ...(isJson ? {} : { upload: bytesOf(raw) }),
@@ -114,12 +114,14 @@ function readRequest(
   }
 }
 
-function readQuery(text: string): ReadonlyMap<string, string> {
+function readQuery(text: string): Pick<ApiRequest, 'query' | 'repeated'> {
   const query = new Map<string, string>()
+  const repeated = new Set<string>()
   for (const [name, value] of new URLSearchParams(text)) {
-    if (!query.has(name)) query.set(name, value)
+    if (query.has(name)) repeated.add(name)
+    else query.set(name, value)
   }
-  return query
+  return repeated.size === 0 ? { query } : { query, repeated }
 }
 
 /** An IPv4 client of a socket that takes both kinds is shown as IPv6. */
@@ -197,6 +199,8 @@ function send(raw: IncomingMessage, reply: FastifyReply, answer: ApiResponse): u
     case 'bytes':
       reply.header('content-type', answer.headers?.['content-type'] ?? 'application/octet-stream')
       return reply.send(isHead ? '' : body.bytes)
+    case 'none':
+      return reply.send()
     case 'stream':
       reply.header('content-type', body.type)
       return isHead ? reply.send('') : reply.send(streamOf(body.chunks))

@@ -14,6 +14,10 @@ export const machines = under<typeof schemas.machineSchema, [machineId: string]>
   'machines',
   schemas.machineSchema,
 )
+export const labels = under<typeof schemas.labelsSchema, [machineId: string]>(
+  'labels',
+  schemas.labelsSchema,
+)
 export const units = under<typeof schemas.unitSchema, [name: string]>('units', schemas.unitSchema)
 export const placements = under<typeof schemas.placementSchema, [machineId: string, unit: string]>(
   'placements',

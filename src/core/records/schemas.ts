@@ -10,6 +10,11 @@ const keyHash = Type.String({ pattern: '^[0-9a-f]{64}$' })
 const mac = Type.String({ pattern: '^([0-9a-f]{2}:){5}[0-9a-f]{2}$' })
 const labels = Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 1024 }))
 
+const labelOverrides = Type.Record(
+  Type.String({ maxLength: 256 }),
+  Type.Union([Type.String({ maxLength: 1024 }), Type.Null()]),
+)
+
 /** `/jangada/machines/ID`. Written when a machine registers, is lost, returns or is changed. */
 export const machineSchema = Type.Object({
   v: version,
@@ -24,12 +29,7 @@ export const machineSchema = Type.Object({
   /** What rules match: what the machine says of itself, with `overrides` over it. */
   metadata: labels,
   /** Labels that people have set or, with null, taken away; they outlive restarts. */
-  overrides: Type.Optional(
-    Type.Record(
-      Type.String({ maxLength: 256 }),
-      Type.Union([Type.String({ maxLength: 1024 }), Type.Null()]),
-    ),
-  ),
+  overrides: Type.Optional(labelOverrides),
   status: Type.Union([Type.Literal('ready'), Type.Literal('lost'), Type.Literal('left')]),
   statusSinceMs: timeMs,
   /** Told by the kernel; another one means that the machine has been restarted. */
@@ -46,6 +46,15 @@ export const machineSchema = Type.Object({
   liveRestore: Type.Boolean(),
 })
 export type MachineRecord = Type.Static<typeof machineSchema>
+
+/** `/jangada/labels/ID`: `overrides` for a machine that has not registered yet. */
+export const labelsSchema = Type.Object({
+  v: version,
+  machineId: hexId,
+  overrides: labelOverrides,
+  setMs: timeMs,
+})
+export type LabelsRecord = Type.Static<typeof labelsSchema>
 
 /** A machine's own labels with those of people over them. */
 export function withOverrides(

@@ -1,8 +1,8 @@
 /** Writes this machine's record: when the agent starts, and whenever the leader asks for it. */
 import type { MachineId } from '../../base/ids.ts'
-import { admissions, machines } from '../../core/records/keyspace.ts'
+import { admissions, labels, machines } from '../../core/records/keyspace.ts'
 import { type MachineRecord, withOverrides } from '../../core/records/schemas.ts'
-import type { Operation } from '../../core/store/types.ts'
+import type { Compare, KeyValue, Operation } from '../../core/store/types.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Entropy } from '../../ports/entropy.ts'
 import { putEvent } from '../controllers/context.ts'
@@ -32,15 +32,17 @@ export async function register(
   facts: MachineFacts,
 ): Promise<Registration> {
   const { machineId, store, clock } = context
-  const [found, admitted] = await Promise.all([
+  const [found, admitted, waiting] = await Promise.all([
     store.range({ key: machines.key(machineId) }, 'linearizable'),
     store.range({ key: admissions.key(machineId) }, 'linearizable'),
+    store.range({ key: labels.key(machineId) }, 'linearizable'),
   ])
   const item = found.items[0]
   const before = item === undefined ? undefined : machines.read(item)?.value
   const admission = admitted.items[0] === undefined ? undefined : admissions.read(admitted.items[0])
   const returns = before?.status !== 'ready' || before.bootId !== facts.bootId
-  const overrides = before?.overrides
+  const labelled = waiting.items[0] === undefined ? undefined : labels.read(waiting.items[0])
+  const overrides = before === undefined ? labelled?.value.overrides : before.overrides
   const record: MachineRecord = {
     ...facts,
     ...(overrides === undefined
@@ -54,6 +56,7 @@ export async function register(
   }
   if (before !== undefined && sameRecord(before, record)) return 'unchanged'
   const then: Operation[] = [machines.put(record, machineId)]
+  if (labelled !== undefined) then.push({ kind: 'delete', key: labelled.key })
   if (returns) {
     const message = `${facts.name} (${machineId.slice(0, 8)}) is ready at ${facts.address}`
     const event = { kind: 'machine.ready', severity: 'info', message, machine: machineId } as const
@@ -61,18 +64,21 @@ export async function register(
   }
   const result = await store.transact({
     compare: [
-      {
-        target: 'modRevision',
-        key: machines.key(machineId),
-        is: '=',
-        to: item?.modRevision ?? 0,
-      },
+      unchanged(machines.key(machineId), item),
+      unchanged(labels.key(machineId), waiting.items[0]),
     ],
     then,
     otherwise: [],
   })
   return result.succeeded ? 'written' : 'raced'
 }
+
+const unchanged = (key: string, seen: KeyValue | undefined): Compare => ({
+  target: 'modRevision',
+  key,
+  is: '=',
+  to: seen?.modRevision ?? 0,
+})
 
 function sameRecord(a: MachineRecord, b: MachineRecord): boolean {
   const text = (record: MachineRecord): string =>

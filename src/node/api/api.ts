@@ -4,6 +4,8 @@ import { authorize } from './auth.ts'
 import type { ApiContext } from './context.ts'
 import { enrolmentRoutes } from './enrolment.ts'
 import { eventRoutes } from './events.ts'
+import { answerFleet, fleetPrefix } from './fleet/fleet.ts'
+import { FleetRefusal, fleetRefusal } from './fleet/refusals.ts'
 import { imageRoutes } from './images.ts'
 import { kvRoutes } from './kv.ts'
 import { kvLeaseRoutes } from './kv-leases.ts'
@@ -59,6 +61,7 @@ export class Api implements ApiHandler {
       if (request.door === 'plain' && request.path.startsWith('/boot/')) {
         return await bootRoute(this.#context, request)
       }
+      if (isFleets(request)) return await answerFleet(this.#context, request)
       const { route, parameters } = this.#router.find(request)
       await authorize(this.#context, request, route.access)
       const bytesMax = route.access === 'open' ? openBodyBytesMax : requestBodyBytesMax
@@ -70,19 +73,29 @@ export class Api implements ApiHandler {
   }
 
   #refusal(request: ApiRequest, error: unknown): ApiResponse {
-    if (isJangadaError(error)) return errorResponse(error)
+    if (error instanceof FleetRefusal) return fleetRefusal(error.status, error.message)
+    const coded = this.#coded(request, error)
+    if (!isFleets(request)) return errorResponse(coded)
+    const { status, message, hint } = coded
+    return fleetRefusal(status, hint === undefined ? message : `${message}; ${hint}`)
+  }
+
+  #coded(request: ApiRequest, error: unknown): JangadaError {
+    if (isJangadaError(error)) return error
     // The cause may hold anything, so it goes to this machine's log and not to the client.
     this.#context.log.error('a request failed', {
       method: request.method,
       cause: describeError(error),
     })
-    return errorResponse(
-      new JangadaError('JGD_INTERNAL', 'this node failed to answer', {
-        hint: `see the log of ${this.#context.name}`,
-      }),
-    )
+    return new JangadaError('JGD_INTERNAL', 'this node failed to answer', {
+      hint: `see the log of ${this.#context.name}`,
+    })
   }
 }
+
+/** fleet's clients speak to whoever knows who asks; the plain door knows nobody. */
+const isFleets = ({ door, path }: ApiRequest): boolean =>
+  door !== 'plain' && (path === fleetPrefix || path.startsWith(`${fleetPrefix}/`))
 
 export const errorResponse = (error: JangadaError): ApiResponse =>
   json({ error: error.toBody() }, error.status)

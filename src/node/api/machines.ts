@@ -2,27 +2,19 @@
 import * as Type from 'typebox'
 import { JangadaError } from '../../base/errors.ts'
 import { isMachineId, machineId, type MachineId } from '../../base/ids.ts'
-import { machines } from '../../core/records/keyspace.ts'
-import {
-  type AdmissionRecord,
-  type MachineRecord,
-  withOverrides,
-} from '../../core/records/schemas.ts'
+import type { AdmissionRecord, MachineRecord } from '../../core/records/schemas.ts'
 import { admit, pendingMachines } from '../enrol/admit.ts'
-import { decideAndSee, putEvent, readRecord, unchanged } from '../enrol/context.ts'
+import { decideAndSee } from '../enrol/context.ts'
 import type { MachinesAnswer, PendingMachine } from './answers.ts'
-import { badRequest, bodyReader } from './check.ts'
+import { bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
+import { decideLabels, labelNameMax, labelValueMax } from './labels.ts'
 import { json } from './messages.ts'
 import { type ClusterRecords, readCluster } from './records.ts'
 import type { Route } from './router.ts'
 import { machineDetails, stalenessOf } from './rows.ts'
 import { viewOrCutOff } from './status.ts'
 
-/** Placement reads every label of every machine. */
-const labelsMax = 64
-const labelNameMax = 256
-const labelValueMax = 1024
 /** What a rule can name: no spaces, no equals sign, nothing that a unit file would split. */
 const labelNamePattern = '^[A-Za-z0-9][A-Za-z0-9_./-]*$'
 /** An id may be shortened to this many digits where it stays clear. */
@@ -80,9 +72,10 @@ export function machineRoutes(context: ApiContext): Route[] {
       access: 'deploy',
       handle: async (request) => {
         const { metadata } = readMetadata(request)
-        const id = machineOf(await readCluster(store), request.parameters['id'] ?? '').id
-        const machine = await patchMetadata(context, machineId(id), metadata)
-        return json({ id, name: machine.name, metadata: machine.metadata })
+        const { id } = machineOf(await readCluster(store), request.parameters['id'] ?? '')
+        const changes = new Map([[machineId(id), metadata]])
+        const [labelled] = await decideAndSee(store, () => decideLabels(context, changes))
+        return json({ id, name: labelled?.name, metadata: labelled?.metadata })
       },
     },
   ]
@@ -144,33 +137,4 @@ function pick<T>(
     })
   }
   return first
-}
-
-/** A value of null takes the label away. */
-function patchMetadata(
-  context: ApiContext,
-  id: MachineId,
-  changes: Readonly<Record<string, string | null>>,
-): Promise<MachineRecord> {
-  return decideAndSee(context.store, async () => {
-    const found = await readRecord(context.store, machines, id)
-    if (found === undefined) {
-      throw new JangadaError('JGD_NOT_FOUND', `there is no machine ${id}`)
-    }
-    const overrides = { ...found.value.overrides, ...changes }
-    const metadata = withOverrides(found.value.metadata, changes)
-    if (Math.max(Object.keys(metadata).length, Object.keys(overrides).length) > labelsMax) {
-      throw badRequest(`a machine has at most ${labelsMax} labels`)
-    }
-    const value: MachineRecord = { ...found.value, metadata, overrides }
-    const message = `${value.name}: metadata ${Object.keys(changes).join(', ')} changed`
-    return {
-      value,
-      compare: [unchanged(found.key, found)],
-      then: [
-        machines.put(value, id),
-        putEvent(context, { kind: 'machine.labelled', severity: 'info', message, machine: id }),
-      ],
-    }
-  })
 }

@@ -22,6 +22,8 @@ export interface ApiRequest {
   readonly path: string
   /** Decoded. A name that comes twice has its first value. */
   readonly query: ReadonlyMap<string, string>
+  /** The names that came more than once. */
+  readonly repeated?: ReadonlySet<string>
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>
   /**
@@ -47,6 +49,8 @@ export type ApiBody =
   | { readonly kind: 'json'; readonly value: unknown }
   | { readonly kind: 'text'; readonly text: string; readonly type: string }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  /** The status says it all. */
+  | { readonly kind: 'none' }
   /** Whoever sends it reads no faster than the client does, and ends it when the client goes. */
   | {
       readonly kind: 'stream'

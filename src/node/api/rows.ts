@@ -2,6 +2,7 @@
 import { generationOf } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type {
+  DesiredState,
   EventRecord,
   MachineRecord,
   MemberRecord,
@@ -97,6 +98,43 @@ export function unitRows(records: ClusterRecords, only?: string): UnitRow[] {
 export const isTemplate = (name: string): boolean => {
   const parsed = parseUnitName(name)
   return parsed.ok && parsed.name.kind === 'template'
+}
+
+export interface Scheduled {
+  readonly state: DesiredState
+  readonly machine?: string
+}
+
+/**
+ * Where units that are not global are scheduled and how far they have come, as fleet tells it:
+ * `inactive` until its machine's agent has it, `launched` from when that has begun to run it until
+ * it has stopped it. What becomes of the container is another question: one that has failed, or
+ * is done, was launched.
+ */
+export function scheduleOf(records: ClusterRecords): (unit: string) => Scheduled {
+  const placed = new Map<string, Stored<PlacementRecord>>()
+  for (const placement of records.placements) {
+    const { unit } = placement.value
+    const other = placed.get(unit)
+    if (other === undefined || other.createRevision < placement.createRevision) {
+      placed.set(unit, placement)
+    }
+  }
+  return (unit) => scheduledAs(records, placed.get(unit))
+}
+
+function scheduledAs(
+  { machines, states }: ClusterRecords,
+  placement: Stored<PlacementRecord> | undefined,
+): Scheduled {
+  if (placement === undefined) return { state: 'inactive' }
+  const { machine, desired, unit } = placement.value
+  const seen = states.get(`${machine}/${unit}`)
+  const isKnown = machines.get(machine)?.status === 'ready' && seen !== undefined
+  if (!isKnown || seen.generation !== generationOf(placement)) return { state: 'inactive', machine }
+  const runs = ['active', 'activating', 'deactivating'].includes(seen.active)
+  const hasBegun = desired === 'launched' && (seen.active === 'failed' || seen.containerId !== '')
+  return { state: runs || hasBegun ? 'launched' : 'loaded', machine }
 }
 
 /** What runs without a placement: it is being stopped, or its machine has just come back. */

@@ -2,26 +2,18 @@
 import * as Type from 'typebox'
 import { JangadaError } from '../../base/errors.ts'
 import { units } from '../../core/records/keyspace.ts'
-import type { Stored } from '../../core/records/record.ts'
-import type { DesiredState, UnitRecord } from '../../core/records/schemas.ts'
+import type { DesiredState } from '../../core/records/schemas.ts'
 import { parseUnitName } from '../../core/units/names.ts'
-import { unitHash, unitTextBytesMax } from '../../core/units/options.ts'
-import type { ParsedUnitName, UnitProblem } from '../../core/units/types.ts'
-import { parseUnit } from '../../core/units/unit.ts'
-import {
-  decideAndSee,
-  type Decision,
-  putEvent,
-  readAlso,
-  readRecord,
-  unchanged,
-} from '../enrol/context.ts'
+import { unitTextBytesMax } from '../../core/units/options.ts'
+import type { ParsedUnitName } from '../../core/units/types.ts'
+import { decideAndSee, type Decision, readRecord } from '../enrol/context.ts'
 import type { UnitWritten } from './answers.ts'
 import { bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
 import { json } from './messages.ts'
 import type { Route } from './router.ts'
-import { isGlobal, isTemplateError, unknownUnit } from './units.ts'
+import { decideDesired, decideDestroy, decideNew, hashOf, templateOf } from './unit-decisions.ts'
+import { unknownUnit } from './units.ts'
 
 const desiredSchema = Type.Union([
   Type.Literal('inactive'),
@@ -45,8 +37,6 @@ interface Submit {
   readonly desired?: DesiredState
   readonly replace?: boolean
 }
-
-type Written = Decision<UnitWritten>
 
 export function unitWriteRoutes(context: ApiContext): Route[] {
   const { store } = context
@@ -100,7 +90,7 @@ async function decideSubmit(
   context: ApiContext,
   name: ParsedUnitName,
   submit: Submit,
-): Promise<Written> {
+): Promise<Decision<UnitWritten>> {
   const found = await readRecord(context.store, units, name.name)
   if (submit.file === undefined) {
     if (found !== undefined) {
@@ -125,117 +115,3 @@ async function decideSubmit(
   }
   return decideNew(context, name, found, source, desired)
 }
-
-/** Throws JGD_UNIT_UNKNOWN when nothing says what `name` should run. */
-async function templateOf(context: ApiContext, name: ParsedUnitName): Promise<UnitRecord> {
-  if (name.templateName === undefined) throw unknownUnit(name.name)
-  const template = await readAlso(context.store, units, name.templateName)
-  if (template !== undefined) return template.value
-  throw new JangadaError(
-    'JGD_UNIT_UNKNOWN',
-    `there is neither ${name.name} nor its template ${name.templateName}`,
-    { hint: `submit one of them: jangada submit ${name.templateName}` },
-  )
-}
-
-interface Source {
-  readonly file: string
-  /** What problems call the file. */
-  readonly from: string
-}
-
-/** Throws the refusal, every problem of the file in it. */
-function hashOf(name: string, { file, from }: Source): string {
-  const parsed = parseUnit(name, file, { file: from })
-  if (parsed.ok) return unitHash(parsed.options)
-  throw refusalOf(name, parsed.problems)
-}
-
-function refusalOf(name: string, problems: readonly UnitProblem[]): JangadaError {
-  const [first] = problems
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''
-  const where = first === undefined || first.line === 0 ? '' : `:${first.line}`
-  const what = first === undefined ? `${name} is refused` : `${first.file}${where}: ${first.reason}`
-  return new JangadaError(first?.code ?? 'JGD_UNIT_SYNTAX', `${what}${more}`, {
-    hint: 'docs/units.md lists what a unit file may say',
-    details: { problems },
-  })
-}
-
-function decideNew(
-  context: ApiContext,
-  { name, kind }: ParsedUnitName,
-  found: Stored<UnitRecord> | undefined,
-  source: Source,
-  desired: DesiredState,
-): Written {
-  const hash = hashOf(name, source)
-  if (kind === 'template' && desired !== 'inactive') throw isTemplateError(name)
-  const submittedMs = context.clock.wallMs()
-  const record: UnitRecord = { v: 1, name, file: source.file, hash, desired, submittedMs }
-  const verb = found === undefined ? 'submitted' : 'replaced'
-  const message = `${name} was ${verb}, to be ${desired}`
-  return {
-    value: written(record, kind, found === undefined ? 'created' : 'replaced'),
-    compare: [unchanged(units.key(name), found)],
-    then: [
-      units.put(record, name),
-      putEvent(context, { kind: `unit.${verb}`, severity: 'info', message, unit: name }),
-    ],
-  }
-}
-
-function decideDesired(
-  context: ApiContext,
-  { name, kind }: ParsedUnitName,
-  found: Stored<UnitRecord>,
-  desired: DesiredState,
-): Written {
-  if (kind === 'template' && desired !== 'inactive') throw isTemplateError(name)
-  const record: UnitRecord = { ...found.value, desired }
-  const compare = [unchanged(found.key, found)]
-  if (desired === found.value.desired) {
-    return { value: written(record, kind, 'kept'), compare, then: [] }
-  }
-  const message = `${name} is to be ${desired}`
-  return {
-    value: written(record, kind, 'kept'),
-    compare,
-    then: [
-      units.put(record, name),
-      putEvent(context, { kind: `unit.${desired}`, severity: 'info', message, unit: name }),
-    ],
-  }
-}
-
-/** Its placements go with the leader's next plan, and its containers after them. */
-async function decideDestroy(
-  context: ApiContext,
-  { name, kind }: ParsedUnitName,
-): Promise<Decision<UnitWritten>> {
-  const found = await readRecord(context.store, units, name)
-  if (found === undefined) throw unknownUnit(name)
-  const message = `${name} was destroyed`
-  return {
-    value: written({ ...found.value, desired: 'inactive' }, kind, 'kept'),
-    compare: [unchanged(found.key, found)],
-    then: [
-      { kind: 'delete', key: found.key },
-      putEvent(context, { kind: 'unit.destroyed', severity: 'info', message, unit: name }),
-    ],
-  }
-}
-
-const written = (
-  record: UnitRecord,
-  kind: ParsedUnitName['kind'],
-  became: 'created' | 'replaced' | 'kept',
-): UnitWritten => ({
-  name: record.name,
-  desired: record.desired,
-  hash: record.hash,
-  created: became === 'created',
-  replaced: became === 'replaced',
-  isTemplate: kind === 'template',
-  isGlobal: kind !== 'template' && isGlobal(record),
-})

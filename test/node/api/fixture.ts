@@ -134,6 +134,7 @@ async function textOf({ body }: ApiResponse): Promise<string> {
   if (body.kind === 'json') return JSON.stringify(body.value)
   if (body.kind === 'text') return body.text
   if (body.kind === 'bytes') return toHex(body.bytes)
+  if (body.kind === 'none') return ''
   let text = ''
   for await (const chunk of body.chunks) {
     text += typeof chunk === 'string' ? chunk : fromUtf8(chunk)

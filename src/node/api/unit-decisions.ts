@@ -1,0 +1,128 @@
+/** What becomes of a unit's record, and what is told of it: decided here, whichever API asks. */
+import { JangadaError } from '../../base/errors.ts'
+import { units } from '../../core/records/keyspace.ts'
+import type { Stored } from '../../core/records/record.ts'
+import type { DesiredState, UnitRecord } from '../../core/records/schemas.ts'
+import { unitHash } from '../../core/units/options.ts'
+import type { ParsedUnitName, UnitProblem } from '../../core/units/types.ts'
+import { parseUnit } from '../../core/units/unit.ts'
+import { type Decision, putEvent, readAlso, readRecord, unchanged } from '../enrol/context.ts'
+import type { UnitWritten } from './answers.ts'
+import type { ApiContext } from './context.ts'
+import { isGlobal, isTemplateError, unknownUnit } from './units.ts'
+
+type Written = Decision<UnitWritten>
+
+/** Throws JGD_UNIT_UNKNOWN when nothing says what `name` should run. */
+export async function templateOf(context: ApiContext, name: ParsedUnitName): Promise<UnitRecord> {
+  if (name.templateName === undefined) throw unknownUnit(name.name)
+  const template = await readAlso(context.store, units, name.templateName)
+  if (template !== undefined) return template.value
+  throw new JangadaError(
+    'JGD_UNIT_UNKNOWN',
+    `there is neither ${name.name} nor its template ${name.templateName}`,
+    { hint: `submit one of them: jangada submit ${name.templateName}` },
+  )
+}
+
+export interface Source {
+  readonly file: string
+  /** What problems call the file. */
+  readonly from: string
+}
+
+/** Throws the refusal, every problem of the file in it. */
+export function hashOf(name: string, { file, from }: Source): string {
+  const parsed = parseUnit(name, file, { file: from })
+  if (parsed.ok) return unitHash(parsed.options)
+  throw refusalOf(name, parsed.problems)
+}
+
+function refusalOf(name: string, problems: readonly UnitProblem[]): JangadaError {
+  const [first] = problems
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''
+  const where = first === undefined || first.line === 0 ? '' : `:${first.line}`
+  const what = first === undefined ? `${name} is refused` : `${first.file}${where}: ${first.reason}`
+  return new JangadaError(first?.code ?? 'JGD_UNIT_SYNTAX', `${what}${more}`, {
+    hint: 'docs/units.md lists what a unit file may say',
+    details: { problems },
+  })
+}
+
+export function decideNew(
+  context: ApiContext,
+  { name, kind }: ParsedUnitName,
+  found: Stored<UnitRecord> | undefined,
+  source: Source,
+  desired: DesiredState,
+): Written {
+  const hash = hashOf(name, source)
+  if (kind === 'template' && desired !== 'inactive') throw isTemplateError(name)
+  const submittedMs = context.clock.wallMs()
+  const record: UnitRecord = { v: 1, name, file: source.file, hash, desired, submittedMs }
+  const verb = found === undefined ? 'submitted' : 'replaced'
+  const message = `${name} was ${verb}, to be ${desired}`
+  return {
+    value: written(record, kind, found === undefined ? 'created' : 'replaced'),
+    compare: [unchanged(units.key(name), found)],
+    then: [
+      units.put(record, name),
+      putEvent(context, { kind: `unit.${verb}`, severity: 'info', message, unit: name }),
+    ],
+  }
+}
+
+export function decideDesired(
+  context: ApiContext,
+  { name, kind }: ParsedUnitName,
+  found: Stored<UnitRecord>,
+  desired: DesiredState,
+): Written {
+  if (kind === 'template' && desired !== 'inactive') throw isTemplateError(name)
+  const record: UnitRecord = { ...found.value, desired }
+  const compare = [unchanged(found.key, found)]
+  if (desired === found.value.desired) {
+    return { value: written(record, kind, 'kept'), compare, then: [] }
+  }
+  const message = `${name} is to be ${desired}`
+  return {
+    value: written(record, kind, 'kept'),
+    compare,
+    then: [
+      units.put(record, name),
+      putEvent(context, { kind: `unit.${desired}`, severity: 'info', message, unit: name }),
+    ],
+  }
+}
+
+/** Its placements go with the leader's next plan, and its containers after them. */
+export async function decideDestroy(
+  context: ApiContext,
+  { name, kind }: ParsedUnitName,
+): Promise<Written> {
+  const found = await readRecord(context.store, units, name)
+  if (found === undefined) throw unknownUnit(name)
+  const message = `${name} was destroyed`
+  return {
+    value: written({ ...found.value, desired: 'inactive' }, kind, 'kept'),
+    compare: [unchanged(found.key, found)],
+    then: [
+      { kind: 'delete', key: found.key },
+      putEvent(context, { kind: 'unit.destroyed', severity: 'info', message, unit: name }),
+    ],
+  }
+}
+
+const written = (
+  record: UnitRecord,
+  kind: ParsedUnitName['kind'],
+  became: 'created' | 'replaced' | 'kept',
+): UnitWritten => ({
+  name: record.name,
+  desired: record.desired,
+  hash: record.hash,
+  created: became === 'created',
+  replaced: became === 'replaced',
+  isTemplate: kind === 'template',
+  isGlobal: kind !== 'template' && isGlobal(record),
+})
