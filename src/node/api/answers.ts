@@ -53,6 +53,11 @@ export interface UnitRow {
   /** systemd's words; also `pulling`, `waiting`, `unplaced`, and `lost` with its machine. */
   readonly sub: string
   readonly image?: string
+  /** The image's own id: a tag may mean another image on another machine. */
+  readonly imageDigest?: string
+  readonly containerId?: string
+  /** Since when it is as it is. */
+  readonly sinceMs?: number
   readonly hash: string
   readonly restarts: number
   /** Why it does not run. What an engine said can hold parts of a command line. */
@@ -60,7 +65,7 @@ export interface UnitRow {
 }
 
 /** What everybody may see of a unit. */
-export type PublicUnitRow = Omit<UnitRow, 'message'>
+export type PublicUnitRow = Omit<UnitRow, 'message' | 'containerId' | 'sinceMs' | 'imageDigest'>
 
 export interface PublicEvent {
   readonly atMs: number
@@ -197,6 +202,7 @@ export interface UnitAnswer extends Listing {
   readonly desired: UnitRecord['desired']
   readonly submittedMs: number
   readonly isTemplate: boolean
+  readonly isGlobal: boolean
   readonly summary: {
     readonly description: string
     readonly image: string

@@ -16,7 +16,7 @@ export type Access = 'open' | 'machine' | ApiScope
 /**
  * Rejects with JGD_UNAUTHENTICATED, JGD_FORBIDDEN, JGD_TOKEN_INVALID, JGD_TOKEN_EXPIRED,
  * JGD_KEY_UNKNOWN or JGD_WRONG_CLUSTER. Only root can open the socket, so it may do everything
- * there; a machine's certificate reads.
+ * there; a machine's certificate reads and deploys.
  */
 export async function authorize(
   context: ApiContext,
@@ -37,8 +37,10 @@ export async function authorize(
   }
   if (request.peer === undefined) throw unauthenticated(access)
   await requireListed(context, request.peer)
-  if (access === 'read' || access === 'machine') return
-  throw new JangadaError('JGD_FORBIDDEN', "a machine's certificate only reads here", {
+  // Its holder may write anything through the peer door, so `deploy` gives nothing away; it is what a
+  // fleetctl with a client certificate needs (docs/decisions/any-machine-may-write.md).
+  if (access !== 'admin') return
+  throw new JangadaError('JGD_FORBIDDEN', "a machine's certificate is no administrator's", {
     hint: `send a token: jangada token create --scope ${access}`,
   })
 }

@@ -170,7 +170,8 @@ function placedRow(
 }
 
 function stateRow(records: ClusterRecords, unit: UnitRecord, state: UnitStateRecord): UnitRow {
-  const { machine, active, sub, image, restarts, message, hash } = state
+  const { machine, active, sub, image, imageDigest, containerId, sinceMs } = state
+  const { restarts, message, hash } = state
   return {
     name: unit.name,
     desired: unit.desired,
@@ -178,6 +179,9 @@ function stateRow(records: ClusterRecords, unit: UnitRecord, state: UnitStateRec
     active,
     sub,
     ...(image === '' ? {} : { image }),
+    ...(imageDigest === '' ? {} : { imageDigest }),
+    ...(containerId === '' ? {} : { containerId }),
+    sinceMs,
     hash,
     restarts,
     message,

@@ -19,7 +19,7 @@ import type { ApiContext } from './context.ts'
 import { json } from './messages.ts'
 import { type ClusterRecords, readCluster } from './records.ts'
 import type { Route } from './router.ts'
-import { isTemplate, stalenessOf, unitRows } from './rows.ts'
+import { isTemplate, scheduleOf, stalenessOf, unitRows } from './rows.ts'
 import { viewOrCutOff } from './status.ts'
 
 export function unitRoutes(context: ApiContext): Route[] {
@@ -77,6 +77,7 @@ function oneUnit(records: ClusterRecords, listing: Listing, name: string): UnitA
     desired,
     submittedMs,
     isTemplate: isTemplate(name),
+    isGlobal: parsed.ok && parsed.spec.placement.global,
     summary: parsed.ok ? summaryOf(parsed.spec) : null,
     states: isTemplate(name) ? [] : unitRows(records, name),
   }
@@ -93,16 +94,16 @@ const summaryOf = (spec: UnitSpec): UnitAnswer['summary'] => ({
 
 function unitFileRows(records: ClusterRecords): UnitFileRow[] {
   const rows = Map.groupBy(unitRows(records), ({ name }) => name)
+  const schedule = scheduleOf(records)
   return [...records.units.values()].map((unit) => {
     const { name, hash, desired } = unit
     const states = rows.get(name) ?? []
     const placed = states.filter(({ machine }) => machine !== null)
-    const runs = placed.some(({ active }) => active === 'active' || active === 'activating')
     return {
       name,
       hash,
       desired,
-      state: placed.length === 0 ? 'inactive' : runs ? 'launched' : 'loaded',
+      state: schedule(name).state,
       isTemplate: isTemplate(name),
       isGlobal: isGlobal(unit),
       targets: placed.map(({ machine, machineName, machineAddress }) => ({

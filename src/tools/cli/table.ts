@@ -10,17 +10,27 @@ export interface Column<Row> {
   readonly cell: (row: Row, full: boolean) => string
 }
 
-/** Throws JGD_USAGE for a column that there is not. `none` is said where there are no rows. */
+export interface TableWords {
+  /** Said in place of a table where there are no rows. */
+  readonly none?: string
+  /** The columns, where `--fields` does not say. */
+  readonly fields?: string | undefined
+}
+
+/** Throws JGD_USAGE for a column that there is not. */
 export function printTable<Row>(
   environment: CliEnvironment,
   args: Arguments,
   columns: readonly Column<Row>[],
   rows: readonly Row[],
-  none?: string,
+  { none, fields }: TableWords = {},
 ): void {
-  if (rows.length === 0 && none !== undefined) environment.stderr(`${none}\n`)
   const full = args.flag('full')
-  const chosen = choose(columns, args.text('fields'), full)
+  const chosen = choose(columns, args.text('fields') ?? fields, full)
+  if (rows.length === 0 && none !== undefined) {
+    environment.stderr(`${none}\n`)
+    return
+  }
   const cells = rows.map((row) => chosen.map(({ cell }) => cell(row, full) || '-'))
   const titles = chosen.map(({ name }) => name.toUpperCase())
   const lines = formatColumns(args.flag('legend') ? [titles, ...cells] : cells)

@@ -27,6 +27,19 @@ export const waitOptions: Readonly<Record<string, Options>> = {
     default: timeoutSecondsDefault,
     describe: 'Seconds to wait at most; 0 waits for ever',
   },
+  'block-attempts': {
+    type: 'number',
+    requiresArg: true,
+    describe: `Looks to take at most, ${pollMs / 1000} s apart, in place of --timeout; 0 is no limit`,
+  },
+}
+
+/** How long to wait; 0 is for ever. Throws JGD_USAGE. */
+function timeoutOf(args: Arguments): number {
+  const attempts = args.number('block-attempts')
+  if (attempts === undefined) return (args.number('timeout') ?? timeoutSecondsDefault) * 1000
+  if (Number.isSafeInteger(attempts) && attempts >= 0) return attempts * pollMs
+  throw usage('--block-attempts is a whole number')
 }
 
 /** One unit to ask for: with its file's text when there is a file. */
@@ -165,7 +178,7 @@ export async function waitFor(
   node: NodeClient,
   { names, outcome }: Waiting,
 ): Promise<boolean> {
-  const timeoutMs = (args.number('timeout') ?? timeoutSecondsDefault) * 1000
+  const timeoutMs = timeoutOf(args)
   const startedMs = environment.monotonicMs()
   const left = new Set(names)
   const looks = new Map<string, { readonly text: string; readonly atMs: number }>()

@@ -73,28 +73,34 @@ t.test('a token that was shown before is judged anew when its record changes', a
   t.equal(codeOf(await node.ask('GET', '/v1/units', undefined, as)), 'JGD_TOKEN_INVALID')
 })
 
-t.test('a listed machine reads and renews with its certificate', async (t) => {
-  const node = await makeNode()
-  const { files } = node.init
-  const { keyHash } = await node.context.crypto.importKey(files.privateKeyPem)
-  const peer = {
-    keyHash,
-    machineId: ids.n1,
-    clusterId: node.init.clusterId,
-    remoteAddress: '10.77.0.1',
-  }
-  const as = { ...tls, peer }
-  t.equal((await node.ask('GET', '/v1/units', undefined, as)).status, 200)
-  t.equal(codeOf(await node.ask('DELETE', '/v1/units/a.service', undefined, as)), 'JGD_FORBIDDEN')
-  const body = { request: 'PEM', addresses: [] }
-  t.match((await node.ask('POST', '/v1/renew', body, as)).value, {
-    certificatePem: `for ${ids.n1}`,
-  })
-  const other = { ...tls, peer: { ...peer, keyHash: 'f'.repeat(64) } }
-  t.equal(codeOf(await node.ask('GET', '/v1/units', undefined, other)), 'JGD_KEY_UNKNOWN')
-  const foreign = { ...tls, peerRefusal: { code: 'JGD_WRONG_CLUSTER', message: 'no' } as const }
-  t.equal(codeOf(await node.ask('GET', '/v1/units', undefined, foreign)), 'JGD_WRONG_CLUSTER')
-})
+t.test(
+  'a listed machine reads, deploys and renews with its certificate, and is no administrator',
+  async (t) => {
+    const node = await makeNode()
+    const { files } = node.init
+    const { keyHash } = await node.context.crypto.importKey(files.privateKeyPem)
+    const peer = {
+      keyHash,
+      machineId: ids.n1,
+      clusterId: node.init.clusterId,
+      remoteAddress: '10.77.0.1',
+    }
+    const as = { ...tls, peer }
+    t.equal((await node.ask('GET', '/v1/units', undefined, as)).status, 200)
+    const unknown = await node.ask('DELETE', '/v1/units/a.service', undefined, as)
+    t.equal(codeOf(unknown), 'JGD_UNIT_UNKNOWN', 'it may, and there is none')
+    t.equal(codeOf(await node.ask('GET', '/v1/tokens', undefined, as)), 'JGD_FORBIDDEN')
+    t.equal(codeOf(await node.ask('POST', '/v1/machines/n2/admit', {}, as)), 'JGD_FORBIDDEN')
+    const body = { request: 'PEM', addresses: [] }
+    t.match((await node.ask('POST', '/v1/renew', body, as)).value, {
+      certificatePem: `for ${ids.n1}`,
+    })
+    const other = { ...tls, peer: { ...peer, keyHash: 'f'.repeat(64) } }
+    t.equal(codeOf(await node.ask('GET', '/v1/units', undefined, other)), 'JGD_KEY_UNKNOWN')
+    const foreign = { ...tls, peerRefusal: { code: 'JGD_WRONG_CLUSTER', message: 'no' } as const }
+    t.equal(codeOf(await node.ask('GET', '/v1/units', undefined, foreign)), 'JGD_WRONG_CLUSTER')
+  },
+)
 
 t.test('tokens are made, listed without secrets, and taken back', async (t) => {
   const { ask } = await makeNode()

@@ -1,7 +1,8 @@
 import t from 'tap'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
-import { ids, unitFile } from '../../node/api/fixture.ts'
+import type { EventsAnswer } from '../../../src/node/api/answers.ts'
+import { ids, state, unitFile } from '../../node/api/fixture.ts'
 import { makeDesk, runUnits } from './fixture.ts'
 
 t.test('six instances of a template, from file to nothing', async (t) => {
@@ -167,4 +168,135 @@ t.test('output is passed on as it comes', async (t) => {
   const cut = await say('logs -f web')
   t.match(cut, { code: 1, out: 'one\n', err: /JGD_UNREACHABLE/ })
   t.match(await say('logs web -n many'), { code: 2 })
+})
+
+t.test(
+  'a restart takes one unit after the other, and stops at the first that does not run',
+  async (t) => {
+    let broken = ''
+    const { node, files, say } = await makeDesk(t)
+    runUnits(t, node, (name) => (name === broken ? 'fails' : 'runs'))
+    files.set('hello@.service', unitFile('busybox echo %i'))
+    files.set('everywhere.service', unitFile('busybox true', '[X-Fleet]\nGlobal=true\n'))
+    await say('submit hello@.service everywhere.service')
+    await say('start hello@{1..3}')
+    const wanted = async (): Promise<string[]> => {
+      const { events } = (await node.ask('GET', '/v1/events')).value as EventsAnswer
+      return events.flatMap(({ kind, unit }) =>
+        kind.startsWith('unit.l') ? `${kind} ${unit}` : [],
+      )
+    }
+    const before = (await wanted()).length
+    const restarted = await say(['restart', 'hello@[12]*'])
+    t.match(restarted, { code: 0, err: '' })
+    t.equal(
+      restarted.out,
+      'Unit hello@1.service launched on n1 (10.77.0.1)\nUnit hello@2.service launched on n1 (10.77.0.1)\n',
+    )
+    t.same((await wanted()).slice(before), [
+      'unit.loaded hello@1.service',
+      'unit.launched hello@1.service',
+      'unit.loaded hello@2.service',
+      'unit.launched hello@2.service',
+    ])
+
+    broken = 'hello@1.service'
+    const halted = await say(['restart', 'hello@*'])
+    t.match(halted, {
+      code: 1,
+      out: 'Unit hello@1.service failed on n1 (10.77.0.1): exit code 1\n',
+    })
+    t.equal((await wanted()).length, before + 6, 'the others were not touched')
+
+    const stop = new AbortController()
+    stop.abort()
+    t.match(await say('restart hello@2', { signal: stop.signal }), { code: 130 })
+    const interrupting = new AbortController()
+    const sleep = async (): Promise<void> => interrupting.abort()
+    const asked = say('restart hello@3', { signal: interrupting.signal, sleep })
+    t.match(await asked, { err: /interrupted|^$/ })
+    const { value } = await node.ask('GET', '/v1/units/hello@3.service')
+    t.equal(value.desired, 'launched', 'Ctrl-C leaves nothing stopped that was running')
+
+    t.match(await say('restart hello@.service'), { code: 1, err: /JGD_UNIT_IS_TEMPLATE/ })
+    await say('start everywhere.service')
+    t.match(await say('restart everywhere'), {
+      code: 1,
+      err: /global: it would stop on every machine/,
+    })
+    await say('stop hello@2')
+    t.match(await say('restart hello@3 hello@2'), { code: 1, err: /nothing to restart.*\nnext: / })
+    t.equal(
+      (await wanted()).at(-1),
+      'unit.loaded hello@2.service',
+      'all are looked at before the first',
+    )
+  },
+)
+
+t.test('unit files are checked without a node', async (t) => {
+  const { files, say } = await makeDesk(t)
+  files.set('web.service', unitFile())
+  files.set('dir/bad.service', unitFile('busybox true', 'Frobnicate=yes\n'))
+  const away = '--endpoint unix:///nowhere.sock'
+  t.match(await say('verify web.service'), {
+    code: 0,
+    out: /^web\.service: a unit file, hash \w{7}\n$/,
+  })
+  const bad = await say('verify web.service dir/bad.service')
+  t.match(bad, {
+    code: 1,
+    err: /^dir\/bad\.service:5: Frobnicate= .* \(JGD_UNIT_UNSUPPORTED\)\nnext: /,
+  })
+  const { files: told } = JSON.parse((await say('verify dir/bad.service --json')).out)
+  t.match(told, [{ file: 'dir/bad.service', ok: false, problems: [{ line: 5 }] }])
+  t.match(await say('verify none.service'), { code: 2, err: /there is no file none\.service/ })
+  t.match(await say(`verify web.service ${away}`), { code: 2 }, 'it asks no node')
+})
+
+t.test('one unit at a glance, with the end of its output', async (t) => {
+  const { node, files, say } = await makeDesk(t, {
+    unitLogs: async function* () {
+      yield utf8('one\ntwo\n')
+    },
+  })
+  runUnits(t, node)
+  files.set('web.service', unitFile())
+  await say('start web.service')
+  const digest = `sha256:${'d'.repeat(64)}`
+  node.store.put(
+    state(node, 'web.service', ids.n1, { imageDigest: digest, restarts: 2, sinceMs: 1000 }),
+  )
+  const { code, out } = await say('status web', { wallMs: () => 61_000 })
+  t.equal(code, 0)
+  t.match(out, /^web\.service - A unit\n {4}Wanted: launched \(hash \w{7}\)\n/)
+  t.match(out, `   Machine: ${ids.n1}/10.77.0.1\n`)
+  t.match(out, '    Active: active (running), 1m0s ago, started again 2 times\n Container: c\n')
+  t.match(out, `     Image: busybox (${digest})\n\none\ntwo\n`)
+  t.match(await say('status none'), { code: 1, err: /JGD_UNIT_UNKNOWN/ })
+  t.match(JSON.parse((await say('status web --json')).out), {
+    units: [{ states: [{ restarts: 2 }] }],
+  })
+
+  const versions = (await say('units --versions')).out.split('\n')
+  t.match(versions[0], /^UNIT +MACHINE +ACTIVE +HASH +IMAGE +DIGEST$/)
+  t.match(versions[1], /^web\.service .* active +h +busybox +d{12}$/)
+})
+
+t.test('a wait may be counted in looks, as fleetctl does', async (t) => {
+  const { node, files, say } = await makeDesk(t)
+  runUnits(t, node, () => 'nowhere')
+  files.set('lost.service', unitFile())
+  let looks = 0
+  let nowMs = 0
+  const clock = {
+    monotonicMs: () => nowMs,
+    sleep: async (ms: number) => {
+      looks += 1
+      nowMs += ms
+    },
+  }
+  t.match(await say('start lost.service --block-attempts=3', clock), { code: 1, err: /time is up/ })
+  t.equal(looks, 3)
+  t.match(await say('start lost.service --block-attempts=x'), { code: 2 })
 })

@@ -23,7 +23,7 @@ export const command: Command = {
     const node = openNode(args, environment)
     const answer = await node.get<{ images: readonly ImageRow[] }>('/v1/images')
     if (args.flag('json')) printJson(environment, answer)
-    else printTable(environment, args, columns, answer.images, none)
+    else printTable(environment, args, columns, answer.images, { none })
     return 0
   },
 }

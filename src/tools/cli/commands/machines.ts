@@ -72,6 +72,7 @@ async function pending(
     },
   ]
   if (args.flag('json')) printJson(environment, answer)
-  else printTable(environment, args, waiting, answer.machines, 'nobody waits to be admitted')
+  else
+    printTable(environment, args, waiting, answer.machines, { none: 'nobody waits to be admitted' })
   return 0
 }

@@ -1,19 +1,25 @@
 import type { StatusReport } from '../../../node/api/answers.ts'
-import { type Command, nodeOptions } from '../command.ts'
+import { anyNumber, type Command, nodeOptions } from '../command.ts'
 import { openNode } from '../node-client.ts'
 import { agoText, formatColumns, printJson, sizeText } from '../table.ts'
+import { linesOption, unitStatus } from '../unit-status.ts'
 
 const eventsShown = 5
 
 export const command: Command = {
-  synopsis: 'status',
+  synopsis: 'status [NAME…]',
   about:
     'The cluster at a glance: who leads, whether there is a quorum, machines, units, and what\n' +
-    'happened last. --json gives the whole of /v1/status.',
-  words: { min: 0, max: 0 },
-  options: nodeOptions,
-  examples: [],
+    'happened last. With names: those units, where each is and since when, which container and\n' +
+    'image, and the last lines of its output. --json gives the whole of /v1/status, or of the units.',
+  words: { min: 0, max: anyNumber },
+  options: { ...nodeOptions, lines: linesOption },
+  examples: [
+    ['status', 'the cluster'],
+    ['status web', 'one unit'],
+  ],
   run: async (args, environment) => {
+    if (args.words.length > 0) return unitStatus(args, environment)
     const status = await openNode(args, environment).get<StatusReport>('/v1/status')
     if (args.flag('json')) printJson(environment, status)
     else environment.stdout(summary(status, environment.wallMs()))

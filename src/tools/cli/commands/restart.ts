@@ -1,0 +1,87 @@
+import { JangadaError } from '../../../base/errors.ts'
+import type { UnitAnswer, UnitWritten } from '../../../node/api/answers.ts'
+import { type Arguments, anyNumber, type Command, nodeOptions } from '../command.ts'
+import type { CliEnvironment } from '../environment.ts'
+import { type NodeClient, openNode, segment } from '../node-client.ts'
+import {
+  type Desired,
+  each,
+  finish,
+  launched,
+  stopped,
+  waitFor,
+  waitOptions,
+} from '../unit-changes.ts'
+import { knownNames } from '../unit-names.ts'
+
+export const command: Command = {
+  synopsis: 'restart NAME…',
+  about:
+    'Stops and starts units where they are, one after the other: the next is touched when the one\n' +
+    'before runs again, and none when it does not. Units that are not to run are an error.',
+  words: { min: 1, max: anyNumber },
+  options: { ...nodeOptions, ...waitOptions },
+  examples: [
+    ['restart web', 'web.service'],
+    ["restart 'hello@*'", 'every instance, one at a time'],
+  ],
+  run: async (args, environment) => {
+    const node = openNode(args, environment)
+    const names = await knownNames(node, args.words)
+    for (const name of names) await check(node, name)
+    for (const name of names) {
+      const code = await restart(args, environment, node, name)
+      if (code !== 0 || environment.signal.aborted) return code
+    }
+    return 0
+  },
+}
+
+/** Before the first is touched. */
+async function check(node: NodeClient, name: string): Promise<void> {
+  const { desired, isGlobal, isTemplate } = await node.get<UnitAnswer>(`/v1/units/${segment(name)}`)
+  if (isTemplate) {
+    throw new JangadaError(
+      'JGD_UNIT_IS_TEMPLATE',
+      `${name} is a template, and templates do not run`,
+    )
+  }
+  if (isGlobal) {
+    throw new JangadaError(
+      'JGD_CONFLICT',
+      `${name} is global: it would stop on every machine at once`,
+      {
+        hint: `where that may be: jangada stop ${name}, then jangada start ${name}`,
+      },
+    )
+  }
+  if (desired !== 'launched') {
+    throw new JangadaError('JGD_CONFLICT', `${name} is ${desired}: there is nothing to restart`, {
+      hint: `jangada start ${name}`,
+    })
+  }
+}
+
+async function restart(
+  args: Arguments,
+  environment: CliEnvironment,
+  node: NodeClient,
+  name: string,
+): Promise<number> {
+  // Ctrl-C ends the waiting, and must not leave a unit stopped that was running.
+  const uninterrupted = openNode(args, { ...environment, signal: new AbortController().signal })
+  const ask = (desired: Desired): Promise<UnitWritten> =>
+    uninterrupted.call<UnitWritten>('POST', `/v1/units/${segment(name)}/state`, { desired })
+  await ask('loaded')
+  let hasStopped = false
+  try {
+    const quiet = { ...environment, stdout: () => undefined }
+    hasStopped = await waitFor(quiet, args, node, { names: [name], outcome: stopped })
+  } finally {
+    // Whatever became of the wait, it was running and is to run.
+    await ask('launched')
+  }
+  if (!hasStopped) return 1
+  const changed = await each([{ name }], () => ask('launched'))
+  return finish(environment, args, node, changed, launched)
+}
