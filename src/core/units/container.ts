@@ -7,6 +7,7 @@ import { parseEnvironmentFile } from './environment.ts'
 import type { FileRead } from './docker-draft.ts'
 import { parseDockerRun } from './docker-run.ts'
 import type { RunLine } from './docker-run.ts'
+import { explain } from './quadlet.ts'
 import type { ContainerResult, MachineFacts, UnitProblem, UnitSpec } from './types.ts'
 import { expandValue, expandWords } from './words.ts'
 import type { Resolver } from './words.ts'
@@ -86,8 +87,7 @@ function readVariables(
 const problemsOf = (unit: PlannedUnit, reasons: readonly string[]): UnitProblem[] =>
   reasons.map((reason) => ({
     file: unit.container.file,
-    line: unit.container.line,
-    reason,
+    ...explain(reason, unit.container),
     code: 'JGD_UNIT_UNSUPPORTED',
   }))
 

@@ -4,6 +4,7 @@
  */
 import { nearest } from '../../base/nearest.ts'
 import { fleetKeys } from './placement.ts'
+import { containerInstead, containerKeys } from './quadlet.ts'
 
 export const acceptedKeys: Readonly<Record<string, readonly string[]>> = {
   Unit: ['Description', 'Documentation', 'After', 'Requires', 'Wants', 'BindsTo'],
@@ -21,6 +22,7 @@ export const acceptedKeys: Readonly<Record<string, readonly string[]>> = {
     'TimeoutStopSec',
     'KillMode',
   ],
+  Container: containerKeys,
   Install: ['WantedBy', 'RequiredBy', 'Also', 'Alias'],
   'X-Fleet': Object.keys(fleetKeys),
 }
@@ -37,6 +39,7 @@ const instead: Readonly<Record<string, string>> = {
   'Service.WorkingDirectory': 'say --workdir in the docker run line',
   'Service.LimitNOFILE': 'say --ulimit nofile=… in the docker run line',
   'Service.MemoryLimit': 'say --memory in the docker run line',
+  ...containerInstead,
   'X-Fleet.X-ConditionMachineBootID': 'write MachineID=; boot ids change with every boot',
 }
 

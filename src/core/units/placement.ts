@@ -150,7 +150,7 @@ function readValue(
   }
 }
 
-function readBoolean(text: string): boolean | undefined {
+export function readBoolean(text: string): boolean | undefined {
   if (/^(true|yes|1|on|t)$/i.test(text)) return true
   if (/^(false|no|0|off|f)$/i.test(text)) return false
   return undefined

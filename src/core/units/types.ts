@@ -42,13 +42,23 @@ export type Part =
 /** One word, or one value, with its parts in order. */
 export type Template = readonly Part[]
 
-/** The `docker run` line: its words after `run`, not yet expanded. */
+/** The words of a `docker run` line after `run`, not yet expanded. */
 export interface ContainerPlan {
   readonly words: readonly Template[]
   /** From a leading `-`: a container that exits with an error counts as done, not as failed. */
   readonly ignoreFailure: boolean
   /** Where the words come from, for the problems found on the machine. */
   readonly file: string
+  readonly line: number
+  /** Of a `[Container]` section: which key gave each flag. */
+  readonly keys?: readonly FlagOrigin[]
+}
+
+/** Problems with a flag are told of the key that gave it. */
+export interface FlagOrigin {
+  readonly flag: string
+  readonly key: string
+  readonly value: string
   readonly line: number
 }
 

@@ -6,6 +6,7 @@ import { refuseKey } from './keys.ts'
 import { parseUnitName } from './names.ts'
 import { parseOptions } from './options.ts'
 import { readPlacement } from './placement.ts'
+import { hasContainerSection, readContainerSection } from './quadlet.ts'
 import type { Report } from './placement.ts'
 import * as service from './service.ts'
 import type {
@@ -148,8 +149,16 @@ function readContainer(
   report: Report,
 ): ContainerPlan | undefined {
   const [start, second] = service.valuesOfKey(options, 'Service', 'ExecStart')
+  if (hasContainerSection(options)) {
+    if (start === undefined) return readContainerSection(options, name, file, report)
+    report(start.line, 'ExecStart=: [Container] says what runs; one of the two is too many')
+    return undefined
+  }
   if (start === undefined) {
-    report(0, 'ExecStart= is missing in [Service]: write a docker run line')
+    report(
+      0,
+      'ExecStart= is missing in [Service]: write a docker run line, or a [Container] section',
+    )
     return undefined
   }
   if (second !== undefined) {

@@ -7,6 +7,7 @@ import { type Arguments, usage } from './command.ts'
 import type { CliEnvironment } from './environment.ts'
 import { type NodeClient, segment } from './node-client.ts'
 import { printJson } from './table.ts'
+import { isQuadletFile, unitOfFile } from './unit-names.ts'
 
 export type Desired = 'inactive' | 'loaded' | 'launched'
 
@@ -69,7 +70,8 @@ export async function wantedUnits(
   for (const word of words) {
     const expanded = expandNames(word)
     if (!expanded.ok) throw usage(expanded.reason)
-    for (const path of expanded.names.map(withServiceSuffix)) {
+    for (const given of expanded.names) {
+      const path = isQuadletFile(given) ? given : withServiceSuffix(given)
       for (const one of await readWanted(environment, path)) {
         const isMeant = one.file === undefined && path !== word && (await isFile(environment, word))
         wanted.set(one.name, isMeant ? { ...one, other: word } : one)
@@ -80,10 +82,11 @@ export async function wantedUnits(
 }
 
 async function readWanted(environment: CliEnvironment, path: string): Promise<Wanted[]> {
-  const name = path.slice(path.lastIndexOf('/') + 1)
-  const directory = path.slice(0, path.length - name.length)
+  const name = unitOfFile(path)
+  const directory = path.slice(0, path.lastIndexOf('/') + 1)
   const file = await environment.readFile(path)
   if (file !== undefined) return [{ name, file }]
+  if (isQuadletFile(path)) throw usage(`there is no file ${path}`)
   if (directory === '') return [{ name, file }]
   const parsed = parseUnitName(name)
   const templateName = parsed.ok ? parsed.name.templateName : undefined

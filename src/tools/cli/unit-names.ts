@@ -15,6 +15,17 @@ export function fullNames(words: readonly string[]): string[] {
   return [...new Set(names)]
 }
 
+/** Podman's Quadlet keeps `web.service` in `web.container`. */
+const quadletSuffix = '.container'
+
+export const isQuadletFile = (path: string): boolean => path.endsWith(quadletSuffix)
+
+/** The unit that the file at `path` describes. */
+export function unitOfFile(path: string): string {
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  return isQuadletFile(name) ? `${name.slice(0, -quadletSuffix.length)}.service` : name
+}
+
 const isTemplate = (name: string): boolean => {
   const parsed = parseUnitName(name)
   return parsed.ok && parsed.name.kind === 'template'

@@ -21,7 +21,15 @@ const code = (cell: string | undefined): string => (cell ?? '').replace(/^`(.*)`
 /** A unit that holds `line` in `section` and is whole without it. */
 function unitWith(section: string, line: string): string {
   if (line.startsWith('ExecStart=')) return `[Service]\n${line}`
+  if (section === 'Container') return withContainer(line)
   return section === 'Service' ? withService(line) : `[${section}]\n${line}\n${withService()}`
+}
+
+/** What some keys need beside them. */
+const withContainer = (line: string): string => {
+  const own = (one: string): boolean => line.startsWith(one.slice(0, one.indexOf('=') + 1))
+  const others = ['Image=busybox', 'User=1000', 'Network=own'].filter((one) => !own(one))
+  return ['[Container]', ...others, line].join('\n')
 }
 
 const keyRows = rows.filter(([section]) => section !== undefined && section in acceptedKeys)

@@ -63,6 +63,11 @@ t.test('a file is submitted and started by one word; a template beside it too', 
   const other = /README\.md is there, and no unit file by its name.*\nnext: .*\.service/
   t.match(await say('submit README.md'), { code: 1, err: other })
 
+  files.set('dir/quad.container', '[Container]\nImage=busybox\n')
+  t.match(await say('verify dir/quad.container'), { code: 0 })
+  t.match(await say('start dir/quad.container'), { code: 0, out: /quad\.service launched/ })
+  t.match(await say('start none.container'), { code: 2, err: /there is no file none\.container/ })
+
   files.set('web.service', unitFile('busybox false'))
   const changed = await say('start web.service')
   t.match(changed, { code: 1, err: /another content \(JGD_UNIT_EXISTS\)\nnext: .*--replace/ })

@@ -3,6 +3,7 @@ import type { UnitProblem } from '../../../core/units/types.ts'
 import { parseUnit } from '../../../core/units/unit.ts'
 import { anyNumber, type Command, usage } from '../command.ts'
 import { printJson } from '../table.ts'
+import { unitOfFile } from '../unit-names.ts'
 
 export const command: Command = {
   synopsis: 'verify FILE…',
@@ -17,7 +18,7 @@ export const command: Command = {
     for (const path of args.words) {
       const text = await environment.readFile(path)
       if (text === undefined) throw usage(`there is no file ${path}`)
-      const parsed = parseUnit(path.slice(path.lastIndexOf('/') + 1), text, { file: path })
+      const parsed = parseUnit(unitOfFile(path), text, { file: path })
       results.push(
         parsed.ok
           ? { file: path, ok: true, hash: unitHash(parsed.options), problems: [] }
