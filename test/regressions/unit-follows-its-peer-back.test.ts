@@ -1,6 +1,7 @@
 import t from 'tap'
 import { machineId, unitName } from '../../src/base/ids.ts'
 import { plan } from '../../src/core/scheduler/plan.ts'
+import { noNeeds } from '../../src/core/scheduler/room.ts'
 import type { SchedulerUnit } from '../../src/core/scheduler/types.ts'
 import { faultOfTransaction } from '../../src/core/store/check.ts'
 import { chunksOf } from '../../src/node/controllers/placement.ts'
@@ -16,6 +17,7 @@ const unit = (name: string, machineOf: readonly string[]): SchedulerUnit => ({
     replaces: [],
     metadata: {},
   },
+  needs: noNeeds,
 })
 
 /**
@@ -27,7 +29,9 @@ t.test('a plan that takes a unit away and puts it back can be committed', (t) =>
   const machine = machineId('a'.repeat(32))
   const follower = unit('a.service', ['b.service'])
   const { decisions } = plan({
-    machines: [{ id: machine, metadata: {}, status: 'ready' }],
+    machines: [
+      { id: machine, metadata: {}, status: 'ready', capacity: { memoryBytes: 0, nanoCpus: 0 } },
+    ],
     units: [follower, unit('b.service', [])],
     placements: [{ unit: follower.name, machine }],
   })

@@ -26,6 +26,7 @@ export interface Violation {
     | 'Global'
     | 'once'
     | 'ready'
+    | 'room'
   readonly detail: string
 }
 
@@ -74,7 +75,9 @@ export function checkPlan(snapshot: Snapshot, decisions: readonly Decision[]): V
     }
     const here = byMachine.get(machine.id) ?? new Map<UnitName, SchedulerUnit>()
     byMachine.set(machine.id, here.set(unit.name, unit))
-    violations.push(...checkOne(unit, machine, [...here.values()], replacements))
+    const all = [...here.values()]
+    violations.push(...checkOne(unit, machine, all, replacements))
+    violations.push(...checkRoom(unit, machine, all))
   }
   return violations
 }
@@ -137,6 +140,33 @@ function checkOne(
   }
   return violations
 }
+
+/** Only newcomers are held to it: what was there stays, though there be less than it takes. */
+function checkRoom(
+  unit: SchedulerUnit,
+  machine: SchedulerMachine,
+  here: readonly SchedulerUnit[],
+): Violation[] {
+  const found = (detail: string): Violation[] => [
+    { unit: unit.name, machine: machine.id, rule: 'room', detail },
+  ]
+  for (const what of ['memoryBytes', 'nanoCpus'] as const) {
+    const taken = here.reduce((sum, other) => sum + other.needs[what], 0)
+    if (unit.needs[what] > 0 && taken > machine.capacity[what]) return found(`${what}: ${taken}`)
+  }
+  for (const { port, ip } of unit.needs.ports) {
+    for (const other of here) {
+      if (other.name === unit.name) continue
+      const same = other.needs.ports.some(
+        (one) => one.port === port && (one.ip === ip || [one.ip, ip].some(isEveryAddress)),
+      )
+      if (same) return found(`${other.name} has port ${port}`)
+    }
+  }
+  return []
+}
+
+const isEveryAddress = (ip: string): boolean => ['', '0.0.0.0', '::'].includes(ip)
 
 function checkOnce(
   placements: readonly SchedulerPlacement[],

@@ -8,6 +8,7 @@
 import { assert, present } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { Replacements } from './replacements.ts'
+import { Room } from './room.ts'
 import type { SchedulerMachine, SchedulerUnit, Snapshot } from './types.ts'
 
 export interface MachineState {
@@ -15,6 +16,8 @@ export interface MachineState {
   readonly units: Map<UnitName, SchedulerUnit>
   /** Those of `units` whose own patterns may refuse a newcomer. */
   readonly guarded: Set<SchedulerUnit>
+  /** What `units` reserve. */
+  readonly room: Room
 }
 
 export class FleetState {
@@ -28,7 +31,12 @@ export class FleetState {
     const known = new Map(snapshot.units.map((unit) => [unit.name, unit]))
     for (const machine of snapshot.machines) {
       assert(!this.machines.has(machine.id), 'a machine is listed once')
-      this.machines.set(machine.id, { machine, units: new Map(), guarded: new Set() })
+      this.machines.set(machine.id, {
+        machine,
+        units: new Map(),
+        guarded: new Set(),
+        room: new Room(),
+      })
     }
     for (const placement of snapshot.placements) {
       const unit = known.get(placement.unit)
@@ -62,12 +70,14 @@ export class FleetState {
     this.#reorder(state, () => {
       state.units.delete(unit.name)
       state.guarded.delete(unit)
+      state.room.giveBack(unit)
       this.#places.get(unit.name)?.delete(machine)
     })
   }
 
   #put(unit: SchedulerUnit, state: MachineState): void {
     state.units.set(unit.name, unit)
+    state.room.take(unit)
     if (unit.rules.conflicts.length > 0 || unit.rules.replaces.length > 0) state.guarded.add(unit)
     const places = this.#places.get(unit.name)
     if (places === undefined) this.#places.set(unit.name, new Set([state.machine.id]))

@@ -1,10 +1,11 @@
 /**
  * fleet's hard rules, in the order in which fleet asks them (fleet `agent/state.go`,
- * `AbleToRun`): MachineID, metadata, MachineOf, Conflicts, Replaces.
+ * `AbleToRun`): MachineID, metadata, MachineOf, Conflicts, Replaces; and then whether there is room.
  */
 import { assertNever } from '../../base/assert.ts'
 import type { FleetState, MachineState } from './fleet-state.ts'
 import { matchesGlob } from './matchers.ts'
+import { isFree, roomObstacle } from './room.ts'
 import type { Obstacle, SchedulerRules, SchedulerUnit } from './types.ts'
 
 /**
@@ -20,8 +21,20 @@ export function obstacleOf(
   return (
     attributeObstacle(unit.rules, state) ??
     peerObstacle(unit.rules, state, fleet) ??
-    neighbourObstacle(unit, state, fleet)
+    neighbourObstacle(unit, state, fleet) ??
+    newcomersObstacle(unit, state, fleet)
   )
+}
+
+/** What is there already keeps its room, whatever has become of the machine. */
+function newcomersObstacle(
+  unit: SchedulerUnit,
+  state: MachineState,
+  fleet: FleetState,
+): Obstacle | undefined {
+  if (state.units.has(unit.name) || isFree(unit.needs)) return undefined
+  const leaving = victimsOf(unit, state, fleet).map(({ victim }) => victim)
+  return roomObstacle(unit, state.machine.capacity, state.room, leaving)
 }
 
 /** The rules that only the machine itself can break; `Global` units are held to these too. */
@@ -116,7 +129,17 @@ export function describeObstacle(obstacle: Obstacle): string {
     }
     case 'replaced':
       return `Replaces: ${obstacle.by} took its place there (pattern ${obstacle.pattern})`
+    case 'port':
+      return `port ${obstacle.port} of the host is ${obstacle.by}'s there`
+    case 'memoryBytes':
+      return `it asks for ${sizeText(obstacle.wanted)} of memory; ${sizeText(obstacle.free)} are free`
+    case 'nanoCpus':
+      return `it asks for ${cpusText(obstacle.wanted)} processors; ${cpusText(obstacle.free)} are free`
     default:
       return assertNever(obstacle)
   }
 }
+
+const mebibyte = 2 ** 20
+const sizeText = (bytes: number): string => `${Math.floor(bytes / mebibyte)} MiB`
+const cpusText = (nanos: number): string => String(Number((nanos / 1e9).toFixed(2)))

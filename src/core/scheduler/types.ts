@@ -6,6 +6,29 @@ export interface SchedulerMachine {
   readonly metadata: Readonly<Record<string, string>>
   /** `lost`: nothing is placed there, and what can run elsewhere is moved. */
   readonly status: 'ready' | 'lost'
+  readonly capacity: Capacity
+}
+
+/** How much of a machine may be reserved. */
+export interface Capacity {
+  readonly memoryBytes: number
+  readonly nanoCpus: number
+}
+
+/** What a unit reserves on its machine; zero is nothing. */
+export interface Needs {
+  readonly memoryBytes: number
+  /** Billionths of a processor. */
+  readonly nanoCpus: number
+  /** Fixed ports of the host. */
+  readonly ports: readonly HostPort[]
+}
+
+export interface HostPort {
+  /** `8080/tcp` */
+  readonly port: string
+  /** Empty: on every address. */
+  readonly ip: string
 }
 
 /** The part of `[X-Fleet]` that decides; see `core/units`, whose rules have this shape. */
@@ -23,6 +46,7 @@ export interface SchedulerUnit {
   readonly name: UnitName
   readonly wanted: boolean
   readonly rules: SchedulerRules
+  readonly needs: Needs
 }
 
 export interface SchedulerPlacement {
@@ -61,6 +85,13 @@ export type Obstacle =
     }
   /** A unit there has replaced this one and would do so again. */
   | { readonly kind: 'replaced'; readonly by: UnitName; readonly pattern: string }
+  | { readonly kind: 'port'; readonly port: string; readonly by: UnitName }
+  | {
+      readonly kind: 'memoryBytes' | 'nanoCpus'
+      readonly wanted: number
+      /** Of what may be reserved there. */
+      readonly free: number
+    }
 
 export type ObstacleKind = Obstacle['kind']
 

@@ -9,7 +9,7 @@ import type { DockerFlag } from './docker-flag-kinds.ts'
 import { newDraft } from './docker-draft.ts'
 import type { Draft, RunContext } from './docker-draft.ts'
 import { toRecord } from './docker-setters.ts'
-import type { PullPolicy } from './types.ts'
+import type { Needs, PullPolicy } from './types.ts'
 import { unknownPiece } from './words.ts'
 
 export interface RunLine {
@@ -20,6 +20,8 @@ export interface RunLine {
   /** From `--name`; only for the unit's own kill, rm and stop lines. */
   readonly name: string | undefined
   readonly pullPolicy: PullPolicy
+  /** Of what is known; what waits for the machine asks for nothing. */
+  readonly needs: Needs
 }
 
 export type RunResult =
@@ -40,6 +42,7 @@ export function parseDockerRun(words: readonly string[], context: RunContext): R
     image: undefined,
     name: draft.name,
     pullPolicy: draft.pullPolicy,
+    needs: needsOf(draft),
   }
   if (rest === undefined) return { ok: true, run: waiting }
   const [image, ...command] = rest
@@ -208,6 +211,29 @@ function finish(draft: Draft, image: string, command: readonly string[]): Contai
     ...(hasHealth && !draft.noHealthcheck ? { Healthcheck: health } : {}),
     ...(Object.keys(hostConfig).length === 0 ? {} : { HostConfig: hostConfig }),
     ...(endpoint === undefined ? {} : { NetworkingConfig: { EndpointsConfig: endpoint } }),
+  }
+}
+
+/** The engine's default of `--cpu-period`, in microseconds. */
+const defaultCpuPeriod = 100_000
+
+/** A soft limit (`--memory-reservation`) is what the container is to be sure of, so it comes first. */
+function needsOf({ host }: Draft): Needs {
+  const quota = Math.max(0, host.CpuQuota ?? 0)
+  const period =
+    host.CpuPeriod === undefined || host.CpuPeriod === 0 ? defaultCpuPeriod : host.CpuPeriod
+  const ports = Object.entries(host.PortBindings ?? {}).flatMap(([inside, bindings]) =>
+    bindings.flatMap(({ HostIp: ip, HostPort: port }) =>
+      // Of a range the engine takes any that is free.
+      /^\d+$/.test(port) && port !== '0'
+        ? { port: `${port}/${inside.split('/')[1] ?? 'tcp'}`, ip }
+        : [],
+    ),
+  )
+  return {
+    memoryBytes: host.MemoryReservation || host.Memory || 0,
+    nanoCpus: host.NanoCpus ?? Math.round((quota / period) * 1e9),
+    ports,
   }
 }
 

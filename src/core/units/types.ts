@@ -122,6 +122,15 @@ export interface PlacementRules {
   readonly metadata: Readonly<Record<string, readonly string[]>>
 }
 
+/** What the container asks of its machine, as far as the line says it; zero is nothing. */
+export interface Needs {
+  readonly memoryBytes: number
+  /** Billionths of a processor. */
+  readonly nanoCpus: number
+  /** Fixed ports of the host: `8080/tcp`, on one address or, empty, on all. */
+  readonly ports: readonly { readonly port: string; readonly ip: string }[]
+}
+
 export interface ParsedUnitName {
   readonly name: UnitName
   /** `web` of `web.service`, `web@3.service` and `web@.service`: what `%p` gives. */
@@ -154,6 +163,7 @@ export interface UnitSpec extends ParsedUnitName {
   readonly environment: readonly { readonly name: string; readonly value: Template }[]
   readonly environmentFiles: readonly EnvironmentFile[]
   readonly placement: PlacementRules
+  readonly needs: Needs
 }
 
 export type ParseResult =

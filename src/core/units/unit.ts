@@ -131,6 +131,7 @@ function readSpec(
     image: imageOf(container, check),
     container,
     pullPolicy: check.result.run.pullPolicy,
+    needs: check.result.run.needs,
     stop: service.stopRule(steps, timeoutStopMs),
     steps,
   }

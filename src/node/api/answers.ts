@@ -7,6 +7,7 @@ import type {
   UnitRecord,
   UnitStateRecord,
 } from '../../core/records/schemas.ts'
+import type { Needs } from '../../core/scheduler/types.ts'
 
 /** `GET /health`. */
 export interface HealthAnswer {
@@ -153,6 +154,15 @@ export interface MachineDetails extends MachineRow {
   readonly liveRestore: boolean
   readonly roleCeiling: MachineRecord['roleCeiling']
   readonly role: 'voter' | 'learner' | 'client'
+  /** What may be reserved: what it has, or what its labels `capacity.…` say instead. */
+  readonly capacity: Amounts
+  /** By the units that are placed there. */
+  readonly reserved: Amounts
+}
+
+export interface Amounts {
+  readonly memoryBytes: number
+  readonly cpus: number
 }
 
 export interface PendingMachine {
@@ -209,6 +219,8 @@ export interface UnitAnswer extends Listing {
     readonly restart: string
     readonly after: readonly string[]
     readonly requires: readonly string[]
+    /** What it reserves on its machine. */
+    readonly needs: Needs
     /** The `[X-Fleet]` section. */
     readonly rules: unknown
   } | null

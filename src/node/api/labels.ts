@@ -4,6 +4,7 @@ import { labels, machines } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import { type LabelsRecord, type MachineRecord, withOverrides } from '../../core/records/schemas.ts'
 import type { Compare, Operation } from '../../core/store/types.ts'
+import { refuseCapacity } from '../../core/units/capacity.ts'
 import { type Decision, putEvent, readAlso, readRecord, unchanged } from '../enrol/context.ts'
 import { badRequest } from './check.ts'
 import type { ApiContext } from './context.ts'
@@ -30,6 +31,12 @@ export async function decideLabels(
   context: ApiContext,
   changes: ReadonlyMap<MachineId, LabelChanges>,
 ): Promise<Decision<readonly Labelled[]>> {
+  for (const changed of changes.values()) {
+    for (const [label, text] of Object.entries(changed)) {
+      const refusal = text === null ? undefined : refuseCapacity(label, text)
+      if (refusal !== undefined) throw badRequest(refusal)
+    }
+  }
   if (changes.size > machinesMax) {
     throw badRequest(`at most ${machinesMax} machines can be labelled at once`)
   }

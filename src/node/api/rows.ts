@@ -10,6 +10,8 @@ import type {
   UnitRecord,
   UnitStateRecord,
 } from '../../core/records/schemas.ts'
+import { noNeeds } from '../../core/scheduler/room.ts'
+import { type Capacity, capacityOf } from '../../core/units/capacity.ts'
 import { parseUnitName } from '../../core/units/names.ts'
 import type { BootTimelineEntry } from '../bootd/boot-step.ts'
 import type { MemberView } from '../member/store-access.ts'
@@ -24,6 +26,7 @@ import type {
   UnitRow,
 } from './answers.ts'
 import type { ClusterRecords } from './records.ts'
+import { factsOf } from './unit-facts.ts'
 
 export const stalenessOf = (view: MemberView): Staleness =>
   view.hasQuorum ? false : { forMs: Math.round(view.staleForMs) }
@@ -63,13 +66,41 @@ export function machineRows(records: ClusterRecords): MachineRow[] {
 }
 
 export function machineDetails(records: ClusterRecords, view: MemberView): MachineDetails[] {
+  const reserved = reservedOf(records)
   const roles = new Map(memberRows(records, view).map((row) => [row.machineId, row.role]))
   return machineRows(records).map((row) => {
     const machine = records.machines.get(row.id) as MachineRecord
     const { statusSinceMs, version, cpus, memoryBytes, durable, liveRestore, roleCeiling } = machine
     const more = { statusSinceMs, version, cpus, memoryBytes, durable, liveRestore, roleCeiling }
-    return { ...row, ...more, role: roles.get(row.id) ?? 'client' }
+    return {
+      ...row,
+      ...more,
+      role: roles.get(row.id) ?? 'client',
+      capacity: amounts(capacityOf(machine)),
+      reserved: amounts(reserved.get(row.id) ?? noNeeds),
+    }
   })
+}
+
+const amounts = ({ memoryBytes, nanoCpus }: Capacity): { memoryBytes: number; cpus: number } => ({
+  memoryBytes,
+  cpus: nanoCpus / 1e9,
+})
+
+/** By machine, what the units that are placed there reserve. */
+function reservedOf({ placements, units }: ClusterRecords): ReadonlyMap<string, Capacity> {
+  const sums = new Map<string, Capacity>()
+  for (const { value } of placements) {
+    const unit = units.get(value.unit)
+    if (unit === undefined) continue
+    const { needs } = factsOf(unit)
+    const sum = sums.get(value.machine) ?? noNeeds
+    sums.set(value.machine, {
+      memoryBytes: sum.memoryBytes + needs.memoryBytes,
+      nanoCpus: sum.nanoCpus + needs.nanoCpus,
+    })
+  }
+  return sums
 }
 
 const sortedMachines = (records: ClusterRecords): MachineRecord[] =>

@@ -9,7 +9,8 @@ import { parseUnit } from '../../core/units/unit.ts'
 import { type Decision, putEvent, readAlso, readRecord, unchanged } from '../enrol/context.ts'
 import type { UnitWritten } from './answers.ts'
 import type { ApiContext } from './context.ts'
-import { isGlobal, isTemplateError, unknownUnit } from './units.ts'
+import { isGlobal } from './unit-facts.ts'
+import { isTemplateError, unknownUnit } from './units.ts'
 
 type Written = Decision<UnitWritten>
 

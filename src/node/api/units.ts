@@ -6,7 +6,7 @@ import type { SchedulerUnit, Snapshot } from '../../core/scheduler/types.ts'
 import { whyUnit } from '../../core/scheduler/why.ts'
 import type { UnitSpec } from '../../core/units/types.ts'
 import { parseUnit } from '../../core/units/unit.ts'
-import { toSchedulerUnit } from '../controllers/unit-rules.ts'
+import { toSchedulerMachine, toSchedulerUnit } from '../controllers/unit-rules.ts'
 import type {
   Listing,
   UnitAnswer,
@@ -17,6 +17,7 @@ import type {
 } from './answers.ts'
 import type { ApiContext } from './context.ts'
 import { json } from './messages.ts'
+import { isGlobal } from './unit-facts.ts'
 import { type ClusterRecords, readCluster } from './records.ts'
 import type { Route } from './router.ts'
 import { isTemplate, scheduleOf, stalenessOf, unitRows } from './rows.ts'
@@ -89,6 +90,7 @@ const summaryOf = (spec: UnitSpec): UnitAnswer['summary'] => ({
   restart: spec.restart,
   after: spec.dependencies.after,
   requires: [...spec.dependencies.requires, ...spec.dependencies.bindsTo],
+  needs: spec.needs,
   rules: spec.placement,
 })
 
@@ -113,24 +115,6 @@ function unitFileRows(records: ClusterRecords): UnitFileRow[] {
       })),
     }
   })
-}
-
-/**
- * By name and hash, which together say what a unit is: lists are asked for often, and a unit
- * never changes. Invariant: at most `knownGlobalsMax` entries.
- */
-const knownGlobals = new Map<string, boolean>()
-const knownGlobalsMax = 10_000
-
-export function isGlobal({ name, hash, file }: UnitRecord): boolean {
-  const key = `${name} ${hash}`
-  const known = knownGlobals.get(key)
-  if (known !== undefined) return known
-  const parsed = parseUnit(name, file)
-  const found = parsed.ok && parsed.spec.placement.global
-  if (knownGlobals.size >= knownGlobalsMax) knownGlobals.clear()
-  knownGlobals.set(key, found)
-  return found
 }
 
 function why(records: ClusterRecords, listing: Listing, name: string): WhyAnswer {
@@ -168,11 +152,7 @@ function snapshotOf(records: ClusterRecords): Snapshot {
   return {
     machines: [...records.machines.values()]
       .filter(({ status }) => status !== 'left')
-      .map(({ id, metadata, status }) => ({
-        id: machineId(id),
-        metadata,
-        status: status === 'ready' ? 'ready' : 'lost',
-      })),
+      .map(toSchedulerMachine),
     units: [...records.units.values()].flatMap((unit): SchedulerUnit[] => {
       const known = toSchedulerUnit(unit)
       return known === undefined ? [] : [known]

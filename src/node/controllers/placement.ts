@@ -19,7 +19,7 @@ import {
 import { sleep, type Timer } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
-import type { UnitRules } from './unit-rules.ts'
+import { toSchedulerMachine, type UnitRules } from './unit-rules.ts'
 
 /**
  * What each decision takes of a transaction's `maxOperationsPerTransaction`: its operations, or half
@@ -234,11 +234,7 @@ export class PlacementController {
     return {
       machines: this.#machines.values
         .filter(({ status }) => status !== 'left')
-        .map(({ id, metadata, status }) => ({
-          id: machineId(id),
-          metadata,
-          status: status === 'ready' ? 'ready' : 'lost',
-        })),
+        .map(toSchedulerMachine),
       units: [...this.#units.items.values()].flatMap((item) => this.#rules.of(item) ?? []),
       placements: this.#placements.values.map(({ unit, machine }) => ({
         unit: unitName(unit),

@@ -4,11 +4,12 @@
  * for longer than its followers wait for it. So every member reads ahead while others lead.
  */
 import { describeError } from '../../base/errors.ts'
-import { revision, unitName } from '../../base/ids.ts'
+import { machineId, revision, unitName } from '../../base/ids.ts'
 import { units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
-import type { UnitRecord } from '../../core/records/schemas.ts'
-import type { SchedulerUnit } from '../../core/scheduler/types.ts'
+import type { MachineRecord, UnitRecord } from '../../core/records/schemas.ts'
+import type { SchedulerMachine, SchedulerUnit } from '../../core/scheduler/types.ts'
+import { capacityOf } from '../../core/units/capacity.ts'
 import { parseUnitName } from '../../core/units/names.ts'
 import { parseUnit } from '../../core/units/unit.ts'
 import { type Clock, sleep } from '../../ports/clock.ts'
@@ -137,5 +138,16 @@ export function toSchedulerUnit(record: UnitRecord): SchedulerUnit | undefined {
     name: unitName(record.name),
     wanted: isWanted(record),
     rules: parsed.spec.placement,
+    needs: parsed.spec.needs,
+  }
+}
+
+export function toSchedulerMachine(record: MachineRecord): SchedulerMachine {
+  const { id, metadata, status } = record
+  return {
+    id: machineId(id),
+    metadata,
+    status: status === 'ready' ? 'ready' : 'lost',
+    capacity: capacityOf(record),
   }
 }

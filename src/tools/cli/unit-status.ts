@@ -5,7 +5,7 @@ import type { UnitAnswer, UnitRow } from '../../node/api/answers.ts'
 import { type Arguments, usage } from './command.ts'
 import type { CliEnvironment } from './environment.ts'
 import { type NodeClient, openNode, segment } from './node-client.ts'
-import { agoText, machineText, printJson } from './table.ts'
+import { agoText, machineText, printJson, sizeText } from './table.ts'
 import { knownNames } from './unit-names.ts'
 
 const linesDefault = 10
@@ -52,8 +52,22 @@ function headText({ name, hash, desired, summary, isTemplate, isGlobal }: UnitAn
   const description =
     summary === null || summary.description === '' ? '' : ` - ${summary.description}`
   const kind = isTemplate ? 'a template' : isGlobal ? `${desired}, global` : desired
-  return `${name}${description}\n${line('Wanted', `${kind} (hash ${hash.slice(0, 7)})`)}`
+  const reserves = summary === null ? '' : needsText(summary.needs)
+  return [
+    `${name}${description}\n`,
+    line('Wanted', `${kind} (hash ${hash.slice(0, 7)})`),
+    ...(reserves === '' ? [] : [line('Reserves', reserves)]),
+  ].join('')
 }
+
+type Needs = NonNullable<UnitAnswer['summary']>['needs']
+
+const needsText = ({ memoryBytes, nanoCpus, ports }: Needs): string =>
+  [
+    ...(memoryBytes === 0 ? [] : [`${sizeText(memoryBytes)} of memory`]),
+    ...(nanoCpus === 0 ? [] : [`${Number((nanoCpus / 1e9).toFixed(2))} processors`]),
+    ...ports.map(({ port, ip }) => `port ${ip === '' ? '' : `${ip}:`}${port}`),
+  ].join(', ')
 
 function stateText(row: UnitRow, nowMs: number): string {
   const since =

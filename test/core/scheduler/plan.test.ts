@@ -3,7 +3,9 @@ import t from 'tap'
 import { machineId, unitName } from '../../../src/base/ids.ts'
 import { afterPlan, checkPlacements, checkPlan } from '../../../src/core/scheduler/check.ts'
 import { plan } from '../../../src/core/scheduler/plan.ts'
+import { noNeeds } from '../../../src/core/scheduler/room.ts'
 import type {
+  Needs,
   SchedulerMachine,
   SchedulerRules,
   SchedulerUnit,
@@ -11,6 +13,7 @@ import type {
 } from '../../../src/core/scheduler/types.ts'
 import { whyUnit } from '../../../src/core/scheduler/why.ts'
 
+const gib = 2 ** 30
 const id = (n: number) => machineId(n.toString(16).padStart(32, '0'))
 const free: SchedulerRules = {
   machineId: undefined,
@@ -28,11 +31,18 @@ const machine = (
   id: id(n),
   metadata,
   status,
+  capacity: { memoryBytes: 4 * gib, nanoCpus: 2e9 },
 })
-const unit = (name: string, rules: Partial<SchedulerRules> = {}, wanted = true): SchedulerUnit => ({
+const unit = (
+  name: string,
+  rules: Partial<SchedulerRules> = {},
+  wanted = true,
+  needs: Partial<Needs> = {},
+): SchedulerUnit => ({
   name: unitName(name),
   wanted,
   rules: { ...free, ...rules },
+  needs: { ...noNeeds, ...needs },
 })
 const three = [machine(1), machine(2), machine(3)]
 
@@ -190,6 +200,60 @@ t.test(
   },
 )
 
+t.test('memory and processors are given away once, and what is there stays', (t) => {
+  const big = (name: string) => unit(name, {}, true, { memoryBytes: 3 * gib })
+  const units = ['a', 'b', 'c', 'd'].map((name) => big(`${name}.service`))
+  const first = settle({ machines: three, units, placements: [] })
+  t.same(first.where, { 'a.service': [1], 'b.service': [2], 'c.service': [3] })
+  const d = unitName('d.service')
+  t.same(plan(first.after).unplaced.get(d), { memoryBytes: 3 })
+  const [why] = whyUnit(first.after, big('d.service'))
+  t.match(why?.text, 'it asks for 3072 MiB of memory; 1024 MiB are free')
+
+  const small = {
+    ...first.after,
+    machines: three.map((one) => ({ ...one, capacity: { memoryBytes: gib, nanoCpus: 0 } })),
+  }
+  t.same(plan(small).decisions, [], 'a machine that has less now keeps what runs there')
+  const more = [machine(1), machine(2), machine(3), machine(4)]
+  t.same(settle({ ...first.after, machines: more }).where['d.service'], [4])
+
+  const busy = unit('busy.service', {}, true, { nanoCpus: 1.5e9 })
+  const other = unit('other.service', {}, true, { nanoCpus: 1e9 })
+  const one = settle({ machines: [machine(1)], units: [busy, other], placements: [] })
+  t.same(one.where, { 'busy.service': [1] })
+  const [reason] = whyUnit(one.after, other)
+  t.match(reason?.text, 'it asks for 1 processors; 0.5 are free')
+  t.end()
+})
+
+t.test('a port of the host has one holder, but for another protocol or address', (t) => {
+  const on = (name: string, port: string, ip = '') =>
+    unit(name, {}, true, { ports: [{ port, ip }] })
+  const units = [
+    on('a.service', '80/tcp'),
+    on('b.service', '80/tcp', '10.0.0.1'),
+    on('c.service', '80/udp'),
+    on('d.service', '81/tcp', '10.0.0.1'),
+    on('e.service', '81/tcp', '10.0.0.2'),
+    on('f.service', '81/tcp', '0.0.0.0'),
+  ]
+  const { where, after } = settle({ machines: [machine(1)], units, placements: [] })
+  t.same(Object.keys(where).toSorted(), ['a.service', 'c.service', 'd.service', 'e.service'])
+  const [why] = whyUnit(after, on('b.service', '80/tcp', '10.0.0.1'))
+  t.match(why?.text, "port 80/tcp of the host is a.service's there")
+  t.end()
+})
+
+t.test('who replaces another has the room that it leaves', (t) => {
+  const needs = { memoryBytes: 3 * gib, ports: [{ port: '80/tcp', ip: '' }] }
+  const old = unit('old.service', {}, true, needs)
+  const next = unit('new.service', { replaces: ['old.*'] }, true, needs)
+  const first = settle({ machines: [machine(1)], units: [old], placements: [] })
+  t.same(settle({ ...first.after, units: [old, next] }).where, { 'new.service': [1] })
+  t.end()
+})
+
 t.test('a unit that is not wanted, or unknown, is taken away', (t) => {
   const placements = [
     { unit: unitName('a.service'), machine: id(1) },
@@ -220,18 +284,31 @@ const snapshotArbitrary = fc.record({
   ),
   rules: fc.array(rulesArbitrary, { minLength: 6, maxLength: 6 }),
   wanted: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
+  needs: fc.array(
+    fc.record({
+      memoryBytes: fc.constantFrom(0, 0, gib, 2 * gib, 3 * gib, 5 * gib),
+      nanoCpus: fc.constantFrom(0, 0, 1e9, 2e9),
+      ports: fc.constantFrom(
+        [],
+        [],
+        [{ port: '80/tcp', ip: '' }],
+        [{ port: '80/tcp', ip: '10.0.0.1' }],
+      ),
+    }),
+    { minLength: 6, maxLength: 6 },
+  ),
   placed: fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 1, max: 4 }))),
 })
 
 t.test('any cluster: each prefix keeps the rules, and planning again changes nothing', (t) => {
   fc.assert(
-    fc.property(snapshotArbitrary, ({ machines, rules, wanted, placed }) => {
+    fc.property(snapshotArbitrary, ({ machines, rules, wanted, placed, needs }) => {
       const units = names.map((name, at) => {
         const own = rules[at] as SchedulerRules
         // What fleet refuses at submit never reaches the scheduler.
         const machineOf = own.global ? [] : own.machineOf.filter((peer) => peer !== name)
         const replaces = own.global || own.conflicts.length > 0 ? [] : own.replaces
-        return unit(name, { ...own, machineOf, replaces }, wanted[at])
+        return unit(name, { ...own, machineOf, replaces }, wanted[at], needs[at])
       })
       const seen = new Set<string>()
       const placements = placed.flatMap(([at, on]) => {

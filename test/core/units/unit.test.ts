@@ -286,3 +286,31 @@ t.test('each example parses, and says which unit runs where', async (t) => {
     t.match(container.Cmd, ['sh', '-c', /\$UNIT.*\$MACHINE/])
   }
 })
+
+t.test('what a unit reserves is read from its line', async (t) => {
+  const needs = (flags: string) =>
+    specOf(`[Service]\nEnvironmentFile=/etc/x\nExecStart=docker run ${flags} busybox`).needs
+  const none = { memoryBytes: 0, nanoCpus: 0, ports: [] }
+  t.same(needs(''), none)
+  t.same(needs('-m 512m --cpus 1.5'), { ...none, memoryBytes: 2 ** 29, nanoCpus: 1.5e9 })
+  t.same(needs('-m 1g --memory-reservation 256m').memoryBytes, 2 ** 28, 'what it is to be sure of')
+  t.equal(needs('--cpu-quota 50000').nanoCpus, 0.5e9)
+  t.equal(needs('--cpu-quota 50000 --cpu-period 25000').nanoCpus, 2e9)
+  t.equal(needs('--cpu-quota -1').nanoCpus, 0)
+  t.same(
+    needs('-p 8080:80 -p 10.0.0.1:53:53/udp -p 90 -p 0:91 -p 8000-8010:92 -p 70-71:70-71').ports,
+    [
+      { port: '8080/tcp', ip: '' },
+      { port: '53/udp', ip: '10.0.0.1' },
+      { port: '70/tcp', ip: '' },
+      { port: '71/tcp', ip: '' },
+    ],
+  )
+  t.equal(needs('-m 512m -e A=${LATER}').memoryBytes, 2 ** 29, 'known, whatever else is not yet')
+  const section = specOf('[Container]\nImage=busybox\nMemory=512m\nCpus=2\nPublishPort=80:80')
+  t.same(section.needs, {
+    memoryBytes: 2 ** 29,
+    nanoCpus: 2e9,
+    ports: [{ port: '80/tcp', ip: '' }],
+  })
+})

@@ -6,7 +6,7 @@ import { machineId, unitName } from '../../../src/base/ids.ts'
 import { events, machines, placements, units } from '../../../src/core/records/keyspace.ts'
 import { checkPlacements } from '../../../src/core/scheduler/check.ts'
 import type { SchedulerUnit, Snapshot } from '../../../src/core/scheduler/types.ts'
-import { toSchedulerUnit } from '../../../src/node/controllers/unit-rules.ts'
+import { toSchedulerMachine, toSchedulerUnit } from '../../../src/node/controllers/unit-rules.ts'
 import type { EventBatch } from '../../../src/core/store/types.ts'
 import { type Committed, keyOf } from '../committed.ts'
 import type { World } from '../world.ts'
@@ -22,11 +22,7 @@ export function snapshotOf(committed: Committed): Snapshot {
   return {
     machines: committed.machines.values
       .filter(({ status }) => status !== 'left')
-      .map(({ id, metadata, status }) => ({
-        id: machineId(id),
-        metadata,
-        status: status === 'ready' ? 'ready' : 'lost',
-      })),
+      .map(toSchedulerMachine),
     units: committed.units.values.flatMap((record) => {
       const key = `${record.name} ${record.hash} ${record.desired}`
       if (!parsed.has(key)) parsed.set(key, toSchedulerUnit(record))

@@ -20,16 +20,29 @@ const columns: readonly Column<MachineDetails>[] = [
   { name: 'status', isExtra: true, cell: ({ status }) => status },
   { name: 'role', isExtra: true, cell: ({ role }) => role },
   { name: 'units', isExtra: true, cell: ({ units }) => String(units) },
-  { name: 'cpus', isExtra: true, cell: ({ cpus }) => String(cpus) },
-  { name: 'memory', isExtra: true, cell: ({ memoryBytes }) => sizeText(memoryBytes) },
+  {
+    name: 'cpus',
+    isExtra: true,
+    cell: ({ reserved, capacity }) => shareOf(reserved.cpus, capacity.cpus),
+  },
+  {
+    name: 'memory',
+    isExtra: true,
+    cell: ({ reserved, capacity }) =>
+      `${sizeText(reserved.memoryBytes)}/${sizeText(capacity.memoryBytes)}`,
+  },
   { name: 'version', isExtra: true, cell: ({ version }) => version },
 ]
+
+const shareOf = (reserved: number, of: number): string =>
+  `${Number(reserved.toFixed(2))}/${Number(of.toFixed(2))}`
 
 export const command: Command = {
   synopsis: 'machines',
   about:
-    'Lists the machines of the cluster. With --pending: those that wait to be let in, with the\n' +
-    'hash of the key that each shows; compare it with what is on its console, then `admit` it.',
+    'Lists the machines of the cluster; --full tells what units reserve there, and of how much.\n' +
+    'With --pending: those that wait to be let in, with the hash of the key that each shows;\n' +
+    'compare it with what is on its console, then `admit` it.',
   words: { min: 0, max: 0 },
   options: {
     ...nodeOptions,

@@ -1,0 +1,34 @@
+/** What lists need to know of every unit's file, read once. */
+import type { UnitRecord } from '../../core/records/schemas.ts'
+import { noNeeds } from '../../core/scheduler/room.ts'
+import type { Needs } from '../../core/scheduler/types.ts'
+import { parseUnit } from '../../core/units/unit.ts'
+
+export interface UnitFacts {
+  readonly isGlobal: boolean
+  readonly needs: Needs
+}
+
+const unknown: UnitFacts = { isGlobal: false, needs: noNeeds }
+
+/**
+ * By name and hash, which together say what a unit is: lists are asked for often, and a unit
+ * never changes. Invariant: at most `knownMax` entries.
+ */
+const known = new Map<string, UnitFacts>()
+const knownMax = 10_000
+
+export function factsOf({ name, hash, file }: UnitRecord): UnitFacts {
+  const key = `${name} ${hash}`
+  const found = known.get(key)
+  if (found !== undefined) return found
+  const parsed = parseUnit(name, file)
+  const facts = parsed.ok
+    ? { isGlobal: parsed.spec.placement.global, needs: parsed.spec.needs }
+    : unknown
+  if (known.size >= knownMax) known.clear()
+  known.set(key, facts)
+  return facts
+}
+
+export const isGlobal = (unit: UnitRecord): boolean => factsOf(unit).isGlobal
