@@ -16,6 +16,9 @@ const unit = (name: string, machineOf: readonly string[]): SchedulerUnit => ({
     conflicts: [],
     replaces: [],
     metadata: {},
+    spread: [],
+    prefer: [],
+    strategy: 'spread',
   },
   needs: noNeeds,
 })

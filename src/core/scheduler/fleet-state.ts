@@ -7,6 +7,7 @@
  */
 import { assert, present } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
+import { Kinds } from './kinds.ts'
 import { Replacements } from './replacements.ts'
 import { Room } from './room.ts'
 import type { SchedulerMachine, SchedulerUnit, Snapshot } from './types.ts'
@@ -25,6 +26,7 @@ export class FleetState {
   readonly replacements: Replacements
   readonly #places = new Map<string, Set<MachineId>>()
   readonly #order: MachineState[] = []
+  readonly #kinds = new Kinds()
 
   constructor(snapshot: Snapshot) {
     this.replacements = new Replacements(snapshot.units)
@@ -54,6 +56,11 @@ export class FleetState {
     return this.#order
   }
 
+  /** How many of the unit's kind are on ready machines with the same value of the label `key`. */
+  kindred(unit: UnitName, key: string, { machine }: MachineState): number {
+    return this.#kinds.count(unit, key, machine)
+  }
+
   placesOf(unit: string): ReadonlySet<MachineId> {
     return this.#places.get(unit) ?? nowhere
   }
@@ -71,6 +78,7 @@ export class FleetState {
       state.units.delete(unit.name)
       state.guarded.delete(unit)
       state.room.giveBack(unit)
+      this.#kinds.remove(unit.name, state.machine)
       this.#places.get(unit.name)?.delete(machine)
     })
   }
@@ -78,6 +86,7 @@ export class FleetState {
   #put(unit: SchedulerUnit, state: MachineState): void {
     state.units.set(unit.name, unit)
     state.room.take(unit)
+    this.#kinds.put(unit.name, state.machine)
     if (unit.rules.conflicts.length > 0 || unit.rules.replaces.length > 0) state.guarded.add(unit)
     const places = this.#places.get(unit.name)
     if (places === undefined) this.#places.set(unit.name, new Set([state.machine.id]))

@@ -9,6 +9,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
+import { compareFor, takesTheFirst } from './choice.ts'
 import { FleetState, type MachineState } from './fleet-state.ts'
 import { attributeObstacle, obstacleOf, victimsOf } from './rules.ts'
 import type { Decision, ObstacleCounts, Plan, SchedulerUnit, Snapshot } from './types.ts'
@@ -155,17 +156,21 @@ class Planner {
   /** True when a machine was found. */
   #placeOne(unit: SchedulerUnit): boolean {
     const counts: Record<string, number> = {}
+    const first = takesTheFirst(unit)
+    let best: MachineState | undefined
     for (const state of this.#state.candidates) {
       const obstacle = this.#obstacle(unit, state)
-      if (obstacle === undefined) {
-        this.#unplaced.delete(unit.name)
-        this.#place(unit, state)
-        return true
-      }
-      counts[obstacle.kind] = (counts[obstacle.kind] ?? 0) + 1
+      if (obstacle !== undefined) counts[obstacle.kind] = (counts[obstacle.kind] ?? 0) + 1
+      else if (best === undefined || compareFor(unit, this.#state, state, best) < 0) best = state
+      if (first && best !== undefined) break
     }
-    this.#unplaced.set(unit.name, counts)
-    return false
+    if (best === undefined) {
+      this.#unplaced.set(unit.name, counts)
+      return false
+    }
+    this.#unplaced.delete(unit.name)
+    this.#place(unit, best)
+    return true
   }
 
   #obstacle(unit: SchedulerUnit, state: MachineState): ReturnType<typeof obstacleOf> {

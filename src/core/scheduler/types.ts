@@ -39,6 +39,17 @@ export interface SchedulerRules {
   readonly conflicts: readonly string[]
   readonly replaces: readonly string[]
   readonly metadata: Readonly<Record<string, readonly string[]>>
+  /** Labels over whose values the instances of one template are spread. */
+  readonly spread: readonly string[]
+  /** Labels that a machine had better have, or not have. */
+  readonly prefer: readonly {
+    readonly key: string
+    readonly value: string
+    /** -100 to 100. */
+    readonly weight: number
+  }[]
+  /** The emptiest of the machines that are equal otherwise, or the fullest. */
+  readonly strategy: 'spread' | 'pack'
 }
 
 /** A unit that is to be placed (loaded or launched), or was and is not any more. */

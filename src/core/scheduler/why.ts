@@ -1,6 +1,7 @@
 /** Why a unit is where it is, or nowhere: one answer a machine, for `jangada why`. */
 import type { MachineId } from '../../base/ids.ts'
-import { FleetState } from './fleet-state.ts'
+import { compareFor, describeChoice } from './choice.ts'
+import { FleetState, type MachineState } from './fleet-state.ts'
 import { describeObstacle, obstacleOf, victimsOf } from './rules.ts'
 import type { Obstacle, SchedulerUnit, Snapshot } from './types.ts'
 
@@ -18,7 +19,8 @@ export interface MachineReason {
 export function whyUnit(snapshot: Snapshot, unit: SchedulerUnit): MachineReason[] {
   const state = new FleetState(snapshot)
   const lost = [...state.machines.values()].filter(({ machine }) => machine.status === 'lost')
-  const ordered = [...state.candidates, ...lost]
+  const byChoice = (a: MachineState, b: MachineState): number => compareFor(unit, state, a, b)
+  const ordered = [...state.candidates.toSorted(byChoice), ...lost]
   const best = ordered.find((each) => obstacleOf(unit, each, state) === undefined)
   return ordered.map((each) => {
     const units = each.units.size
@@ -41,7 +43,7 @@ export function whyUnit(snapshot: Snapshot, unit: SchedulerUnit): MachineReason[
       machine,
       verdict: 'possible',
       obstacle,
-      text: `${rank}${replacing}: ${units} units`,
+      text: `${rank}${replacing}: ${describeChoice(unit, state, each)}`,
       units,
     }
   })

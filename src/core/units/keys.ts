@@ -3,6 +3,7 @@
  * `test/core/units/docs.test.ts` holds one against the other.
  */
 import { nearest } from '../../base/nearest.ts'
+import { choiceKeys } from './choice.ts'
 import { fleetKeys } from './placement.ts'
 import { containerInstead, containerKeys } from './quadlet.ts'
 
@@ -24,7 +25,7 @@ export const acceptedKeys: Readonly<Record<string, readonly string[]>> = {
   ],
   Container: containerKeys,
   Install: ['WantedBy', 'RequiredBy', 'Also', 'Alias'],
-  'X-Fleet': Object.keys(fleetKeys),
+  'X-Fleet': [...Object.keys(fleetKeys), ...choiceKeys],
 }
 
 /** What to do instead, for keys that people are likely to bring along. */

@@ -26,6 +26,9 @@ export const fleetKeys: Readonly<Record<string, string>> = {
 
 export type Report = (line: number, reason: string) => void
 
+/** What fleet itself knows. */
+type FleetRules = Omit<PlacementRules, 'spread' | 'prefer' | 'strategy'>
+
 interface Collected {
   machineIds: { value: string; line: number }[]
   global: boolean
@@ -38,7 +41,7 @@ export function readPlacement(
   options: readonly LocatedOption[],
   name: ParsedUnitName,
   report: Report,
-): PlacementRules {
+): FleetRules {
   const collected: Collected = {
     machineIds: [],
     global: false,
@@ -53,7 +56,7 @@ export function readPlacement(
     }
     if (option.value === '') reset(collected, key)
   }
-  const rules: PlacementRules = {
+  const rules: FleetRules = {
     machineId: oneMachineId(collected.machineIds, report),
     global: collected.global,
     machineOf: collected.lists.MachineOf,
@@ -73,7 +76,7 @@ function reset(collected: Collected, key: string): void {
 }
 
 /** One bare value, or several between double quotes; specifiers of the unit's name put in. */
-function valuesOf(
+export function valuesOf(
   option: LocatedOption,
   name: ParsedUnitName,
   report: Report,
@@ -170,7 +173,7 @@ function oneMachineId(
  * What fleet refuses at submit, in its words and its order (`api/units.go`). "Peers" is what it calls
  * the units of `MachineOf=`.
  */
-function contradictions(rules: PlacementRules): readonly string[] {
+function contradictions(rules: FleetRules): readonly string[] {
   const has = {
     MachineID: rules.machineId !== undefined,
     Peers: rules.machineOf.length > 0,
@@ -193,7 +196,7 @@ function contradictions(rules: PlacementRules): readonly string[] {
   return [...driversAway(rules), ...together]
 }
 
-function* driversAway({ machineOf, conflicts, replaces }: PlacementRules): Generator<string> {
+function* driversAway({ machineOf, conflicts, replaces }: FleetRules): Generator<string> {
   const wanted = (peer: string): string => `unresolvable requirements: peer ${JSON.stringify(peer)}`
   for (const peer of machineOf) {
     for (const pattern of conflicts) {

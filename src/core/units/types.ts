@@ -120,6 +120,16 @@ export interface PlacementRules {
   readonly replaces: readonly string[]
   /** Every key must match one of its values. */
   readonly metadata: Readonly<Record<string, readonly string[]>>
+  /** Labels over whose values the instances of one template are spread, the first before the next. */
+  readonly spread: readonly string[]
+  /** Labels that a machine had better have; with a weight below 0, had better not. */
+  readonly prefer: readonly {
+    readonly key: string
+    readonly value: string
+    /** -100 to 100. */
+    readonly weight: number
+  }[]
+  readonly strategy: 'spread' | 'pack'
 }
 
 /** What the container asks of its machine, as far as the line says it; zero is nothing. */

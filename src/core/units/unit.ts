@@ -1,4 +1,5 @@
 /** A unit file to its `UnitSpec`, or to every reason against it with file and line. */
+import { readChoice, readNeeds } from './choice.ts'
 import { phaseOfKey, readCommand, readStep } from './commands.ts'
 import { checkAtSubmit } from './container.ts'
 import type { SubmitCheck } from './container.ts'
@@ -107,11 +108,14 @@ function readSpec(
     dependencies: service.readDependencies(options, name, report),
     environment,
     environmentFiles,
-    placement: readPlacement(
-      options.filter((option) => option.section === 'X-Fleet'),
-      name,
-      report,
-    ),
+    placement: {
+      ...readPlacement(
+        options.filter((option) => option.section === 'X-Fleet'),
+        name,
+        report,
+      ),
+      ...readChoice(options, name, report),
+    },
   }
   const container = readContainer(name, options, file, report)
   if (container === undefined) return undefined
@@ -131,7 +135,7 @@ function readSpec(
     image: imageOf(container, check),
     container,
     pullPolicy: check.result.run.pullPolicy,
-    needs: check.result.run.needs,
+    needs: readNeeds(options, check.result.run.needs, report),
     stop: service.stopRule(steps, timeoutStopMs),
     steps,
   }

@@ -22,6 +22,9 @@ const free: SchedulerRules = {
   conflicts: [],
   replaces: [],
   metadata: {},
+  spread: [],
+  prefer: [],
+  strategy: 'spread',
 }
 const machine = (
   n: number,
@@ -245,6 +248,73 @@ t.test('a port of the host has one holder, but for another protocol or address',
   t.end()
 })
 
+/** In the order in which they are placed: by name. */
+const instances = (count: number, rules: Partial<SchedulerRules>): SchedulerUnit[] =>
+  Array.from({ length: count }, (_, at) => unit(`web@${at + 1}.service`, rules))
+
+t.test('Spread: each zone gets its share, whatever else is on its machines', (t) => {
+  const zones = [
+    machine(1, { zone: 'a' }),
+    machine(2, { zone: 'a' }),
+    machine(3, { zone: 'b' }),
+    machine(4),
+  ]
+  const others = ['m', 'n', 'o'].map((name) =>
+    unit(`${name}.service`, { metadata: { zone: ['b'] } }),
+  )
+  const first = settle({ machines: zones, units: others, placements: [] })
+  const units = [...others, ...instances(6, { spread: ['zone'] })]
+  const { where, after } = settle({ ...first.after, units })
+  const count = (n: number) =>
+    Object.entries(where).filter(([name, [on]]) => name.startsWith('web@') && on === n).length
+  t.same([count(1) + count(2), count(3), count(4)], [2, 2, 2], 'no zone is a zone too')
+  const next = unit('web@7.service', { spread: ['zone'] })
+  const [best] = whyUnit(after, next)
+  t.match(best?.text, /^the first choice: 2 of its kind zone=a, 1 units$/)
+  t.end()
+})
+
+t.test('Prefer: what weighs most wins, and a wish is no rule', (t) => {
+  const prefer = [
+    { key: 'disk', value: 'ssd', weight: 50 },
+    { key: 'old', value: 'yes', weight: -60 },
+  ]
+  const machines = [
+    machine(1),
+    machine(2, { disk: 'ssd' }),
+    machine(3, { disk: 'ssd', old: 'yes' }),
+  ]
+  const alone = unit('a.service', { prefer })
+  t.same(settle({ machines, units: [alone], placements: [] }).where, { 'a.service': [2] })
+  t.same(
+    settle({ machines: [machine(3, { disk: 'ssd', old: 'yes' })], units: [alone], placements: [] })
+      .where,
+    {
+      'a.service': [3],
+    },
+  )
+  const why = whyUnit({ machines, units: [alone], placements: [] }, alone)
+  t.same(
+    why.map(({ text }) => text),
+    [
+      'the first choice: its wishes weigh 50, 0 units',
+      'it may run here: its wishes weigh 0, 0 units',
+      'it may run here: its wishes weigh -10, 0 units',
+    ],
+  )
+  t.end()
+})
+
+t.test('Strategy=pack: the fullest that has room, so that others stay empty', (t) => {
+  const packed = instances(5, { strategy: 'pack' }).map((one) => ({
+    ...one,
+    needs: { ...noNeeds, memoryBytes: 1.5 * gib },
+  }))
+  const { where } = settle({ machines: three, units: packed, placements: [] })
+  t.same(Object.values(where).flat(), [1, 1, 2, 2, 3])
+  t.end()
+})
+
 t.test('who replaces another has the room that it leaves', (t) => {
   const needs = { memoryBytes: 3 * gib, ports: [{ port: '80/tcp', ip: '' }] }
   const old = unit('old.service', {}, true, needs)
@@ -273,6 +343,16 @@ const rulesArbitrary = fc.record({
   conflicts: fc.subarray(['a.*', 'b.service', '[cd].service', '?.service'], { maxLength: 1 }),
   replaces: fc.subarray(['a.service', 'e.*'], { maxLength: 1 }),
   metadata: fc.constantFrom<Record<string, string[]>>({}, {}, { k: ['x'] }, { k: ['x', 'y'] }),
+  spread: fc.subarray(['k', 'none'], { maxLength: 2 }),
+  prefer: fc.array(
+    fc.record({
+      key: fc.constant('k'),
+      value: fc.constantFrom('x', 'y'),
+      weight: fc.integer({ min: -100, max: 100 }),
+    }),
+    { maxLength: 2 },
+  ),
+  strategy: fc.constantFrom('spread', 'pack'),
 })
 const snapshotArbitrary = fc.record({
   machines: fc.array(

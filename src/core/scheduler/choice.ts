@@ -1,0 +1,65 @@
+/**
+ * Which of the machines that may run a unit gets it. In this order: where fewest of its kind are
+ * (`Spread=`), where its wishes weigh most (`Prefer=`), and then the emptiest machine or, with
+ * `Strategy=pack`, the fullest; among equals the one whose id sorts first.
+ */
+import type { FleetState, MachineState } from './fleet-state.ts'
+import type { SchedulerUnit } from './types.ts'
+
+/** Whether fewest units, the order in which machines stand anyway, is all there is to say. */
+export const takesTheFirst = ({ rules }: SchedulerUnit): boolean =>
+  rules.spread.length === 0 && rules.prefer.length === 0 && rules.strategy === 'spread'
+
+/** Negative when `a` is the better place for `unit`. Zero only for the same machine. */
+export function compareFor(
+  unit: SchedulerUnit,
+  fleet: FleetState,
+  a: MachineState,
+  b: MachineState,
+): number {
+  for (const key of unit.rules.spread) {
+    const difference = fleet.kindred(unit.name, key, a) - fleet.kindred(unit.name, key, b)
+    if (difference !== 0) return difference
+  }
+  const wished = wishOf(unit, b) - wishOf(unit, a)
+  if (wished !== 0) return wished
+  if (unit.rules.strategy === 'pack') {
+    const fuller = shareOf(b) - shareOf(a)
+    if (fuller !== 0) return fuller
+    if (a.units.size !== b.units.size) return b.units.size - a.units.size
+  } else if (a.units.size !== b.units.size) return a.units.size - b.units.size
+  return a.machine.id < b.machine.id ? -1 : a.machine.id > b.machine.id ? 1 : 0
+}
+
+/** The sum of the weights of what the machine has. */
+const wishOf = ({ rules }: SchedulerUnit, { machine }: MachineState): number =>
+  rules.prefer.reduce(
+    (sum, { key, value, weight }) => sum + (machine.metadata[key] === value ? weight : 0),
+    0,
+  )
+
+/** How full it is, by what is scarcest. */
+function shareOf({ machine: { capacity }, room }: MachineState): number {
+  const share = (used: number, of: number): number => (of === 0 ? 0 : used / of)
+  return Math.max(
+    share(room.memoryBytes, capacity.memoryBytes),
+    share(room.nanoCpus, capacity.nanoCpus),
+  )
+}
+
+/** One line for people: what speaks for and against the machine. */
+export function describeChoice(unit: SchedulerUnit, fleet: FleetState, at: MachineState): string {
+  const spread = unit.rules.spread.map((key) => {
+    const value = at.machine.metadata[key]
+    const where = value === undefined ? `without ${key}` : `${key}=${value}`
+    return `${fleet.kindred(unit.name, key, at)} of its kind ${where}`
+  })
+  const wish = wishOf(unit, at)
+  const full = unit.rules.strategy === 'pack' ? [`${Math.round(shareOf(at) * 100)} % reserved`] : []
+  return [
+    ...spread,
+    ...(unit.rules.prefer.length === 0 ? [] : [`its wishes weigh ${wish}`]),
+    ...full,
+    `${at.units.size} units`,
+  ].join(', ')
+}
