@@ -253,6 +253,26 @@ export interface WhyAnswer extends Listing {
   }[]
 }
 
+export interface PlanRow {
+  readonly unit: string
+  /**
+   * `start` where it is not yet, `move`, `replace` its container by one of the new file, `stop`,
+   * `stay`; `wait` while no machine may run it; `refused`, which changes nothing.
+   */
+  readonly change: 'start' | 'move' | 'replace' | 'stop' | 'stay' | 'wait' | 'refused'
+  readonly machine: string | null
+  readonly machineName: string | null
+  readonly machineAddress: string | null
+  /** Of a move: the name of the machine that it leaves. */
+  readonly from: string | null
+  readonly reason: string
+}
+
+/** What would come of it; nothing has changed. */
+export interface PlanAnswer extends Listing {
+  readonly rows: readonly PlanRow[]
+}
+
 export interface EventsAnswer extends Listing {
   readonly events: readonly PublicEvent[]
 }

@@ -17,6 +17,7 @@ import { machineRoutes } from './machines.ts'
 import { memberRoutes } from './members.ts'
 import { type ApiHandler, type ApiRequest, type ApiResponse, json } from './messages.ts'
 import { openBodyBytesMax, requestBodyBytesMax } from './messages.ts'
+import { planRoutes } from './plan.ts'
 import { bootRoute, publicRoutes } from './public.ts'
 import { quorumRoutes } from './quorum.ts'
 import { Router } from './router.ts'
@@ -44,6 +45,7 @@ export class Api implements ApiHandler {
       ...machineRoutes(context),
       ...unitRoutes(context),
       ...unitWriteRoutes(context),
+      ...planRoutes(context),
       ...logRoutes(context),
       ...tokenRoutes(context),
       ...enrolmentRoutes(context),

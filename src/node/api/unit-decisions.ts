@@ -3,6 +3,7 @@ import { JangadaError } from '../../base/errors.ts'
 import { units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type { DesiredState, UnitRecord } from '../../core/records/schemas.ts'
+import { parseUnitName } from '../../core/units/names.ts'
 import { unitHash } from '../../core/units/options.ts'
 import type { ParsedUnitName, UnitProblem } from '../../core/units/types.ts'
 import { parseUnit } from '../../core/units/unit.ts'
@@ -14,17 +15,36 @@ import { isTemplateError, unknownUnit } from './units.ts'
 
 type Written = Decision<UnitWritten>
 
+/** Throws JGD_UNIT_NAME. */
+export function requireName(text: string): ParsedUnitName {
+  const parsed = parseUnitName(text)
+  if (parsed.ok) return parsed.name
+  throw new JangadaError('JGD_UNIT_NAME', `${text}: ${parsed.reason}`)
+}
+
 /** Throws JGD_UNIT_UNKNOWN when nothing says what `name` should run. */
 export async function templateOf(context: ApiContext, name: ParsedUnitName): Promise<UnitRecord> {
   if (name.templateName === undefined) throw unknownUnit(name.name)
   const template = await readAlso(context.store, units, name.templateName)
   if (template !== undefined) return template.value
-  throw new JangadaError(
-    'JGD_UNIT_UNKNOWN',
-    `there is neither ${name.name} nor its template ${name.templateName}`,
-    { hint: `submit one of them: jangada submit ${name.templateName}` },
-  )
+  throw templateMissing(name)
 }
+
+/** For a unit that is not there either. */
+export const templateMissing = ({ name, templateName }: ParsedUnitName): JangadaError =>
+  templateName === undefined
+    ? unknownUnit(name)
+    : new JangadaError(
+        'JGD_UNIT_UNKNOWN',
+        `there is neither ${name} nor its template ${templateName}`,
+        { hint: `submit one of them: jangada submit ${templateName}` },
+      )
+
+export const existsOtherwise = (name: string, hash: string, given: string): JangadaError =>
+  new JangadaError('JGD_UNIT_EXISTS', `${name} is there with another content`, {
+    hint: 'a unit does not change: use --replace, or destroy it first',
+    details: { hash, given },
+  })
 
 export interface Source {
   readonly file: string

@@ -1,9 +1,7 @@
 /** Units as they are wanted: submitted, started, stopped, destroyed. One transaction each. */
 import * as Type from 'typebox'
-import { JangadaError } from '../../base/errors.ts'
 import { units } from '../../core/records/keyspace.ts'
 import type { DesiredState } from '../../core/records/schemas.ts'
-import { parseUnitName } from '../../core/units/names.ts'
 import { unitTextBytesMax } from '../../core/units/options.ts'
 import type { ParsedUnitName } from '../../core/units/types.ts'
 import { decideAndSee, type Decision, readRecord } from '../enrol/context.ts'
@@ -12,7 +10,15 @@ import { bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
 import { json } from './messages.ts'
 import type { Route } from './router.ts'
-import { decideDesired, decideDestroy, decideNew, hashOf, templateOf } from './unit-decisions.ts'
+import {
+  decideDesired,
+  decideDestroy,
+  decideNew,
+  existsOtherwise,
+  hashOf,
+  requireName,
+  templateOf,
+} from './unit-decisions.ts'
 import { unknownUnit } from './units.ts'
 
 const desiredSchema = Type.Union([
@@ -80,12 +86,6 @@ export function unitWriteRoutes(context: ApiContext): Route[] {
   ]
 }
 
-function requireName(text: string): ParsedUnitName {
-  const parsed = parseUnitName(text)
-  if (parsed.ok) return parsed.name
-  throw new JangadaError('JGD_UNIT_NAME', `${text}: ${parsed.reason}`)
-}
-
 async function decideSubmit(
   context: ApiContext,
   name: ParsedUnitName,
@@ -107,11 +107,6 @@ async function decideSubmit(
   const hash = hashOf(name.name, source)
   const desired = submit.desired ?? found.value.desired
   if (hash === found.value.hash) return decideDesired(context, name, found, desired)
-  if (submit.replace !== true) {
-    throw new JangadaError('JGD_UNIT_EXISTS', `${name.name} is there with another content`, {
-      hint: 'a unit does not change: use --replace, or destroy it first',
-      details: { hash: found.value.hash, given: hash },
-    })
-  }
+  if (submit.replace !== true) throw existsOtherwise(name.name, found.value.hash, hash)
   return decideNew(context, name, found, source, desired)
 }

@@ -148,7 +148,7 @@ function why(records: ClusterRecords, listing: Listing, name: string): WhyAnswer
 }
 
 /** As the placement controller sees it. */
-function snapshotOf(records: ClusterRecords): Snapshot {
+export function snapshotOf(records: ClusterRecords): Snapshot {
   return {
     machines: [...records.machines.values()]
       .filter(({ status }) => status !== 'left')

@@ -59,6 +59,7 @@ const groups: Readonly<Record<string, readonly Entry[]>> = {
     entry('destroy', 'Forget units', () => import('./commands/destroy.ts')),
     entry('verify', 'Check unit files', () => import('./commands/verify.ts')),
     entry('cat', 'Print a unit file', () => import('./commands/cat.ts')),
+    entry('plan', 'What would come of it', () => import('./commands/plan.ts')),
     entry('why', 'Why a unit is where it is', () => import('./commands/why.ts')),
     entry('logs', "A unit's output", () => import('./commands/logs.ts')),
   ],

@@ -2,7 +2,7 @@ import t from 'tap'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
 import type { EventsAnswer } from '../../../src/node/api/answers.ts'
-import { ids, state, unitFile } from '../../node/api/fixture.ts'
+import { ids, machine, placement, state, unitFile } from '../../node/api/fixture.ts'
 import { makeDesk, runUnits } from './fixture.ts'
 
 t.test('six instances of a template, from file to nothing', async (t) => {
@@ -304,4 +304,55 @@ t.test('a wait may be counted in looks, as fleetctl does', async (t) => {
   t.match(await say('start lost.service --block-attempts=3', clock), { code: 1, err: /time is up/ })
   t.equal(looks, 3)
   t.match(await say('start lost.service --block-attempts=x'), { code: 2 })
+})
+
+t.test('a plan says what would come of it, and nothing comes of it', async (t) => {
+  const { node, files, say } = await makeDesk(t)
+  const size = { cpus: 2, memoryBytes: 4 * 2 ** 30 }
+  node.store.put(
+    machine(ids.n1, 'n1', size),
+    machine(ids.n2, 'n2', { ...size, metadata: { disk: 'ssd' } }),
+  )
+  files.set('old.service', unitFile('busybox true', '[X-Fleet]\nMachineMetadata=disk=ssd\n'))
+  files.set('./web@.service', unitFile('-m 3g busybox', '[X-Fleet]\nConflicts=web@*\n'))
+  files.set('bad.service', unitFile('busybox true', 'Frobnicate=yes\n'))
+  files.set(
+    'next.service',
+    unitFile('busybox', '[X-Fleet]\nReplaces=old.*\nMachineMetadata=disk=ssd\n'),
+  )
+  await say('submit old.service')
+  await node.ask('POST', '/v1/units/old.service/state', { desired: 'launched' })
+  node.store.put(placement('old.service', ids.n2))
+  const before = node.store.store.revision
+  const planned = await say(
+    'plan ./web@{1..3}.service bad.service next.service --fields=unit,change,machine,reason',
+  )
+  t.equal(planned.code, 1)
+  t.same(
+    planned.out.split('\n').map((line) => line.replace(/ {2,}/g, ' | ')),
+    [
+      'UNIT | CHANGE | MACHINE | REASON',
+      'bad.service | refused | - | bad.service:5: Frobnicate= in [Service] is not understood',
+      'next.service | start | 22222222.../10.77.0.2 | -',
+      'old.service | stop | 22222222.../10.77.0.2 | Replaces: next.service took its place there (pattern old.*)',
+      'old.service | wait | - | refused 1 by MachineMetadata, 1 by Replaces',
+      'web@1.service | start | 11111111.../10.77.0.1 | -',
+      'web@2.service | start | 22222222.../10.77.0.2 | -',
+      'web@3.service | wait | - | refused 2 by Conflicts',
+      '',
+    ],
+  )
+  t.equal(node.store.store.revision, before, 'nothing was written')
+
+  t.match(await say('plan old'), { code: 0, out: /old\.service +stay +22222222/ })
+  files.set('old.service', unitFile('busybox false', '[X-Fleet]\nMachineMetadata=disk=ssd\n'))
+  t.match(await say('plan old.service'), { code: 1, out: /refused .* another content/ })
+  t.match(await say('plan old.service --replace'), {
+    code: 0,
+    out: /old\.service +replace +22222222/,
+  })
+  t.match(await say('plan nothing'), {
+    code: 1,
+    out: /nothing\.service +refused +.*there is no unit/,
+  })
 })

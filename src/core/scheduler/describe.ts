@@ -1,0 +1,39 @@
+/** Plans in words, for people. */
+import { assertNever } from '../../base/assert.ts'
+import { describeObstacle } from './rules.ts'
+import type { ObstacleCounts, ObstacleKind, UnplaceReason } from './types.ts'
+
+export function describeUnplace(reason: UnplaceReason): string {
+  switch (reason.kind) {
+    case 'notWanted':
+      return 'it is not to run'
+    case 'machineGone':
+      return 'its machine is no machine of the cluster any more'
+    case 'duplicate':
+      return 'it is on another machine as well'
+    case 'obstacle':
+      return describeObstacle(reason.obstacle)
+    default:
+      return assertNever(reason)
+  }
+}
+
+const words: Readonly<Record<ObstacleKind, string>> = {
+  machineLost: 'lost',
+  otherMachine: 'MachineID',
+  metadata: 'MachineMetadata',
+  peerElsewhere: 'MachineOf',
+  conflict: 'Conflicts',
+  replaced: 'Replaces',
+  port: 'a port',
+  memoryBytes: 'memory',
+  nanoCpus: 'processors',
+}
+
+/** `2 refuse it by Conflicts, 1 by memory`. */
+export function describeCounts(counts: ObstacleCounts): string {
+  const parts = Object.entries(counts)
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([kind, count]) => `${count} by ${words[kind as ObstacleKind]}`)
+  return parts.length === 0 ? 'there is no machine' : `refused ${parts.join(', ')}`
+}

@@ -1,0 +1,192 @@
+/** What would come of unit files, without writing them: the scheduler asked with them in its snapshot. */
+import * as Type from 'typebox'
+import { isJangadaError } from '../../base/errors.ts'
+import type { MachineId } from '../../base/ids.ts'
+import type { UnitRecord } from '../../core/records/schemas.ts'
+import { describeCounts, describeUnplace } from '../../core/scheduler/describe.ts'
+import { plan } from '../../core/scheduler/plan.ts'
+import type { Decision, Plan } from '../../core/scheduler/types.ts'
+import { unitTextBytesMax } from '../../core/units/options.ts'
+import type { PlanAnswer, PlanRow } from './answers.ts'
+import { bodyReader } from './check.ts'
+import type { ApiContext } from './context.ts'
+import { json } from './messages.ts'
+import { type ClusterRecords, readCluster } from './records.ts'
+import type { Route } from './router.ts'
+import { isTemplate, stalenessOf } from './rows.ts'
+import { viewOrCutOff } from './status.ts'
+import { existsOtherwise, hashOf, requireName, templateMissing } from './unit-decisions.ts'
+import { snapshotOf } from './units.ts'
+
+const unitsMax = 1000
+
+const readPlan = bodyReader(
+  Type.Object({
+    units: Type.Array(
+      Type.Object({
+        name: Type.String({ maxLength: 256 }),
+        /** Absent: the unit is there already, or it is an instance and its template is. */
+        file: Type.Optional(Type.String({ maxLength: unitTextBytesMax })),
+      }),
+      { maxItems: unitsMax },
+    ),
+    replace: Type.Optional(Type.Boolean()),
+  }),
+)
+type Asked = ReturnType<typeof readPlan>
+
+export function planRoutes(context: ApiContext): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/v1/plan',
+      access: 'read',
+      handle: async (request) => {
+        const asked = readPlan(request)
+        const view = await viewOrCutOff(context)
+        const records = await readCluster(context.store)
+        const answer: PlanAnswer = {
+          revision: records.revision,
+          stale: stalenessOf(view),
+          rows: rowsOf(records, asked),
+        }
+        return json(answer)
+      },
+    },
+  ]
+}
+
+function rowsOf(records: ClusterRecords, asked: Asked): PlanRow[] {
+  const { units, names, refused } = withUnits(records, asked)
+  const planned = plan(snapshotOf({ ...records, units }))
+  const told = changesOf(records, planned)
+  const changed = new Set(told.map(({ unit }) => unit))
+  const stays = [...names]
+    .filter((name) => !changed.has(name) && !isTemplate(name))
+    .flatMap((name) => stayingRows(records, units, name))
+  return [...refused, ...told, ...stays].toSorted((a, b) => compare(a.unit, b.unit))
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+/** The units as they would be, each of those asked for to be launched. */
+function withUnits(
+  records: ClusterRecords,
+  asked: Asked,
+): {
+  readonly units: ReadonlyMap<string, UnitRecord>
+  readonly names: ReadonlySet<string>
+  readonly refused: readonly PlanRow[]
+} {
+  const units = new Map(records.units)
+  const names = new Set<string>()
+  const refused: PlanRow[] = []
+  // Templates first, for the instances that come along.
+  const ordered = asked.units.toSorted(
+    (a, b) => Number(isTemplate(b.name)) - Number(isTemplate(a.name)),
+  )
+  for (const { name, file } of ordered) {
+    try {
+      units.set(name, recordOf(units, name, file, asked.replace === true))
+      names.add(name)
+    } catch (error) {
+      if (!isJangadaError(error)) throw error
+      refused.push(row(records, name, 'refused', null, error.message))
+    }
+  }
+  return { units, names, refused }
+}
+
+/** Throws what a submit would. */
+function recordOf(
+  units: ReadonlyMap<string, UnitRecord>,
+  text: string,
+  file: string | undefined,
+  replace: boolean,
+): UnitRecord {
+  const name = requireName(text)
+  const desired = name.kind === 'template' ? 'inactive' : 'launched'
+  const found = units.get(name.name)
+  if (file === undefined && found !== undefined) return { ...found, desired }
+  const template = name.templateName === undefined ? undefined : units.get(name.templateName)
+  const source = file ?? template?.file
+  if (source === undefined) throw templateMissing(name)
+  const hash = hashOf(name.name, {
+    file: source,
+    from: file === undefined ? (name.templateName ?? text) : text,
+  })
+  if (found !== undefined && found.hash !== hash && !replace) {
+    throw existsOtherwise(name.name, found.hash, hash)
+  }
+  return {
+    v: 1,
+    name: name.name,
+    file: source,
+    hash,
+    desired,
+    submittedMs: found?.submittedMs ?? 0,
+  }
+}
+
+/** A unit that is taken away and placed by one plan has moved, or stays after all. */
+function changesOf(records: ClusterRecords, { decisions, unplaced }: Plan): PlanRow[] {
+  const rows: PlanRow[] = []
+  const left = new Map<string, Extract<Decision, { kind: 'unplace' }>>()
+  for (const decision of decisions) {
+    const { unit, machine } = decision
+    if (decision.kind === 'unplace') {
+      left.set(unit, decision)
+      continue
+    }
+    const before = left.get(unit)
+    left.delete(unit)
+    if (decision.kind === 'move') {
+      rows.push(row(records, unit, 'move', machine, 'its machine is lost', decision.from))
+    } else if (before === undefined) rows.push(row(records, unit, 'start', machine, ''))
+    else if (before.machine !== machine) {
+      rows.push(row(records, unit, 'move', machine, describeUnplace(before.reason), before.machine))
+    }
+  }
+  for (const { unit, machine, reason } of left.values()) {
+    rows.push(row(records, unit, 'stop', machine, describeUnplace(reason)))
+  }
+  for (const [unit, counts] of unplaced) {
+    rows.push(row(records, unit, 'wait', null, describeCounts(counts)))
+  }
+  return rows
+}
+
+function stayingRows(
+  records: ClusterRecords,
+  units: ReadonlyMap<string, UnitRecord>,
+  name: string,
+): PlanRow[] {
+  const isOther = records.units.get(name)?.hash !== units.get(name)?.hash
+  return records.placements
+    .filter(({ value }) => value.unit === name)
+    .map(({ value }) =>
+      isOther
+        ? row(records, name, 'replace', value.machine, 'its file is another one')
+        : row(records, name, 'stay', value.machine, ''),
+    )
+}
+
+function row(
+  { machines }: ClusterRecords,
+  unit: string,
+  change: PlanRow['change'],
+  machine: string | null,
+  reason: string,
+  from?: MachineId,
+): PlanRow {
+  const at = machine === null ? undefined : machines.get(machine)
+  return {
+    unit,
+    change,
+    machine,
+    machineName: at?.name ?? null,
+    machineAddress: at?.address ?? null,
+    from: from === undefined ? null : (machines.get(from)?.name ?? from.slice(0, 8)),
+    reason,
+  }
+}
