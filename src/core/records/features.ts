@@ -7,7 +7,7 @@
 import type { Command } from '../store/types.ts'
 
 /** The highest level that this binary knows. Raised by a release that adds to the lists below. */
-export const featureLevel = 2
+export const featureLevel = 3
 
 /** Of a member or a machine that has not said: the first release did not say. */
 export const firstFeatureLevel = 1
@@ -18,6 +18,10 @@ export const features = {
   votingWishes: 2,
   /** The setting `volatileVoters`. */
   volatileVoters: 2,
+  /** Unit files with a `[Container]` section, or with keys of `[X-Fleet]` that fleet does not know. */
+  ownUnitKeys: 3,
+  /** `/jangada/labels/MACHINE`: labels of a machine that has not come yet. */
+  labelsAhead: 3,
 } as const
 export type Feature = keyof typeof features
 

@@ -6,6 +6,7 @@ import { nearest } from '../../base/nearest.ts'
 import { choiceKeys } from './choice.ts'
 import { fleetKeys } from './placement.ts'
 import { containerInstead, containerKeys } from './quadlet.ts'
+import type { UnitOption } from './types.ts'
 
 export const acceptedKeys: Readonly<Record<string, readonly string[]>> = {
   Unit: ['Description', 'Documentation', 'After', 'Requires', 'Wants', 'BindsTo'],
@@ -27,6 +28,10 @@ export const acceptedKeys: Readonly<Record<string, readonly string[]>> = {
   Install: ['WantedBy', 'RequiredBy', 'Also', 'Alias'],
   'X-Fleet': [...Object.keys(fleetKeys), ...choiceKeys],
 }
+
+/** A key that the first releases did not know. */
+export const isOwnKey = ({ section, name }: UnitOption): boolean =>
+  section === 'Container' || (section === 'X-Fleet' && choiceKeys.includes(name))
 
 /** What to do instead, for keys that people are likely to bring along. */
 const instead: Readonly<Record<string, string>> = {

@@ -8,6 +8,7 @@ import { refuseCapacity } from '../../core/units/capacity.ts'
 import { type Decision, putEvent, readAlso, readRecord, unchanged } from '../enrol/context.ts'
 import { badRequest } from './check.ts'
 import type { ApiContext } from './context.ts'
+import { requireFeatureOf } from './feature-level.ts'
 
 export const labelNameMax = 256
 export const labelValueMax = 1024
@@ -81,6 +82,7 @@ async function decideStranger(
   changes: LabelChanges,
 ): Promise<Decision<Labelled>> {
   const { store } = context
+  await requireFeatureOf(store, 'labelsAhead')
   const found: Stored<LabelsRecord> | undefined = await readAlso(store, labels, id)
   if (found === undefined) {
     const all = { ...labels.range, limit: strangersMax, keysOnly: true }

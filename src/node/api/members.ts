@@ -2,7 +2,6 @@
 import * as Type from 'typebox'
 import { JangadaError } from '../../base/errors.ts'
 import { machineId } from '../../base/ids.ts'
-import { type Feature, features, firstFeatureLevel } from '../../core/records/features.ts'
 import { voting } from '../../core/records/keyspace.ts'
 import type { MachineRecord, VotingRecord } from '../../core/records/schemas.ts'
 import { largestOdd } from '../../core/voters/view.ts'
@@ -11,6 +10,7 @@ import type { StoreAccess } from '../member/store-access.ts'
 import type { MemberDetails, MembersAnswer, VotingWish, WishAnswer } from './answers.ts'
 import { bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
+import { requireFeature } from './feature-level.ts'
 import { machineOf } from './machines.ts'
 import { type ApiResponse, json } from './messages.ts'
 import { type ClusterRecords, readCluster, readRange } from './records.ts'
@@ -74,27 +74,6 @@ async function readWishes(
   const { items } = await readRange(store, voting.range, { consistency: 'local' })
   const records = items.flatMap((item) => voting.read(item)?.value ?? [])
   return new Map(records.map(({ machineId: id, wish }) => [id, wish]))
-}
-
-/** Throws JGD_FEATURE_LEVEL when a member's binary would not know what is asked for. */
-export function requireFeature(records: ClusterRecords, feature: Feature): void {
-  const level = records.settings?.featureLevel ?? firstFeatureLevel
-  if (level >= features[feature]) return
-  const late = records.members.flatMap((member) => {
-    const machine = records.machines.get(member.machineId)
-    const isLate = (machine?.featureLevel ?? firstFeatureLevel) < features[feature]
-    return machine !== undefined && isLate ? [machine.name] : []
-  })
-  throw new JangadaError(
-    'JGD_FEATURE_LEVEL',
-    `this needs feature level ${features[feature]}; the cluster's is ${level}`,
-    {
-      hint:
-        late.length > 0
-          ? `upgrade ${late.join(', ')}; the level rises by itself after that`
-          : 'every member knows it; the level rises in a moment',
-    },
-  )
 }
 
 async function setWish(context: ApiContext, request: RoutedRequest): Promise<ApiResponse> {

@@ -15,7 +15,13 @@ import { type ClusterRecords, readCluster } from './records.ts'
 import type { Route } from './router.ts'
 import { isTemplate, stalenessOf } from './rows.ts'
 import { viewOrCutOff } from './status.ts'
-import { existsOtherwise, hashOf, requireName, templateMissing } from './unit-decisions.ts'
+import {
+  existsOtherwise,
+  hasContent,
+  hashOf,
+  requireName,
+  templateMissing,
+} from './unit-decisions.ts'
 import { snapshotOf } from './units.ts'
 
 const unitsMax = 1000
@@ -115,7 +121,9 @@ function recordOf(
     file: source,
     from: file === undefined ? (name.templateName ?? text) : text,
   })
-  if (found !== undefined && found.hash !== hash && !replace) {
+  const isSame = found !== undefined && hasContent(found, hash)
+  if (isSame) return { ...found, desired }
+  if (found !== undefined && !replace) {
     throw existsOtherwise(name.name, found.hash, hash)
   }
   return {

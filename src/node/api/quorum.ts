@@ -11,7 +11,7 @@ import { decideAndSee, putEvent, readRecord, unchanged } from '../enrol/context.
 import type { MemberRow, QuorumAnswer, QuorumRow } from './answers.ts'
 import { bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
-import { requireFeature } from './members.ts'
+import { requireFeature } from './feature-level.ts'
 import { type ApiResponse, json } from './messages.ts'
 import { readCluster } from './records.ts'
 import type { Route, RoutedRequest } from './router.ts'

@@ -4,12 +4,14 @@ import { units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type { DesiredState, UnitRecord } from '../../core/records/schemas.ts'
 import { parseUnitName } from '../../core/units/names.ts'
-import { unitHash } from '../../core/units/options.ts'
-import type { ParsedUnitName, UnitProblem } from '../../core/units/types.ts'
+import { isOwnKey } from '../../core/units/keys.ts'
+import { parseOptions, unitHash } from '../../core/units/options.ts'
+import type { LocatedOption, ParsedUnitName, UnitProblem } from '../../core/units/types.ts'
 import { parseUnit } from '../../core/units/unit.ts'
 import { type Decision, putEvent, readAlso, readRecord, unchanged } from '../enrol/context.ts'
 import type { UnitWritten } from './answers.ts'
 import type { ApiContext } from './context.ts'
+import { requireFeatureOf } from './feature-level.ts'
 import { isGlobal } from './unit-facts.ts'
 import { isTemplateError, unknownUnit } from './units.ts'
 
@@ -53,10 +55,22 @@ export interface Source {
 }
 
 /** Throws the refusal, every problem of the file in it. */
-export function hashOf(name: string, { file, from }: Source): string {
+export const hashOf = (name: string, source: Source): string => unitHash(optionsOf(name, source))
+
+function optionsOf(name: string, { file, from }: Source): readonly LocatedOption[] {
   const parsed = parseUnit(name, file, { file: from })
-  if (parsed.ok) return unitHash(parsed.options)
+  if (parsed.ok) return parsed.options
   throw refusalOf(name, parsed.problems)
+}
+
+/**
+ * Whether the unit's content has this hash. The hash in its record may be one that an earlier binary
+ * made in another way: it stays, so that nothing is replaced for it.
+ */
+export function hasContent({ hash, file }: UnitRecord, given: string): boolean {
+  if (hash === given) return true
+  const parsed = parseOptions(file)
+  return parsed.ok && unitHash(parsed.options) === given
 }
 
 function refusalOf(name: string, problems: readonly UnitProblem[]): JangadaError {
@@ -70,14 +84,17 @@ function refusalOf(name: string, problems: readonly UnitProblem[]): JangadaError
   })
 }
 
-export function decideNew(
+/** Rejects also with JGD_FEATURE_LEVEL: a leader that cannot read a unit would take it for unwanted. */
+export async function decideNew(
   context: ApiContext,
   { name, kind }: ParsedUnitName,
   found: Stored<UnitRecord> | undefined,
   source: Source,
   desired: DesiredState,
-): Written {
-  const hash = hashOf(name, source)
+): Promise<Written> {
+  const options = optionsOf(name, source)
+  if (options.some(isOwnKey)) await requireFeatureOf(context.store, 'ownUnitKeys')
+  const hash = unitHash(options)
   if (kind === 'template' && desired !== 'inactive') throw isTemplateError(name)
   const submittedMs = context.clock.wallMs()
   const record: UnitRecord = { v: 1, name, file: source.file, hash, desired, submittedMs }

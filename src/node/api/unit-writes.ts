@@ -15,6 +15,7 @@ import {
   decideDestroy,
   decideNew,
   existsOtherwise,
+  hasContent,
   hashOf,
   requireName,
   templateOf,
@@ -106,7 +107,7 @@ async function decideSubmit(
   }
   const hash = hashOf(name.name, source)
   const desired = submit.desired ?? found.value.desired
-  if (hash === found.value.hash) return decideDesired(context, name, found, desired)
+  if (hasContent(found.value, hash)) return decideDesired(context, name, found, desired)
   if (submit.replace !== true) throw existsOtherwise(name.name, found.value.hash, hash)
   return decideNew(context, name, found, source, desired)
 }

@@ -1,12 +1,12 @@
 /** Units as they are: lists, one unit, and why it is where it is. */
 import { JangadaError } from '../../base/errors.ts'
-import { machineId, unitName } from '../../base/ids.ts'
 import type { MachineRecord, UnitRecord } from '../../core/records/schemas.ts'
-import type { SchedulerUnit, Snapshot } from '../../core/scheduler/types.ts'
+import type { Snapshot } from '../../core/scheduler/types.ts'
 import { whyUnit } from '../../core/scheduler/why.ts'
 import type { UnitSpec } from '../../core/units/types.ts'
 import { parseUnit } from '../../core/units/unit.ts'
-import { toSchedulerMachine, toSchedulerUnit } from '../controllers/unit-rules.ts'
+import { snapshotOf as schedulerSnapshot } from '../controllers/snapshot.ts'
+import { toSchedulerUnit } from '../controllers/unit-rules.ts'
 import type {
   Listing,
   UnitAnswer,
@@ -148,18 +148,12 @@ function why(records: ClusterRecords, listing: Listing, name: string): WhyAnswer
 }
 
 /** As the placement controller sees it. */
-export function snapshotOf(records: ClusterRecords): Snapshot {
-  return {
-    machines: [...records.machines.values()]
-      .filter(({ status }) => status !== 'left')
-      .map(toSchedulerMachine),
-    units: [...records.units.values()].flatMap((unit): SchedulerUnit[] => {
-      const known = toSchedulerUnit(unit)
-      return known === undefined ? [] : [known]
-    }),
-    placements: records.placements.map(({ value }) => ({
-      unit: unitName(value.unit),
-      machine: machineId(value.machine),
-    })),
-  }
-}
+export const snapshotOf = ({ machines, units, placements }: ClusterRecords): Snapshot =>
+  schedulerSnapshot(
+    {
+      machines: machines.values(),
+      units: units.values(),
+      placements: placements.map(({ value }) => value),
+    },
+    toSchedulerUnit,
+  )

@@ -2,7 +2,7 @@
  * The placement loop: when machines, units or placements change, plans from what the store says,
  * checks the plan and commits it in guarded chunks. It decides nothing itself.
  */
-import { assert, assertNever } from '../../base/assert.ts'
+import { assert, assertNever, present } from '../../base/assert.ts'
 import { describeError, type ErrorCode, isJangadaError } from '../../base/errors.ts'
 import { type MachineId, machineId, type UnitName, unitName } from '../../base/ids.ts'
 import { machines, placements, states, units } from '../../core/records/keyspace.ts'
@@ -19,7 +19,8 @@ import {
 import { sleep, type Timer } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
-import { toSchedulerMachine, type UnitRules } from './unit-rules.ts'
+import { snapshotOf } from './snapshot.ts'
+import type { UnitRules } from './unit-rules.ts'
 
 /**
  * What each decision takes of a transaction's `maxOperationsPerTransaction`: its operations, or half
@@ -231,16 +232,11 @@ export class PlacementController {
   }
 
   #snapshot(): Snapshot {
-    return {
-      machines: this.#machines.values
-        .filter(({ status }) => status !== 'left')
-        .map(toSchedulerMachine),
-      units: [...this.#units.items.values()].flatMap((item) => this.#rules.of(item) ?? []),
-      placements: this.#placements.values.map(({ unit, machine }) => ({
-        unit: unitName(unit),
-        machine: machineId(machine),
-      })),
-    }
+    const items = new Map([...this.#units.items.values()].map((item) => [item.value, item]))
+    return snapshotOf(
+      { machines: this.#machines.values, units: items.keys(), placements: this.#placements.values },
+      (record) => this.#rules.of(present(items.get(record), 'the record of a unit')),
+    )
   }
 }
 

@@ -4,12 +4,11 @@
  * for longer than its followers wait for it. So every member reads ahead while others lead.
  */
 import { describeError } from '../../base/errors.ts'
-import { machineId, revision, unitName } from '../../base/ids.ts'
+import { revision, unitName } from '../../base/ids.ts'
 import { units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
-import type { MachineRecord, UnitRecord } from '../../core/records/schemas.ts'
-import type { SchedulerMachine, SchedulerUnit } from '../../core/scheduler/types.ts'
-import { capacityOf } from '../../core/units/capacity.ts'
+import type { UnitRecord } from '../../core/records/schemas.ts'
+import type { SchedulerUnit } from '../../core/scheduler/types.ts'
 import { parseUnitName } from '../../core/units/names.ts'
 import { parseUnit } from '../../core/units/unit.ts'
 import { type Clock, sleep } from '../../ports/clock.ts'
@@ -139,15 +138,5 @@ export function toSchedulerUnit(record: UnitRecord): SchedulerUnit | undefined {
     wanted: isWanted(record),
     rules: parsed.spec.placement,
     needs: parsed.spec.needs,
-  }
-}
-
-export function toSchedulerMachine(record: MachineRecord): SchedulerMachine {
-  const { id, metadata, status } = record
-  return {
-    id: machineId(id),
-    metadata,
-    status: status === 'ready' ? 'ready' : 'lost',
-    capacity: capacityOf(record),
   }
 }

@@ -1,6 +1,6 @@
 /** What every function of this room works with, and the small steps they share. */
 import { toHex } from '../../base/bytes.ts'
-import { JangadaError } from '../../base/errors.ts'
+import { isJangadaError, JangadaError } from '../../base/errors.ts'
 import type { ClusterId, MachineId, Revision } from '../../base/ids.ts'
 import { clusterSettings, eventKey, events } from '../../core/records/keyspace.ts'
 import type { RecordKind, Stored } from '../../core/records/record.ts'
@@ -92,12 +92,18 @@ export async function decideAndSee<T>(
   decide: () => Promise<Decision<T>>,
 ): Promise<T> {
   const { value, revision } = await commitDecision(store, decide)
-  if (revision !== undefined && (await store.view()).revision < revision) {
-    const anything = { key: clusterSettings.key('cluster') }
-    // It is written, whatever becomes of this.
-    await store.range(anything, 'linearizable').catch(() => undefined)
-  }
+  if (revision !== undefined) await catchUp(store, revision)
   return value
+}
+
+/** It is written, whatever becomes of this. */
+async function catchUp(store: EnrolStore & Pick<StoreAccess, 'view'>, to: Revision): Promise<void> {
+  try {
+    if ((await store.view()).revision >= to) return
+    await store.range({ key: clusterSettings.key('cluster') }, 'linearizable')
+  } catch (error) {
+    if (!isJangadaError(error)) throw error
+  }
 }
 
 /** Without `revision` when there was nothing to write. */

@@ -71,11 +71,8 @@ export class Member {
     this.#leaderHeardAtMs = this.#lastTickMs
     this.#hub = new WatchHub(() => this.#store)
     this.#proposals = new Proposals(clock)
-    this.#reads = new Reads(
-      clock,
-      (readId: ReadId) => this.#step({ kind: 'readIndex', readId }),
-      () => this.#store.appliedIndex,
-    )
+    const ask = (readId: ReadId): void => this.#step({ kind: 'readIndex', readId })
+    this.#reads = new Reads(clock, ask, () => this.#store.appliedIndex)
     this.#applier = new Applier({
       clock,
       store: () => this.#store,
@@ -208,6 +205,7 @@ export class Member {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#end(stopping())
+    await this.#snapshots.stop()
     await this.#options.log.close()
   }
 

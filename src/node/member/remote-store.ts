@@ -110,7 +110,10 @@ export class RemoteStore extends CommandStore {
 
   protected override async propose(command: Command): Promise<ApplyResult> {
     const body = { command: encodeCommand(command) }
-    return (await knownOrUnknown(this.#ask('store.propose', body))) as ApplyResult
+    const result = (await knownOrUnknown(this.#ask('store.propose', body))) as ApplyResult
+    // Who wrote it reads it back, whichever member is asked next.
+    if ('revision' in result) this.noteSeen(result.revision)
+    return result
   }
 
   #noteRange(result: RangeResult): RangeResult {

@@ -130,7 +130,12 @@ export class Seat {
       this.#claim.begin(identity.memberId)
       const opened = await Wal.open(disk, identity, this.#walOptions())
       for (const repair of opened.repairs) log.warn('the log was repaired', { repair })
-      await this.#sit(opened, identity)
+      try {
+        await this.#sit(opened, identity)
+      } catch (error) {
+        if (this.#current === undefined) await opened.wal.close().catch(() => undefined)
+        throw error
+      }
     } catch (thrown) {
       const error = isJangadaError(thrown)
         ? thrown

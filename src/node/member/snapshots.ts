@@ -112,8 +112,9 @@ export class Snapshots {
   /** To be called whenever the store has moved on, with the bytes of the entries applied. */
   consider(bytes: number): void {
     this.#bytes += bytes
-    if (this.#writing) return
     const store = this.#options.store()
+    this.#giveUpWhatIsPast(store)
+    if (this.#writing) return
     const entries = store.appliedIndex - this.#lastIndex
     const isDue =
       isSnapshotDue(entries, this.#bytes, store.size.liveBytes) ||
@@ -214,6 +215,21 @@ export class Snapshots {
     const done = this.#turn.then(work)
     this.#turn = done.catch(() => undefined)
     return done
+  }
+
+  /** The log has brought more than the snapshot would: whoever began to send it has gone elsewhere. */
+  #giveUpWhatIsPast({ appliedIndex }: Store): void {
+    const receiving = this.#receiving
+    if (receiving === undefined || receiving.snapshot.index > appliedIndex) return
+    const giveUp = this.#taking(async () => {
+      if (this.#receiving === receiving) await this.#giveUp()
+    })
+    giveUp.catch(() => undefined)
+  }
+
+  /** When the member ends: a later one begins anew. Rejects never. */
+  async stop(): Promise<void> {
+    await this.#inTurn(() => this.#giveUp()).catch(() => undefined)
   }
 
   /** Its bytes must not go on taking room that others lack. */

@@ -42,10 +42,16 @@ export async function createSegment(
 ): Promise<Segment> {
   const path = paths.segment(sequence)
   const file = await disk.open(path, { create: true })
-  await file.allocate(capacity)
-  await file.write(0, encodeHeader(identity, sequence))
-  await file.sync()
-  await disk.syncDirectory(paths.segments)
+  try {
+    await file.allocate(capacity)
+    await file.write(0, encodeHeader(identity, sequence))
+    await file.sync()
+    await disk.syncDirectory(paths.segments)
+  } catch (error) {
+    // Why it could not be made is what counts, and its room is wanted back.
+    await file.close().catch(() => undefined)
+    throw error
+  }
   return { sequence, path, file, capacity, offset: firstFrameOffset }
 }
 

@@ -149,9 +149,14 @@ export class Wal {
         onFailure: options.onFailure,
       })
       const wal = new Wal(identity, writer, snapshots)
-      await writer.ready()
       const { snapshot, hardState, isReset } = joined
-      if (isReset) await writer.append({ entries: [], snapshot, hardState })
+      try {
+        await writer.ready()
+        if (isReset) await writer.append({ entries: [], snapshot, hardState })
+      } catch (error) {
+        await writer.close().catch(() => undefined)
+        throw error
+      }
       const entries = isReset ? [] : recentEntries(replay, snapshot, options)
       return { wal, restored: { hardState, snapshot, entries }, repairs }
     })

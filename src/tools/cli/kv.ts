@@ -1,5 +1,6 @@
 /** What the commands for keys and values share. */
 import { fromBase64, utf8 } from '../../base/bytes.ts'
+import { isJangadaError, JangadaError } from '../../base/errors.ts'
 import type { KvItem, KvRead } from '../../node/api/kv-answers.ts'
 import { type Arguments, usage } from './command.ts'
 import type { CliEnvironment } from './environment.ts'
@@ -26,6 +27,13 @@ export function queryOf(values: Readonly<Record<string, string | number | undefi
     value === undefined ? [] : [`${name}=${segment(String(value))}`],
   )
   return given.length === 0 ? '' : `?${given.join('&')}`
+}
+
+/** Without a quorum a read may still be had, of what one node has. */
+export function readHint(error: unknown, args: Arguments): unknown {
+  if (!isJangadaError(error, 'JGD_NO_QUORUM') || args.flag('local')) return error
+  const hint = `${error.hint ?? 'see "jangada status"'}; --local reads what this node has, however old`
+  return new JangadaError(error.code, error.message, { hint })
 }
 
 export const readQuery = (args: Arguments): Record<string, string | number | undefined> => ({

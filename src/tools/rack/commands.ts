@@ -86,7 +86,7 @@ async function build({ world, print }: RackCommandContext, args: RackUpArguments
   for (const blank of rack.spec.blanks) await rack.blankUp(blank.name)
   if (args.blanks > 0) print(`${args.blanks} blank machines switched on, ${seconds()} s`)
   const name = args.name === undefined ? '' : ` --name ${args.name}`
-  print(`jangada rack${name} ls | exec HOST -- COMMAND | power-off HOST | down`)
+  print(`next: jangada rack ls${name}, or exec HOST -- COMMAND, power-off HOST, down${name}`)
 }
 
 /** The hosts run what builds the rack, where that is the product and not its sources. */

@@ -1,7 +1,7 @@
 /** What a rack is made of, and its file, so that another process can go on with it. */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { rackPaths } from './names.ts'
+import { defaultRackName, rackPaths } from './names.ts'
 import type { ProcessRef } from './processes.ts'
 import { orUndefined, rackError } from './world.ts'
 
@@ -62,7 +62,8 @@ export async function readJson<T>(file: string): Promise<T | undefined> {
 export async function readSpec(name: string, stateDir: string): Promise<RackSpec> {
   const spec = await readJson<RackSpec>(rackPaths(stateDir).spec)
   if (spec?.version === 1 && spec.name === name) return spec
-  throw rackError(`there is no rack "${name}" in ${stateDir}`, 'Start one with `jangada rack up`.')
+  const how = name === defaultRackName ? '' : ` --name ${name}`
+  throw rackError(`there is no rack "${name}" in ${stateDir}`, `Start one: jangada rack up${how}`)
 }
 
 export const readBoot = (directory: string): Promise<BootRecord | undefined> =>

@@ -2,6 +2,7 @@
 import { fromUtf8, toHex, utf8 } from '../../../src/base/bytes.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
 import { machineId, type MachineId } from '../../../src/base/ids.ts'
+import { featureLevel } from '../../../src/core/records/features.ts'
 import * as keyspace from '../../../src/core/records/keyspace.ts'
 import type {
   MachineRecord,
@@ -65,7 +66,7 @@ export async function makeNode(changes: Partial<ApiContext> = {}): Promise<Node>
     {
       machineId: ids.n1,
       facts: { name: 'n1', uuid: '', macs: ['52:54:00:00:00:01'], address: '10.77.0.1' },
-      settings: { voters: 3, admission: 'sticky', status: 'full', featureLevel: 1 },
+      settings: { voters: 3, admission: 'sticky', status: 'full', featureLevel },
     },
   )
   store.put(...init.operations)

@@ -1,5 +1,10 @@
 import t from 'tap'
-import { events, placements } from '../../../src/core/records/keyspace.ts'
+import {
+  clusterSettings,
+  events,
+  placements,
+  units as unitRecords,
+} from '../../../src/core/records/keyspace.ts'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
 import { revision, type Revision } from '../../../src/base/ids.ts'
@@ -226,3 +231,58 @@ t.test('output comes from where the unit is', async (t) => {
   const gone = await ask('GET', '/v1/units/a.service/logs?machine=n3')
   t.match(gone, { status: 502, value: { error: { code: 'JGD_MACHINE_UNREACHABLE' } } })
 })
+
+t.test('a hash that an earlier binary made in another way replaces nothing', async (t) => {
+  const node = await makeNode()
+  const file = '[Service]\nExecStart=/usr/bin/docker run \\\n  busybox\n'
+  await node.ask('PUT', '/v1/units/web.service', { file, desired: 'launched' })
+  const { items } = await node.store.range({ key: unitRecords.key('web.service') }, 'local')
+  const record = items[0] && unitRecords.read(items[0])?.value
+  t.ok(record)
+  if (record === undefined) return
+  const old = 'a'.repeat(40)
+  node.store.put(unitRecords.put({ ...record, hash: old }, 'web.service'))
+
+  const again = await node.ask('PUT', '/v1/units/web.service', { file, desired: 'launched' })
+  t.match(again, { status: 200, value: { created: false, replaced: false, hash: old } })
+  const replaced = await node.ask('PUT', '/v1/units/web.service', { file, replace: true })
+  t.match(replaced, { status: 200, value: { replaced: false, hash: old, desired: 'launched' } })
+  const options = [
+    { section: 'Service', name: 'ExecStart', value: '/usr/bin/docker run \\\n  busybox' },
+  ]
+  const asJson = { headers: { 'content-type': 'application/json' } }
+  const fleets = { options, desiredState: 'launched' }
+  t.match(await node.ask('PUT', '/fleet/v1/units/web.service', fleets, asJson), { status: 204 })
+  t.match((await node.ask('GET', '/v1/units/web.service')).value, { hash: old })
+})
+
+t.test('what an older member could not read is not written before it is upgraded', async (t) => {
+  const node = await makeNode()
+  node.store.put(machine(ids.n1, 'n1', { featureLevel: 2 }))
+  const { items } = await node.store.range({ key: clusterSettings.key('cluster') }, 'local')
+  const settings = items[0] && clusterSettings.read(items[0])?.value
+  if (settings !== undefined) {
+    node.store.put(clusterSettings.put({ ...settings, featureLevel: 2 }, 'cluster'))
+  }
+  const section = { file: '[Container]\nImage=busybox\n' }
+  const refused = await node.ask('PUT', '/v1/units/web.service', section)
+  t.match(refused, { status: 409, value: { error: { code: 'JGD_FEATURE_LEVEL' } } })
+  const spread = { file: unitFile('busybox', '[X-Fleet]\nSpread=zone\n') }
+  t.match(await node.ask('PUT', '/v1/units/web.service', spread), { status: 409 })
+  const asFleet = { file: unitFile('busybox', '[X-Fleet]\nGlobal=true\n') }
+  t.match(await node.ask('PUT', '/v1/units/web.service', asFleet), { status: 201 })
+  const ahead = [{ op: 'add', path: `/${'9'.repeat(32)}/metadata/zone`, value: 'a' }]
+  t.match(await node.ask('PATCH', '/fleet/v1/machines', ahead), { status: 409 })
+})
+
+t.test(
+  'a write that is committed is told so, though nobody says how far this node is',
+  async (t) => {
+    const node = await makeNode()
+    node.store.view = async () => {
+      throw new JangadaError('JGD_UNREACHABLE', 'no member answers')
+    }
+    const made = await node.ask('PUT', '/v1/units/web.service', { file: unitFile() })
+    t.equal(made.status, 201)
+  },
+)

@@ -3,7 +3,7 @@ import t from 'tap'
 import { concat } from '../../../src/base/bytes.ts'
 import { crc32 } from '../../../src/base/crc32.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
-import { memberId, noMember, term } from '../../../src/base/ids.ts'
+import { index, memberId, noMember, term } from '../../../src/base/ids.ts'
 import { SeededRandom } from '../../../src/base/random.ts'
 import type { Session, SnapshotMessage } from '../../../src/core/raft/types.ts'
 import { Store } from '../../../src/core/store/store.ts'
@@ -40,15 +40,19 @@ interface Break {
   readonly arrives: boolean
 }
 
+/** As far as `Snapshots` asks. */
+const storeAt = (applied: number): Store =>
+  Object.defineProperty(new Store(), 'appliedIndex', { value: index(applied) })
+
 /** A member that takes snapshots, and the way to it. */
-async function receiver() {
+async function receiver(applied = () => 0) {
   const disk = newDisk().mount()
   const { wal } = await Wal.create(disk, identity, options())
   const log = walLog(wal)
   const snapshots = new Snapshots(
     { log, logger: sinkLog(() => undefined) },
     {
-      store: () => new Store(),
+      store: () => storeAt(applied()),
       nameOfState: () => undefined,
       neededFrom: () => undefined,
       onWritten: () => undefined,
@@ -327,4 +331,34 @@ t.test('one term has one leader: another that says it leads is not heard', async
   to.status.term = term(2)
   to.status.leader = memberId(2)
   t.equal(await send(to.dial([])), undefined, 'its leader is of an earlier term')
+})
+
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20))
+
+t.test('what the log has brought meanwhile is waited for no longer', async (t) => {
+  let applied = 0
+  const to = await receiver(() => applied)
+  await send(to.dial([{ call: 4, arrives: true }]), { isWanted: false })
+  const parts = async (): Promise<number> =>
+    (await to.files()).filter((name) => name.endsWith('.part')).length
+  t.equal(await parts(), 1)
+  applied = 39
+  to.snapshots.consider(0)
+  await turn()
+  t.equal(await parts(), 1, 'it would still bring something')
+  applied = 40
+  to.snapshots.consider(0)
+  await turn()
+  t.equal(await parts(), 0)
+  t.equal(await send(to.dial([])), undefined, 'and what comes later is taken')
+})
+
+t.test('a member that ends leaves nothing of a snapshot behind', async (t) => {
+  const to = await receiver()
+  await send(to.dial([{ call: 4, arrives: true }]), { isWanted: false })
+  await to.snapshots.stop()
+  t.same(
+    (await to.files()).filter((name) => name.endsWith('.part')),
+    [],
+  )
 })

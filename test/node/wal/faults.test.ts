@@ -9,6 +9,7 @@ import { Wal } from '../../../src/node/wal/wal.ts'
 import type { Disk } from '../../../src/ports/disk.ts'
 import { SimulatedTime } from '../../sim/clock.ts'
 import { SimulatedDisk } from '../../sim/disk.ts'
+import { wrappedDisk } from '../../support/wrapped-disk.ts'
 import {
   codeOf,
   cutFrom,
@@ -253,6 +254,33 @@ t.test('a log is not opened where it could not go on', async (t) => {
   t.equal(await codeOf(open(disk.mount())), 'JGD_DISK_FULL')
   disk.capacityBytes = Infinity
   t.same(indexesOf((await open(disk.mount())).restored.entries), [1, 2, 3], 'and later it is')
+})
+
+t.test('a log that could not be opened keeps no file open', async (t) => {
+  const disk = newDisk()
+  const { wal } = await Wal.create(disk.mount(), identity, options())
+  await wal.append({ entries: entries(1, 3) })
+  disk.killProcess()
+  disk.capacityBytes = 0
+  let opened = 0
+  const wrapped = wrappedDisk(disk.mount(), (file) => ({
+    close: async () => {
+      opened -= 1
+      await file.close()
+    },
+  }))
+  const counting: Disk = {
+    ...wrapped,
+    open: async (path, how) => {
+      const file = await wrapped.open(path, how)
+      opened += 1
+      return file
+    },
+  }
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    t.equal(await codeOf(Wal.open(counting, identity, options())), 'JGD_DISK_FULL')
+    t.equal(opened, 0, 'neither the log nor what was to be its next segment')
+  }
 })
 
 t.test('a snapshot that cannot be written ends the log too', async (t) => {

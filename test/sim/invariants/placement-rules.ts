@@ -2,11 +2,11 @@
  * No plan breaks a hard rule, at any revision: what it places, moves or takes away. And there always
  * is one that can be carried out.
  */
-import { machineId, unitName } from '../../../src/base/ids.ts'
 import { events, machines, placements, units } from '../../../src/core/records/keyspace.ts'
 import { checkPlacements } from '../../../src/core/scheduler/check.ts'
 import type { SchedulerUnit, Snapshot } from '../../../src/core/scheduler/types.ts'
-import { toSchedulerMachine, toSchedulerUnit } from '../../../src/node/controllers/unit-rules.ts'
+import { snapshotOf as schedulerSnapshot } from '../../../src/node/controllers/snapshot.ts'
+import { toSchedulerUnit } from '../../../src/node/controllers/unit-rules.ts'
 import type { EventBatch } from '../../../src/core/store/types.ts'
 import { type Committed, keyOf } from '../committed.ts'
 import type { World } from '../world.ts'
@@ -18,22 +18,19 @@ const kinds = [machines, units, placements]
 const parsed = new Map<string, SchedulerUnit | undefined>()
 
 /** Everything the scheduler would see now. */
-export function snapshotOf(committed: Committed): Snapshot {
-  return {
-    machines: committed.machines.values
-      .filter(({ status }) => status !== 'left')
-      .map(toSchedulerMachine),
-    units: committed.units.values.flatMap((record) => {
+export const snapshotOf = ({
+  machines: all,
+  units: known,
+  placements: placed,
+}: Committed): Snapshot =>
+  schedulerSnapshot(
+    { machines: all.values, units: known.values, placements: placed.values },
+    (record) => {
       const key = `${record.name} ${record.hash} ${record.desired}`
       if (!parsed.has(key)) parsed.set(key, toSchedulerUnit(record))
-      return parsed.get(key) ?? []
-    }),
-    placements: committed.placements.values.map(({ unit, machine }) => ({
-      unit: unitName(unit),
-      machine: machineId(machine),
-    })),
-  }
-}
+      return parsed.get(key)
+    },
+  )
 
 export function placementRules({ committed }: World): Invariant {
   const name = 'placement rules'

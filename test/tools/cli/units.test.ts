@@ -1,6 +1,8 @@
 import t from 'tap'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
+import type { CliEnvironment } from '../../../src/tools/cli/environment.ts'
+import { openHttpClient } from '../../../src/platform/http-client.ts'
 import type { EventsAnswer } from '../../../src/node/api/answers.ts'
 import { ids, machine, placement, state, unitFile } from '../../node/api/fixture.ts'
 import { makeDesk, runUnits } from './fixture.ts'
@@ -354,5 +356,43 @@ t.test('a plan says what would come of it, and nothing comes of it', async (t) =
   t.match(await say('plan nothing'), {
     code: 1,
     out: /nothing\.service +refused +.*there is no unit/,
+  })
+})
+
+t.test('a restart whose first word gets no answer leaves the unit running', async (t) => {
+  const { node, files, say } = await makeDesk(t)
+  runUnits(t, node)
+  files.set('web.service', unitFile())
+  await say('start web.service')
+  let failures = 0
+  /** Both of the answers to what was written are lost, as when the leader dies. */
+  const openNode: CliEnvironment['openNode'] = (target) => {
+    const http = openHttpClient(target)
+    return {
+      request: async (request) => {
+        const answer = await http.request(request)
+        if (request.method !== 'POST' || failures === 2) return answer
+        failures += 1
+        throw new JangadaError('JGD_OUTCOME_UNKNOWN', 'the leader went away')
+      },
+    }
+  }
+  const restarted = await say('restart web', { openNode })
+  t.match(restarted, { code: 1, err: /JGD_OUTCOME_UNKNOWN/ })
+  t.equal((await node.ask('GET', '/v1/units/web.service')).value.desired, 'launched')
+
+  const never: CliEnvironment['openNode'] = (target) => {
+    const http = openHttpClient(target)
+    return {
+      request: (request) => {
+        if (request.method !== 'POST') return http.request(request)
+        throw new JangadaError('JGD_UNREACHABLE', 'nobody answers')
+      },
+    }
+  }
+  const lost = await say('restart web', { openNode: never })
+  t.match(lost, {
+    code: 1,
+    err: /web\.service is stopped: nobody answers.*\nnext: .*jangada start web/,
   })
 })

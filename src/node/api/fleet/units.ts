@@ -12,7 +12,7 @@ import type { ApiContext } from '../context.ts'
 import type { ApiResponse } from '../messages.ts'
 import { readCluster } from '../records.ts'
 import { type Scheduled, scheduleOf } from '../rows.ts'
-import { decideDesired, decideDestroy, decideNew } from '../unit-decisions.ts'
+import { decideDesired, decideDestroy, decideNew, hasContent } from '../unit-decisions.ts'
 import { isGlobal } from '../unit-facts.ts'
 import { refuseName } from './names.ts'
 import { pageOf } from './pages.ts'
@@ -104,7 +104,7 @@ async function decideSet(
     throw new FleetRefusal(409, 'unit does not exist and options field empty')
   }
   const isNew =
-    found === undefined || (options.length > 0 && unitHash(options) !== found.value.hash)
+    found === undefined || (options.length > 0 && !hasContent(found.value, unitHash(options)))
   if (!isNew && desired === undefined) {
     throw new FleetRefusal(409, 'must provide DesiredState to update existing unit')
   }
@@ -115,7 +115,8 @@ async function decideSet(
     return { ...decideDesired(context, name, found, desired ?? found.value.desired), value: 204 }
   }
   const source = { file: fileOf(options), from: name.name }
-  return { ...decideNew(context, name, found, source, desired ?? 'inactive'), value: 201 }
+  const made = await decideNew(context, name, found, source, desired ?? 'inactive')
+  return { ...made, value: 201 }
 }
 
 /** The text that has these options and no others: a value may not smuggle in a second one. */

@@ -1,7 +1,7 @@
 import { JangadaError } from '../../../base/errors.ts'
 import type { KvGetAnswer } from '../../../node/api/kv-answers.ts'
 import { type Command, nodeOptions } from '../command.ts'
-import { bytesOf, queryOf, readOptions, readQuery, tellAge } from '../kv.ts'
+import { bytesOf, queryOf, readHint, readOptions, readQuery, tellAge } from '../kv.ts'
 import { openNode } from '../node-client.ts'
 import { printJson } from '../table.ts'
 
@@ -19,7 +19,11 @@ export const command: Command = {
   run: async (args, environment) => {
     const [key = ''] = args.words
     const query = queryOf({ key, ...readQuery(args) })
-    const answer = await openNode(args, environment).get<KvGetAnswer>(`/v1/kv${query}`)
+    const answer = await openNode(args, environment)
+      .get<KvGetAnswer>(`/v1/kv${query}`)
+      .catch((error: unknown) => {
+        throw readHint(error, args)
+      })
     tellAge(environment, answer)
     const { item } = answer
     if (args.flag('json')) printJson(environment, answer)

@@ -6,6 +6,8 @@ import { queryOf } from '../kv.ts'
 import { type NodeClient, openNode, segment } from '../node-client.ts'
 import { type Column, printJson, printTable } from '../table.ts'
 
+const ttlMsMin = 1000
+
 type LeaseRow = KvLeasesAnswer['leases'][number]
 
 const columns: readonly Column<LeaseRow>[] = [
@@ -57,6 +59,7 @@ type Action = (
 const actions: Readonly<Record<string, Action>> = {
   grant: async (node, args, environment, ttl) => {
     const ttlMs = durationMs(ttl, 'TTL')
+    if (ttlMs < ttlMsMin) throw usage(`TTL ${ttl}: a lease lasts a second at least`)
     const lease = await node.call<KvLease>('POST', '/v1/kv/leases', { ttlMs })
     if (args.flag('json')) printJson(environment, lease)
     else environment.stdout(`${lease.id}\n`)

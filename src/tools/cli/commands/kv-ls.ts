@@ -1,6 +1,14 @@
 import type { KvItem, KvListAnswer } from '../../../node/api/kv-answers.ts'
 import { type Arguments, type Command, nodeOptions, tableOptions } from '../command.ts'
-import { queryOf, readOptions, readQuery, tellAge, valueText, wholeNumber } from '../kv.ts'
+import {
+  queryOf,
+  readHint,
+  readOptions,
+  readQuery,
+  tellAge,
+  valueText,
+  wholeNumber,
+} from '../kv.ts'
 import { type NodeClient, openNode } from '../node-client.ts'
 import { type Column, printJson, printTable } from '../table.ts'
 
@@ -31,7 +39,9 @@ export const command: Command = {
     ['kv ls --fields=key,value --no-legend', 'for a script'],
   ],
   run: async (args, environment) => {
-    const answer = await readPages(openNode(args, environment), args)
+    const answer = await readPages(openNode(args, environment), args).catch((error: unknown) => {
+      throw readHint(error, args)
+    })
     tellAge(environment, answer)
     if (args.flag('json')) printJson(environment, answer)
     else printTable(environment, args, columns, answer.items)

@@ -1,4 +1,4 @@
-import { JangadaError } from '../../../base/errors.ts'
+import { isJangadaError, JangadaError } from '../../../base/errors.ts'
 import type { UnitAnswer, UnitWritten } from '../../../node/api/answers.ts'
 import { type Arguments, anyNumber, type Command, nodeOptions } from '../command.ts'
 import type { CliEnvironment } from '../environment.ts'
@@ -62,6 +62,31 @@ async function check(node: NodeClient, name: string): Promise<void> {
   }
 }
 
+const attemptsMax = 10
+const attemptMs = 1000
+
+/** Throws, after a while, an error that says what to do by hand. */
+async function launchAgain(
+  { sleep }: Pick<CliEnvironment, 'sleep'>,
+  name: string,
+  launch: () => Promise<unknown>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await launch()
+      return
+    } catch (error) {
+      if (!isJangadaError(error)) throw error
+      if (attempt === attemptsMax) {
+        throw new JangadaError(error.code, `${name} is stopped: ${error.message}`, {
+          hint: `as soon as the cluster answers: jangada start ${name}`,
+        })
+      }
+      await sleep(attemptMs)
+    }
+  }
+}
+
 async function restart(
   args: Arguments,
   environment: CliEnvironment,
@@ -72,14 +97,14 @@ async function restart(
   const uninterrupted = openNode(args, { ...environment, signal: new AbortController().signal })
   const ask = (desired: Desired): Promise<UnitWritten> =>
     uninterrupted.call<UnitWritten>('POST', `/v1/units/${segment(name)}/state`, { desired })
-  await ask('loaded')
   let hasStopped = false
   try {
+    await ask('loaded')
     const quiet = { ...environment, stdout: () => undefined }
     hasStopped = await waitFor(quiet, args, node, { names: [name], outcome: stopped })
   } finally {
-    // Whatever became of the wait, it was running and is to run.
-    await ask('launched')
+    // Whatever became of that, it was running and is to run: also when nobody said that it stopped.
+    await launchAgain(environment, name, () => ask('launched'))
   }
   if (!hasStopped) return 1
   const changed = await each([{ name }], () => ask('launched'))
