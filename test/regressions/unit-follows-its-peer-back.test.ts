@@ -19,6 +19,7 @@ const unit = (name: string, machineOf: readonly string[]): SchedulerUnit => ({
     spread: [],
     prefer: [],
     strategy: 'spread',
+    priority: 50,
   },
   needs: noNeeds,
 })

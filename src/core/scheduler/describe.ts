@@ -13,6 +13,8 @@ export function describeUnplace(reason: UnplaceReason): string {
       return 'it is on another machine as well'
     case 'obstacle':
       return describeObstacle(reason.obstacle)
+    case 'preempted':
+      return `${reason.by} has a higher priority and needs its room`
     default:
       return assertNever(reason)
   }

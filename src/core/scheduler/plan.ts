@@ -11,6 +11,7 @@ import { assert } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { compareFor, takesTheFirst } from './choice.ts'
 import { FleetState, type MachineState } from './fleet-state.ts'
+import { preemptionFor } from './preemption.ts'
 import { attributeObstacle, obstacleOf, victimsOf } from './rules.ts'
 import type { Decision, ObstacleCounts, Plan, SchedulerUnit, Snapshot } from './types.ts'
 
@@ -36,7 +37,10 @@ class Planner {
     this.#state = new FleetState(snapshot)
     this.#wanted = snapshot.units
       .filter((unit) => unit.wanted)
-      .toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+      .toSorted(
+        (a, b) =>
+          b.rules.priority - a.rules.priority || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
+      )
   }
 
   /** Takes away what may not stay: unwanted, unknown, or against a rule. */
@@ -164,6 +168,7 @@ class Planner {
       else if (best === undefined || compareFor(unit, this.#state, state, best) < 0) best = state
       if (first && best !== undefined) break
     }
+    best ??= this.#preempt(unit, counts)
     if (best === undefined) {
       this.#unplaced.set(unit.name, counts)
       return false
@@ -171,6 +176,18 @@ class Planner {
     this.#unplaced.delete(unit.name)
     this.#place(unit, best)
     return true
+  }
+
+  /** The machine where units of lower priority have made room, if there is one. */
+  #preempt(unit: SchedulerUnit, counts: ObstacleCounts): MachineState | undefined {
+    const isShort = (counts.memoryBytes ?? 0) + (counts.nanoCpus ?? 0) + (counts.port ?? 0) > 0
+    const found = isShort ? preemptionFor(unit, this.#state) : undefined
+    if (found === undefined) return undefined
+    for (const victim of found.victims) {
+      this.#unplace(victim, found.state.machine.id, { kind: 'preempted', by: unit.name })
+    }
+    this.#settle()
+    return found.state
   }
 
   #obstacle(unit: SchedulerUnit, state: MachineState): ReturnType<typeof obstacleOf> {

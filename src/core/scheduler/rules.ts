@@ -17,12 +17,20 @@ export function obstacleOf(
   state: MachineState,
   fleet: FleetState,
 ): Obstacle | undefined {
+  return standingObstacle(unit, state, fleet) ?? newcomersObstacle(unit, state, fleet)
+}
+
+/** Of `obstacleOf`, what no room would help against. */
+export function standingObstacle(
+  unit: SchedulerUnit,
+  state: MachineState,
+  fleet: FleetState,
+): Obstacle | undefined {
   if (state.machine.status === 'lost') return { kind: 'machineLost' }
   return (
     attributeObstacle(unit.rules, state) ??
     peerObstacle(unit.rules, state, fleet) ??
-    neighbourObstacle(unit, state, fleet) ??
-    newcomersObstacle(unit, state, fleet)
+    neighbourObstacle(unit, state, fleet)
   )
 }
 

@@ -50,6 +50,8 @@ export interface SchedulerRules {
   }[]
   /** The emptiest of the machines that are equal otherwise, or the fullest. */
   readonly strategy: 'spread' | 'pack'
+  /** 0 to 100: who is placed first, and who yields where there is no room. */
+  readonly priority: number
 }
 
 /** A unit that is to be placed (loaded or launched), or was and is not any more. */
@@ -112,6 +114,8 @@ export type UnplaceReason =
   /** It is on another machine as well, which keeps it. */
   | { readonly kind: 'duplicate' }
   | { readonly kind: 'obstacle'; readonly obstacle: Obstacle }
+  /** A unit of higher priority needs its room. */
+  | { readonly kind: 'preempted'; readonly by: UnitName }
 
 /** To be committed in this order: every prefix of a plan keeps the hard rules. */
 export type Decision =

@@ -7,14 +7,25 @@ import { type Report, valuesOf } from './placement.ts'
 import { valuesOfKey } from './service.ts'
 import type { LocatedOption, Needs, ParsedUnitName, PlacementRules } from './types.ts'
 
-export const choiceKeys: readonly string[] = ['Spread', 'Prefer', 'Strategy', 'Memory', 'Cpus']
+export const choiceKeys: readonly string[] = [
+  'Spread',
+  'Prefer',
+  'Strategy',
+  'Priority',
+  'Memory',
+  'Cpus',
+]
 
 const weightMax = 100
 const defaultWeight = 50
 /** Of each of `Spread=` and `Prefer=`: every plan weighs them for every machine. */
 const wishesMax = 16
 
-type Choice = Pick<PlacementRules, 'spread' | 'prefer' | 'strategy'>
+const priorityMax = 100
+/** Nomad's default. */
+const defaultPriority = 50
+
+type Choice = Pick<PlacementRules, 'spread' | 'prefer' | 'strategy' | 'priority'>
 
 export function readChoice(
   options: readonly LocatedOption[],
@@ -48,7 +59,21 @@ export function readChoice(
   if (spread.length > wishesMax || prefer.length > wishesMax) {
     report(first, `[X-Fleet]: at most ${wishesMax} of Spread= and of Prefer=`)
   }
-  return { spread, prefer, strategy: isPack ? 'pack' : 'spread' }
+  const [priority] = read('Priority').slice(-1)
+  const rank =
+    priority === undefined ? defaultPriority : parseInteger(priority.value, 0, priorityMax)
+  if (priority !== undefined && rank === undefined) {
+    report(
+      priority.line,
+      `Priority=${priority.value}: write a whole number from 0 to ${priorityMax}`,
+    )
+  }
+  return {
+    spread,
+    prefer,
+    strategy: isPack ? 'pack' : 'spread',
+    priority: rank ?? defaultPriority,
+  }
 }
 
 /** `disk=ssd:50`; without a weight it is 50. */

@@ -130,6 +130,8 @@ export interface PlacementRules {
     readonly weight: number
   }[]
   readonly strategy: 'spread' | 'pack'
+  /** 0 to 100. */
+  readonly priority: number
 }
 
 /** What the container asks of its machine, as far as the line says it; zero is nothing. */

@@ -26,7 +26,7 @@ import type { UnitRules } from './unit-rules.ts'
  * What each decision takes of a transaction's `maxOperationsPerTransaction`: its operations, or half
  * of its compares, of which there may be twice as many. A place has one operation, and three compares.
  */
-const costOf = { place: 2, unplace: 2, move: 4 } as const
+const costOf = { place: 2, unplace: 3, move: 4 } as const
 /** Placements that only follow their unit have one operation, and two compares. */
 const updatesPerChunk = maxOperationsPerTransaction
 /** After a plan that could not be committed, and while nothing else changes. */
@@ -172,9 +172,11 @@ export class PlacementController {
     switch (decision.kind) {
       case 'unplace': {
         const placed = this.#placements.get(machine, unit)
+        const { reason } = decision
+        const told = reason.kind === 'preempted' ? [this.#preempted(unit, machine, reason.by)] : []
         return {
           compare: [guard(placements.key(machine, unit), placed)],
-          then: taken(machine, unit),
+          then: [...taken(machine, unit), ...told],
         }
       }
       case 'place':
@@ -204,6 +206,12 @@ export class PlacementController {
       default:
         return assertNever(decision)
     }
+  }
+
+  #preempted(unit: UnitName, machine: MachineId, by: UnitName): Operation {
+    const message = `${unit} leaves ${machine.slice(0, 8)}: ${by} has a higher priority and needs its room`
+    const event = { kind: 'unit.preempted', severity: 'warning', message, unit, machine } as const
+    return putEvent(this.#context, event)
   }
 
   /** Placements that stay where they are, whose unit is wanted in another way than before. */

@@ -25,6 +25,7 @@ const free: SchedulerRules = {
   spread: [],
   prefer: [],
   strategy: 'spread',
+  priority: 50,
 }
 const machine = (
   n: number,
@@ -315,6 +316,47 @@ t.test('Strategy=pack: the fullest that has room, so that others stay empty', (t
   t.end()
 })
 
+t.test('Priority: the higher is placed first, and drives away what yields to it', (t) => {
+  const of = (name: string, priority: number, memory: number) =>
+    unit(`${name}.service`, { priority }, true, { memoryBytes: memory * gib })
+  const low = of('a-low', 20, 2)
+  const mid = of('b-mid', 50, 2)
+  const equal = of('c-equal', 85, 2)
+  const high = of('z-high', 90, 3)
+  const fresh = settle({ machines: [machine(1)], units: [low, mid, high], placements: [] })
+  t.same(fresh.where, { 'z-high.service': [1] }, 'whatever their names')
+
+  const two = [machine(1), machine(2)]
+  const before = settle({ machines: two, units: [low, mid, equal], placements: [] })
+  const onTwo = Object.entries(before.where).filter(([, [on]]) => on === 2)
+  t.same(onTwo, [['b-mid.service', [2]]])
+  const planned = plan({ ...before.after, units: [low, mid, equal, high] })
+  t.match(planned.decisions, [
+    { kind: 'unplace', unit: 'b-mid.service', reason: { kind: 'preempted', by: 'z-high.service' } },
+    { kind: 'place', unit: 'z-high.service', machine: id(2) },
+    { kind: 'unplace', unit: 'a-low.service', reason: { kind: 'preempted', by: 'b-mid.service' } },
+    { kind: 'place', unit: 'b-mid.service', machine: id(1) },
+  ])
+  t.same([...planned.unplaced.keys()], ['a-low.service'], 'the least waits in the end')
+  t.end()
+})
+
+t.test('Priority fights for room alone: rules, peers and global units stand', (t) => {
+  const needs = { memoryBytes: 3 * gib }
+  const everywhere = unit('all.service', { global: true, priority: 0 }, true, needs)
+  const high = unit('high.service', { priority: 100 }, true, needs)
+  const one = settle({ machines: [machine(1)], units: [everywhere], placements: [] })
+  t.same(plan({ ...one.after, units: [everywhere, high] }).decisions, [])
+  const peer = unit('peer.service', { priority: 0 }, true, needs)
+  const follower = unit('high.service', { priority: 100, machineOf: ['peer.service'] }, true, needs)
+  const two = settle({ machines: [machine(1)], units: [peer], placements: [] })
+  t.same(plan({ ...two.after, units: [peer, follower] }).decisions, [])
+  const near = unit('near.service', { priority: 91 }, true, needs)
+  const third = settle({ machines: [machine(1)], units: [near], placements: [] })
+  t.same(plan({ ...third.after, units: [near, high] }).decisions, [], 'only 9 higher')
+  t.end()
+})
+
 t.test('who replaces another has the room that it leaves', (t) => {
   const needs = { memoryBytes: 3 * gib, ports: [{ port: '80/tcp', ip: '' }] }
   const old = unit('old.service', {}, true, needs)
@@ -353,6 +395,7 @@ const rulesArbitrary = fc.record({
     { maxLength: 2 },
   ),
   strategy: fc.constantFrom('spread', 'pack'),
+  priority: fc.constantFrom(50, 50, 55, 90, 10),
 })
 const snapshotArbitrary = fc.record({
   machines: fc.array(
