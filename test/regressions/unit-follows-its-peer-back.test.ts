@@ -34,7 +34,13 @@ t.test('a plan that takes a unit away and puts it back can be committed', (t) =>
   const follower = unit('a.service', ['b.service'])
   const { decisions } = plan({
     machines: [
-      { id: machine, metadata: {}, status: 'ready', capacity: { memoryBytes: 0, nanoCpus: 0 } },
+      {
+        id: machine,
+        metadata: {},
+        status: 'ready',
+        drain: 'none',
+        capacity: { memoryBytes: 0, nanoCpus: 0 },
+      },
     ],
     units: [follower, unit('b.service', [])],
     placements: [{ unit: follower.name, machine }],

@@ -22,6 +22,8 @@ export const features = {
   ownUnitKeys: 3,
   /** `/jangada/labels/MACHINE`: labels of a machine that has not come yet. */
   labelsAhead: 3,
+  /** `drain` of a machine. */
+  drain: 3,
 } as const
 export type Feature = keyof typeof features
 

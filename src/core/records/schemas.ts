@@ -32,6 +32,11 @@ export const machineSchema = Type.Object({
   overrides: Type.Optional(labelOverrides),
   status: Type.Union([Type.Literal('ready'), Type.Literal('lost'), Type.Literal('left')]),
   statusSinceMs: timeMs,
+  /**
+   * Its units are to go elsewhere, and none is to come. From the deadline on they go whether or not
+   * their replacements run.
+   */
+  drain: Type.Optional(Type.Object({ sinceMs: timeMs, deadlineMs: Type.Optional(timeMs) })),
   /** Told by the kernel; another one means that the machine has been restarted. */
   bootId: text,
   cpus: count,

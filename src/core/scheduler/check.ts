@@ -68,8 +68,10 @@ export function checkPlan(snapshot: Snapshot, decisions: readonly Decision[]): V
     if (decision.kind === 'unplace') continue
     const unit = present(units.get(decision.unit), 'the unit of a decision')
     const machine = machines.get(decision.machine)
-    if (machine === undefined || machine.status !== 'ready' || !unit.wanted) {
-      const detail = 'a unit is placed only if wanted, and only on a ready machine'
+    const isOpen = machine?.status === 'ready' && machine.drain === 'none'
+    if (!isOpen || !unit.wanted) {
+      const detail =
+        'a unit is placed only if wanted, and only on a ready machine that does not drain'
       violations.push({ unit: unit.name, machine: decision.machine, rule: 'ready', detail })
       continue
     }
@@ -177,7 +179,11 @@ function checkOnce(
   for (const [name, places] of Map.groupBy(placements, (placement) => placement.unit)) {
     const unit = units.get(name)
     if (unit === undefined || unit.rules.global) continue
-    const ready = places.filter(({ machine }) => machines.get(machine)?.status === 'ready')
+    // Beside its replacement it may stay on a machine that drains.
+    const ready = places.filter(({ machine: id }) => {
+      const machine = machines.get(id)
+      return machine?.status === 'ready' && machine.drain === 'none'
+    })
     for (const { machine } of ready.slice(1)) {
       violations.push({ unit: name, machine, rule: 'once', detail: 'it is on two machines' })
     }

@@ -13,6 +13,8 @@ export function describeUnplace(reason: UnplaceReason): string {
       return 'it is on another machine as well'
     case 'obstacle':
       return describeObstacle(reason.obstacle)
+    case 'drained':
+      return 'its machine drains'
     case 'preempted':
       return `${reason.by} has a higher priority and needs its room`
     default:
@@ -22,6 +24,7 @@ export function describeUnplace(reason: UnplaceReason): string {
 
 const words: Readonly<Record<ObstacleKind, string>> = {
   machineLost: 'lost',
+  draining: 'drain',
   otherMachine: 'MachineID',
   metadata: 'MachineMetadata',
   peerElsewhere: 'MachineOf',

@@ -31,8 +31,15 @@ class Planner {
   readonly #wanted: readonly SchedulerUnit[]
   readonly #decisions: Decision[] = []
   readonly #unplaced = new Map<UnitName, ObstacleCounts>()
+  /** `machine/unit`, of units that are on several machines. */
+  readonly #running: ReadonlySet<string>
 
   constructor(snapshot: Snapshot) {
+    this.#running = new Set(
+      snapshot.placements.flatMap(({ unit, machine, runs }) =>
+        runs === true ? [`${machine}/${unit}`] : [],
+      ),
+    )
     this.#snapshot = snapshot
     this.#state = new FleetState(snapshot)
     this.#wanted = snapshot.units
@@ -57,6 +64,7 @@ class Planner {
       }
     }
     this.#clearDuplicates()
+    this.#clearDrained()
     this.#settle()
   }
 
@@ -65,9 +73,50 @@ class Planner {
     for (const unit of this.#wanted) {
       const places = [...this.#state.placesOf(unit.name)].toSorted()
       if (unit.rules.global || places.length < 2) continue
-      const keep = places.find((id) => this.#statusOf(id) === 'ready') ?? places[0]
+      const open = places.filter((id) => this.#isOpen(id))
+      const lasting = open.find((id) => this.#running.has(`${id}/${unit.name}`)) ?? open[0]
+      const keep = lasting ?? places.find((id) => this.#statusOf(id) === 'ready') ?? places[0]
+      const replaced = lasting === undefined ? undefined : this.#replacedBy(unit, lasting, places)
       for (const machine of places) {
-        if (machine !== keep) this.#unplace(unit, machine, { kind: 'duplicate' })
+        if (machine !== keep && machine !== replaced) {
+          this.#unplace(unit, machine, {
+            kind: this.#isDraining(machine) ? 'drained' : 'duplicate',
+          })
+        }
+      }
+    }
+  }
+
+  /** The place on a machine that drains, for as long as the one at `lasting` does not run. */
+  #replacedBy(
+    unit: SchedulerUnit,
+    lasting: MachineId,
+    places: readonly MachineId[],
+  ): MachineId | undefined {
+    if (this.#running.has(`${lasting}/${unit.name}`)) return undefined
+    return places.find((id) => this.#isDraining(id) && this.#drainOf(id) === 'replacing')
+  }
+
+  #drainOf(id: MachineId): 'none' | 'replacing' | 'now' | undefined {
+    return this.#state.machines.get(id)?.machine.drain
+  }
+
+  #isDraining(id: MachineId): boolean {
+    return this.#statusOf(id) === 'ready' && this.#drainOf(id) !== 'none'
+  }
+
+  /** What is placed there is there to stay. */
+  #isOpen(id: MachineId): boolean {
+    return this.#statusOf(id) === 'ready' && this.#drainOf(id) === 'none'
+  }
+
+  /** Time is up for a machine that drains: what is left there goes, but for global units. */
+  #clearDrained(): void {
+    for (const unit of this.#wanted) {
+      if (unit.rules.global) continue
+      for (const machine of [...this.#state.placesOf(unit.name)]) {
+        const isOver = this.#isDraining(machine) && this.#drainOf(machine) === 'now'
+        if (isOver) this.#unplace(unit, machine, { kind: 'drained' })
       }
     }
   }
@@ -141,7 +190,7 @@ class Planner {
   #placeOthers(): boolean {
     let placed = false
     for (const unit of this.#wanted) {
-      if (!unit.rules.global && this.#runsNowhere(unit) && this.#placeOne(unit)) placed = true
+      if (!unit.rules.global && this.#needsPlace(unit) && this.#placeOne(unit)) placed = true
     }
     return placed
   }
@@ -150,9 +199,9 @@ class Planner {
     return { decisions: this.#decisions, unplaced: this.#unplaced }
   }
 
-  #runsNowhere(unit: SchedulerUnit): boolean {
+  #needsPlace(unit: SchedulerUnit): boolean {
     for (const machine of this.#state.placesOf(unit.name)) {
-      if (this.#statusOf(machine) === 'ready') return false
+      if (this.#isOpen(machine)) return false
     }
     return true
   }
@@ -163,7 +212,9 @@ class Planner {
     const first = takesTheFirst(unit)
     let best: MachineState | undefined
     for (const state of this.#state.candidates) {
-      const obstacle = this.#obstacle(unit, state)
+      // It is on this one, which drains, and looks for another.
+      const isHere = state.units.has(unit.name)
+      const obstacle = isHere ? { kind: 'draining' as const } : this.#obstacle(unit, state)
       if (obstacle !== undefined) counts[obstacle.kind] = (counts[obstacle.kind] ?? 0) + 1
       else if (best === undefined || compareFor(unit, this.#state, state, best) < 0) best = state
       if (first && best !== undefined) break

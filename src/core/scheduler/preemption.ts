@@ -24,6 +24,7 @@ export interface Preemption {
 export function preemptionFor(unit: SchedulerUnit, fleet: FleetState): Preemption | undefined {
   let best: Preemption | undefined
   for (const state of fleet.candidates) {
+    if (state.machine.drain !== 'none') continue
     if (standingObstacle(unit, state, fleet) !== undefined) continue
     const victims = victimsOn(unit, state)
     if (victims === undefined) continue

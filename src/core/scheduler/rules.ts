@@ -34,13 +34,15 @@ export function standingObstacle(
   )
 }
 
-/** What is there already keeps its room, whatever has become of the machine. */
+/** What is there already stays, whatever has become of the machine's room. */
 function newcomersObstacle(
   unit: SchedulerUnit,
   state: MachineState,
   fleet: FleetState,
 ): Obstacle | undefined {
-  if (state.units.has(unit.name) || isFree(unit.needs)) return undefined
+  if (state.units.has(unit.name)) return undefined
+  if (state.machine.drain !== 'none') return { kind: 'draining' }
+  if (isFree(unit.needs)) return undefined
   const leaving = victimsOf(unit, state, fleet).map(({ victim }) => victim)
   return roomObstacle(unit, state.machine.capacity, state.room, leaving)
 }
@@ -121,6 +123,8 @@ export function describeObstacle(obstacle: Obstacle): string {
   switch (obstacle.kind) {
     case 'machineLost':
       return 'the machine is lost'
+    case 'draining':
+      return 'the machine drains'
     case 'otherMachine':
       return `MachineID asks for ${obstacle.wanted}`
     case 'metadata': {

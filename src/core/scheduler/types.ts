@@ -6,6 +6,11 @@ export interface SchedulerMachine {
   readonly metadata: Readonly<Record<string, string>>
   /** `lost`: nothing is placed there, and what can run elsewhere is moved. */
   readonly status: 'ready' | 'lost'
+  /**
+   * `replacing`: nothing comes, and what is there goes once its replacement runs elsewhere; `now`:
+   * it goes at once. Global units stay.
+   */
+  readonly drain: 'none' | 'replacing' | 'now'
   readonly capacity: Capacity
 }
 
@@ -65,6 +70,8 @@ export interface SchedulerUnit {
 export interface SchedulerPlacement {
   readonly unit: UnitName
   readonly machine: MachineId
+  /** Asked of units alone that are on several machines: it does its work there by now. */
+  readonly runs?: boolean
 }
 
 /** Templates are not in `units`: they never run. Placements of unknown units are taken away. */
@@ -77,6 +84,7 @@ export interface Snapshot {
 /** Why a machine may not run a unit. */
 export type Obstacle =
   | { readonly kind: 'machineLost' }
+  | { readonly kind: 'draining' }
   | { readonly kind: 'otherMachine'; readonly wanted: MachineId }
   | {
       readonly kind: 'metadata'
@@ -114,6 +122,8 @@ export type UnplaceReason =
   /** It is on another machine as well, which keeps it. */
   | { readonly kind: 'duplicate' }
   | { readonly kind: 'obstacle'; readonly obstacle: Obstacle }
+  /** Its machine drains, and it runs elsewhere or its time is up. */
+  | { readonly kind: 'drained' }
   /** A unit of higher priority needs its room. */
   | { readonly kind: 'preempted'; readonly by: UnitName }
 

@@ -11,7 +11,7 @@ import type { StoreAccess } from '../member/store-access.ts'
 /** What a machine says of itself. The ceiling of its role is not its own to say. */
 export type MachineFacts = Omit<
   MachineRecord,
-  'v' | 'id' | 'status' | 'statusSinceMs' | 'roleCeiling' | 'overrides'
+  'v' | 'id' | 'status' | 'statusSinceMs' | 'roleCeiling' | 'overrides' | 'drain'
 >
 
 export interface RegisterContext {
@@ -48,6 +48,7 @@ export async function register(
     ...(overrides === undefined
       ? {}
       : { overrides, metadata: withOverrides(facts.metadata, overrides) }),
+    ...(before?.drain === undefined ? {} : { drain: before.drain }),
     v: 1,
     id: machineId,
     status: 'ready',

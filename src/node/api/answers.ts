@@ -158,6 +158,10 @@ export interface MachineDetails extends MachineRow {
   readonly capacity: Amounts
   /** By the units that are placed there. */
   readonly reserved: Amounts
+  /** Since when it drains, and until when it waits for replacements; null when it does not. */
+  readonly drain: { readonly sinceMs: number; readonly deadlineMs?: number } | null
+  /** Of its units those that may run elsewhere: all but the global ones. */
+  readonly unitsToMove: number
 }
 
 export interface Amounts {

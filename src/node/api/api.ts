@@ -2,6 +2,7 @@
 import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
 import { authorize } from './auth.ts'
 import type { ApiContext } from './context.ts'
+import { drainRoutes } from './drain.ts'
 import { enrolmentRoutes } from './enrolment.ts'
 import { eventRoutes } from './events.ts'
 import { answerFleet, fleetPrefix } from './fleet/fleet.ts'
@@ -43,6 +44,7 @@ export class Api implements ApiHandler {
       ...kvQuotaRoutes(context),
       ...publicRoutes(context, status),
       ...machineRoutes(context),
+      ...drainRoutes(context),
       ...unitRoutes(context),
       ...unitWriteRoutes(context),
       ...planRoutes(context),

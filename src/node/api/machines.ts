@@ -1,24 +1,22 @@
 /** Machines: who is there, who waits, and what they are labelled with. */
 import * as Type from 'typebox'
-import { JangadaError } from '../../base/errors.ts'
 import { isMachineId, machineId, type MachineId } from '../../base/ids.ts'
-import type { AdmissionRecord, MachineRecord } from '../../core/records/schemas.ts'
+import type { AdmissionRecord } from '../../core/records/schemas.ts'
 import { admit, pendingMachines } from '../enrol/admit.ts'
 import { decideAndSee } from '../enrol/context.ts'
 import type { MachinesAnswer, PendingMachine } from './answers.ts'
 import { bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
 import { decideLabels, labelNameMax, labelValueMax } from './labels.ts'
+import { machineOf, pick } from './machine-of.ts'
 import { json } from './messages.ts'
-import { type ClusterRecords, readCluster } from './records.ts'
+import { readCluster } from './records.ts'
 import type { Route } from './router.ts'
 import { machineDetails, stalenessOf } from './rows.ts'
 import { viewOrCutOff } from './status.ts'
 
 /** What a rule can name: no spaces, no equals sign, nothing that a unit file would split. */
 const labelNamePattern = '^[A-Za-z0-9][A-Za-z0-9_./-]*$'
-/** An id may be shortened to this many digits where it stays clear. */
-const idDigitsMin = 4
 
 const readAdmit = bodyReader(
   Type.Object({
@@ -97,16 +95,6 @@ function pendingRow(admission: AdmissionRecord): PendingMachine {
   return { id, name, address, macs, uuid, keyHash, askedMs, isReplacement: asking !== undefined }
 }
 
-/** By id, by the beginning of an id, or by name. Throws JGD_NOT_FOUND or JGD_CONFLICT. */
-export function machineOf(records: ClusterRecords, text: string): MachineRecord {
-  return pick(
-    [...records.machines.values()].filter(({ status }) => status !== 'left'),
-    text,
-    ({ id, name }) => ({ id, name }),
-    'jangada machines --full',
-  )
-}
-
 async function findPending(context: ApiContext, text: string): Promise<MachineId> {
   // Whoever names the whole id may name one that no longer waits: admitting is idempotent.
   if (isMachineId(text)) return text
@@ -114,27 +102,4 @@ async function findPending(context: ApiContext, text: string): Promise<MachineId
   const hint = 'jangada machines --pending'
   const found = pick(waiting, text, ({ machineId: id, name }) => ({ id, name }), hint)
   return machineId(found.machineId)
-}
-
-function pick<T>(
-  all: readonly T[],
-  text: string,
-  labels: (one: T) => { readonly id: string; readonly name: string },
-  lookAt: string,
-): T {
-  const isPart = new RegExp(`^[0-9a-f]{${idDigitsMin},32}$`).test(text)
-  const found = all.filter((one) => {
-    const { id, name } = labels(one)
-    return name === text || id === text || (isPart && id.startsWith(text))
-  })
-  const [first, second] = found
-  if (first === undefined) {
-    throw new JangadaError('JGD_NOT_FOUND', `there is no machine ${text}`, { hint: lookAt })
-  }
-  if (second !== undefined) {
-    throw new JangadaError('JGD_CONFLICT', `more than one machine is called ${text}`, {
-      hint: `name it by its id: ${lookAt}`,
-    })
-  }
-  return first
 }

@@ -11,7 +11,7 @@ import type { MemberDetails, MembersAnswer, VotingWish, WishAnswer } from './ans
 import { bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
 import { requireFeature } from './feature-level.ts'
-import { machineOf } from './machines.ts'
+import { machineOf } from './machine-of.ts'
 import { type ApiResponse, json } from './messages.ts'
 import { type ClusterRecords, readCluster, readRange } from './records.ts'
 import type { Route, RoutedRequest } from './router.ts'

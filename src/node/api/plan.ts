@@ -54,7 +54,7 @@ export function planRoutes(context: ApiContext): Route[] {
         const answer: PlanAnswer = {
           revision: records.revision,
           stale: stalenessOf(view),
-          rows: rowsOf(records, asked),
+          rows: rowsOf(records, asked, context.clock.wallMs()),
         }
         return json(answer)
       },
@@ -62,9 +62,9 @@ export function planRoutes(context: ApiContext): Route[] {
   ]
 }
 
-function rowsOf(records: ClusterRecords, asked: Asked): PlanRow[] {
+function rowsOf(records: ClusterRecords, asked: Asked, wallMs: number): PlanRow[] {
   const { units, names, refused } = withUnits(records, asked)
-  const planned = plan(snapshotOf({ ...records, units }))
+  const planned = plan(snapshotOf({ ...records, units }, wallMs))
   const told = changesOf(records, planned)
   const changed = new Set(told.map(({ unit }) => unit))
   const stays = [...names]

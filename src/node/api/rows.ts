@@ -67,6 +67,7 @@ export function machineRows(records: ClusterRecords): MachineRow[] {
 
 export function machineDetails(records: ClusterRecords, view: MemberView): MachineDetails[] {
   const reserved = reservedOf(records)
+  const movable = movableOf(records)
   const roles = new Map(memberRows(records, view).map((row) => [row.machineId, row.role]))
   return machineRows(records).map((row) => {
     const machine = records.machines.get(row.id) as MachineRecord
@@ -78,6 +79,8 @@ export function machineDetails(records: ClusterRecords, view: MemberView): Machi
       role: roles.get(row.id) ?? 'client',
       capacity: amounts(capacityOf(machine)),
       reserved: amounts(reserved.get(row.id) ?? noNeeds),
+      drain: machine.drain ?? null,
+      unitsToMove: movable.get(row.id) ?? 0,
     }
   })
 }
@@ -86,6 +89,17 @@ const amounts = ({ memoryBytes, nanoCpus }: Capacity): { memoryBytes: number; cp
   memoryBytes,
   cpus: nanoCpus / 1e9,
 })
+
+/** By machine, how many of the units that are placed there are not global. */
+function movableOf({ placements, units }: ClusterRecords): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const { value } of placements) {
+    const unit = units.get(value.unit)
+    if (unit === undefined || factsOf(unit).isGlobal) continue
+    counts.set(value.machine, (counts.get(value.machine) ?? 0) + 1)
+  }
+  return counts
+}
 
 /** By machine, what the units that are placed there reserve. */
 function reservedOf({ placements, units }: ClusterRecords): ReadonlyMap<string, Capacity> {

@@ -46,7 +46,9 @@ export function unitRoutes(context: ApiContext): Route[] {
       return { ...listing, unitFiles: unitFileRows(records) }
     }),
     get('/v1/units/:name', oneUnit),
-    get('/v1/units/:name/why', why),
+    get('/v1/units/:name/why', (records, listing, name) =>
+      why(records, listing, name, context.clock.wallMs()),
+    ),
   ]
 }
 
@@ -117,7 +119,7 @@ function unitFileRows(records: ClusterRecords): UnitFileRow[] {
   })
 }
 
-function why(records: ClusterRecords, listing: Listing, name: string): WhyAnswer {
+function why(records: ClusterRecords, listing: Listing, name: string, wallMs: number): WhyAnswer {
   const record = requireUnit(records, name)
   if (isTemplate(name)) throw isTemplateError(name)
   const unit = toSchedulerUnit(record)
@@ -126,7 +128,7 @@ function why(records: ClusterRecords, listing: Listing, name: string): WhyAnswer
       hint: 'another version submitted it: update this node',
     })
   }
-  const reasons = whyUnit(snapshotOf(records), unit)
+  const reasons = whyUnit(snapshotOf(records, wallMs), unit)
   const rows = unitRows(records, name)
   /** Where it is placed, what becomes of it there is the question that is left. */
   const stateOn = (machine: string): string => {
@@ -148,7 +150,10 @@ function why(records: ClusterRecords, listing: Listing, name: string): WhyAnswer
 }
 
 /** As the placement controller sees it. */
-export const snapshotOf = ({ machines, units, placements }: ClusterRecords): Snapshot =>
+export const snapshotOf = (
+  { machines, units, placements }: ClusterRecords,
+  wallMs: number,
+): Snapshot =>
   schedulerSnapshot(
     {
       machines: machines.values(),
@@ -156,4 +161,5 @@ export const snapshotOf = ({ machines, units, placements }: ClusterRecords): Sna
       placements: placements.map(({ value }) => value),
     },
     toSchedulerUnit,
+    wallMs,
   )

@@ -19,7 +19,7 @@ import {
 import { sleep, type Timer } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
-import { snapshotOf } from './snapshot.ts'
+import { snapshotOf, withRuns } from './snapshot.ts'
 import type { UnitRules } from './unit-rules.ts'
 
 /**
@@ -43,6 +43,10 @@ const passing: readonly ErrorCode[] = [
   'JGD_SHUTTING_DOWN',
 ]
 const guardFailedMs = 10
+/** Between two looks whether a replacement runs, on a machine that takes over from one that drains. */
+const replacementLookMs = 250
+/** A timer has its bounds, and a wall clock may be set. */
+const longestLookMs = 60_000
 const eventTextMax = 1024
 
 type Machines = RecordView<MachineRecord, [string]>
@@ -59,6 +63,7 @@ export class PlacementController {
   /** The last plan could not be carried out, and people were told. */
   #isStuckTold = false
   #retry: Timer | undefined
+  #look: Timer | undefined
   readonly #rules: UnitRules
 
   constructor(context: ControllerContext, office: Office, rules: UnitRules) {
@@ -126,7 +131,7 @@ export class PlacementController {
     const { signal } = this.#office
     await this.#rules.readAll(this.#units.items, this.#context.clock, signal)
     if (signal.aborted) return
-    const snapshot = this.#snapshot()
+    const snapshot = await withRuns(this.#snapshot(), this.#context.store, this.#placements)
     const startedMs = this.#context.clock.monotonicMs()
     const { decisions } = plan(snapshot)
     this.#context.metrics.observe('jangada_plan_ms', this.#context.clock.monotonicMs() - startedMs)
@@ -138,10 +143,29 @@ export class PlacementController {
     for (const chunk of chunksOf(decisions)) {
       if (!(await this.#commit(chunk.map((decision) => this.#transactionOf(decision))))) return
     }
+    this.#lookAgain(afterPlan(snapshot, decisions))
     const updates = this.#updates(decisions)
     for (let at = 0; at < updates.length; at += updatesPerChunk) {
       if (!(await this.#commit(updates.slice(at, at + updatesPerChunk)))) return
     }
+  }
+
+  /** Replacements tell nobody here when they run, and deadlines pass by themselves. */
+  #lookAgain({ placements: placed, units: known }: Snapshot): void {
+    const { clock } = this.#context
+    const globals = new Set(known.flatMap(({ name, rules }) => (rules.global ? [name] : [])))
+    const others = placed.filter(({ unit }) => !globals.has(unit))
+    const waits = new Set(others.map(({ unit }) => unit)).size < others.length
+    const nowMs = clock.wallMs()
+    const deadlines = this.#machines.values.flatMap(({ drain }) =>
+      drain?.deadlineMs !== undefined && drain.deadlineMs > nowMs ? [drain.deadlineMs - nowMs] : [],
+    )
+    const lookMs = Math.min(...deadlines, waits ? replacementLookMs : Infinity)
+    this.#look?.cancel()
+    this.#look =
+      lookMs === Infinity
+        ? undefined
+        : clock.after(Math.min(lookMs, longestLookMs), () => this.#once.ask())
   }
 
   /** False when a guard did not hold: what changed will wake the loop again. */
@@ -244,6 +268,7 @@ export class PlacementController {
     return snapshotOf(
       { machines: this.#machines.values, units: items.keys(), placements: this.#placements.values },
       (record) => this.#rules.of(present(items.get(record), 'the record of a unit')),
+      this.#context.clock.wallMs(),
     )
   }
 }

@@ -1,8 +1,17 @@
 /** The records as the scheduler sees them: for the leader's plans, and for whoever asks what they would be. */
-import { machineId, unitName } from '../../base/ids.ts'
+import { machineId, type UnitName, unitName } from '../../base/ids.ts'
+import { generationOf, states } from '../../core/records/keyspace.ts'
+import type { Stored } from '../../core/records/record.ts'
 import type { MachineRecord, PlacementRecord, UnitRecord } from '../../core/records/schemas.ts'
-import type { SchedulerMachine, SchedulerUnit, Snapshot } from '../../core/scheduler/types.ts'
+import type {
+  SchedulerMachine,
+  SchedulerPlacement,
+  SchedulerUnit,
+  Snapshot,
+} from '../../core/scheduler/types.ts'
 import { capacityOf } from '../../core/units/capacity.ts'
+import type { RecordView } from '../member/follow.ts'
+import type { StoreAccess } from '../member/store-access.ts'
 
 export interface SnapshotRecords {
   readonly machines: Iterable<MachineRecord>
@@ -13,10 +22,12 @@ export interface SnapshotRecords {
 /**
  * `read` gives undefined for a template, and for a file that this binary does not understand. What
  * another release has written and this one cannot read stays where it is: nobody plans for it.
+ * `wallMs` is now, for the deadlines of machines that drain.
  */
 export function snapshotOf(
   records: SnapshotRecords,
   read: (unit: UnitRecord) => SchedulerUnit | undefined,
+  wallMs: number,
 ): Snapshot {
   const units: SchedulerUnit[] = []
   const beyondUs = new Set<string>()
@@ -26,7 +37,9 @@ export function snapshotOf(
     else if (record.desired !== 'inactive') beyondUs.add(record.name)
   }
   return {
-    machines: [...records.machines].filter(({ status }) => status !== 'left').map(toMachine),
+    machines: [...records.machines]
+      .filter(({ status }) => status !== 'left')
+      .map((record) => toMachine(record, wallMs)),
     units,
     placements: [...records.placements]
       .filter(({ unit }) => !beyondUs.has(unit))
@@ -34,12 +47,50 @@ export function snapshotOf(
   }
 }
 
-function toMachine(record: MachineRecord): SchedulerMachine {
-  const { id, metadata, status } = record
+function toMachine(record: MachineRecord, wallMs: number): SchedulerMachine {
+  const { id, metadata, status, drain } = record
+  const isOver = (drain?.deadlineMs ?? Infinity) <= wallMs
   return {
     id: machineId(id),
     metadata,
     status: status === 'ready' ? 'ready' : 'lost',
+    drain: drain === undefined ? 'none' : isOver ? 'now' : 'replacing',
     capacity: capacityOf(record),
   }
+}
+
+/** Of units that are on several machines: where they do their work by now, as their agents say. */
+export async function withRuns(
+  snapshot: Snapshot,
+  store: Pick<StoreAccess, 'range'>,
+  placed: Pick<RecordView<PlacementRecord, [string, string]>, 'get'>,
+): Promise<Snapshot> {
+  const globals = new Set(snapshot.units.flatMap(({ name, rules }) => (rules.global ? [name] : [])))
+  const counts = new Map<UnitName, number>()
+  for (const { unit } of snapshot.placements) {
+    if (!globals.has(unit)) counts.set(unit, (counts.get(unit) ?? 0) + 1)
+  }
+  const isSeveral = ({ unit }: SchedulerPlacement): boolean => (counts.get(unit) ?? 0) > 1
+  if (!snapshot.placements.some(isSeveral)) return snapshot
+  const placements: SchedulerPlacement[] = []
+  for (const each of snapshot.placements) {
+    const placement = isSeveral(each) ? placed.get(each.machine, each.unit) : undefined
+    placements.push(
+      placement === undefined ? each : { ...each, runs: await runs(store, placement) },
+    )
+  }
+  return { ...snapshot, placements }
+}
+
+/** It runs, it has done what it had to, or it is only to be loaded. */
+async function runs(
+  store: Pick<StoreAccess, 'range'>,
+  placement: Stored<PlacementRecord>,
+): Promise<boolean> {
+  const { machine, unit, desired } = placement.value
+  if (desired === 'loaded') return true
+  const { items } = await store.range({ key: states.key(machine, unit) }, 'local')
+  const state = items[0] === undefined ? undefined : states.read(items[0])?.value
+  if (state?.generation !== generationOf(placement)) return false
+  return state.active === 'active' || (state.active === 'inactive' && state.containerId !== '')
 }

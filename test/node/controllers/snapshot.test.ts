@@ -60,6 +60,7 @@ t.test(
         placements: ['a.service', 'b.service', 'c.service', 'ghost.service'].map(placed),
       },
       toSchedulerUnit,
+      0,
     )
     t.same(
       plan(snapshot).decisions.map(({ kind, unit: name }) => `${kind} ${name}`),

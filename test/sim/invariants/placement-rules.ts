@@ -30,6 +30,7 @@ export const snapshotOf = ({
       if (!parsed.has(key)) parsed.set(key, toSchedulerUnit(record))
       return parsed.get(key)
     },
+    0,
   )
 
 export function placementRules({ committed }: World): Invariant {

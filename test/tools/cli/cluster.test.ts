@@ -1,9 +1,9 @@
 import t from 'tap'
-import { members } from '../../../src/core/records/keyspace.ts'
+import { members, placements } from '../../../src/core/records/keyspace.ts'
 import { parseToken } from '../../../src/core/trust/token-text.ts'
 import type { InitConfig, JoinConfig, UpConfig } from '../../../src/daemon/config.ts'
 import { targetOf } from '../../../src/tools/cli/node-client.ts'
-import { ids, machine } from '../../node/api/fixture.ts'
+import { ids, machine, placement, unitFile } from '../../node/api/fixture.ts'
 import { makeDesk } from './fixture.ts'
 
 t.test('machines, their labels, and who leads', async (t) => {
@@ -230,4 +230,49 @@ t.test('without a node there is a hint; elsewhere is named with a token', async 
   t.match(targetOf('h:99', token, '/s', 7381), { host: 'h', port: 99 })
   t.match(await say('version'), { code: 0, out: 'client 0.1.0\nnode   0.1.0\n' })
   t.match(await say('version --endpoint unix:///nowhere.sock'), { code: 0, out: /no node answers/ })
+})
+
+t.test('a machine is drained: what is left to move is told until nothing is', async (t) => {
+  const { node, say } = await makeDesk(t)
+  node.store.put(machine(ids.n2, 'n2'), machine(ids.n3, 'n3'))
+  for (const name of ['a.service', 'b.service', 'all.service']) {
+    const rest = name === 'all.service' ? '[X-Fleet]\nGlobal=true\n' : ''
+    await node.ask('PUT', `/v1/units/${name}`, {
+      file: unitFile('busybox', rest),
+      desired: 'launched',
+    })
+    node.store.put(placement(name, ids.n2))
+  }
+  const leaves = (name: string): void =>
+    node.store.put({ kind: 'delete', key: placements.key(ids.n2, name) })
+  const left = ['a.service', 'b.service']
+  const sleep = async (): Promise<void> => {
+    const next = left.shift()
+    if (next !== undefined) leaves(next)
+  }
+  const drained = await say('drain n2', { sleep })
+  t.same(drained, {
+    code: 0,
+    out: 'n2: 2 units to move\nn2: 1 units to move\nn2 is drained\n',
+    err: '',
+  })
+  t.match((await say('machines --full')).out, /n2 +ready, drains/)
+  t.match((await say('events')).out, /n2 drains: its units go elsewhere/)
+  t.match(await say('drain n2 --no-block --deadline 10m'), { code: 0, out: 'n2 drains\n' })
+  const { value } = await node.ask('GET', '/v1/machines')
+  const { drain } = value.machines.find(({ name }: { name: string }) => name === 'n2')
+  t.equal(drain.deadlineMs - drain.sinceMs, 600_000)
+  t.match(await say('drain n2 --deadline soon'), { code: 2, err: /write a time such as 30s/ })
+  t.match(await say('drain n9'), { code: 1, err: /JGD_NOT_FOUND/ })
+
+  node.store.put(placement('a.service', ids.n2))
+  const undrain = async (): Promise<void> =>
+    void (await node.ask('POST', '/v1/machines/n2/undrain'))
+  t.match(await say('drain n2', { sleep: undrain }), { code: 1, err: /somebody has ended it/ })
+  t.match(await say('undrain n2'), { code: 0, out: 'n2 takes units\n' })
+  const stop = new AbortController()
+  const interrupt = async (): Promise<void> => stop.abort()
+  const cut = await say('drain n2', { sleep: interrupt, signal: stop.signal })
+  t.ok(cut.code === 1 || cut.code === 130, 'Ctrl-C ends the waiting')
+  t.not((await node.ask('GET', '/v1/machines')).value.machines[1].drain, null, 'and not the drain')
 })

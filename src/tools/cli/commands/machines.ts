@@ -17,7 +17,11 @@ const columns: readonly Column<MachineDetails>[] = [
   { name: 'ip', cell: ({ address }) => address },
   { name: 'metadata', cell: ({ metadata }) => metadataText(metadata) },
   { name: 'name', isExtra: true, cell: ({ name }) => name },
-  { name: 'status', isExtra: true, cell: ({ status }) => status },
+  {
+    name: 'status',
+    isExtra: true,
+    cell: ({ status, drain }) => (drain === null ? status : `${status}, drains`),
+  },
   { name: 'role', isExtra: true, cell: ({ role }) => role },
   { name: 'units', isExtra: true, cell: ({ units }) => String(units) },
   {
