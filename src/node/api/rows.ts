@@ -90,13 +90,14 @@ const amounts = ({ memoryBytes, nanoCpus }: Capacity): { memoryBytes: number; cp
   cpus: nanoCpus / 1e9,
 })
 
-/** By machine, how many of the units that are placed there are not global. */
-function movableOf({ placements, units }: ClusterRecords): ReadonlyMap<string, number> {
+/** By machine, how many units that are not global are placed there, or are still being stopped. */
+function movableOf(records: ClusterRecords): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
-  for (const { value } of placements) {
-    const unit = units.get(value.unit)
-    if (unit === undefined || factsOf(unit).isGlobal) continue
-    counts.set(value.machine, (counts.get(value.machine) ?? 0) + 1)
+  const there = [...records.placements.map(({ value }) => value), ...leftoversOf(records)]
+  for (const { unit: name, machine } of there) {
+    const unit = records.units.get(name)
+    if (unit !== undefined && factsOf(unit).isGlobal) continue
+    counts.set(machine, (counts.get(machine) ?? 0) + 1)
   }
   return counts
 }

@@ -1,9 +1,9 @@
 import t from 'tap'
-import { members, placements } from '../../../src/core/records/keyspace.ts'
+import { members, placements, states } from '../../../src/core/records/keyspace.ts'
 import { parseToken } from '../../../src/core/trust/token-text.ts'
 import type { InitConfig, JoinConfig, UpConfig } from '../../../src/daemon/config.ts'
 import { targetOf } from '../../../src/tools/cli/node-client.ts'
-import { ids, machine, placement, unitFile } from '../../node/api/fixture.ts'
+import { ids, machine, placement, state, unitFile } from '../../node/api/fixture.ts'
 import { makeDesk } from './fixture.ts'
 
 t.test('machines, their labels, and who leads', async (t) => {
@@ -264,6 +264,11 @@ t.test('a machine is drained: what is left to move is told until nothing is', as
   t.equal(drain.deadlineMs - drain.sinceMs, 600_000)
   t.match(await say('drain n2 --deadline soon'), { code: 2, err: /write a time such as 30s/ })
   t.match(await say('drain n9'), { code: 1, err: /JGD_NOT_FOUND/ })
+
+  node.store.put(state(node, 'b.service', ids.n2, { active: 'deactivating' }))
+  const stopping = (await node.ask('GET', '/v1/machines')).value.machines
+  t.equal(stopping[1].unitsToMove, 1, 'what is being stopped is not gone yet')
+  node.store.put({ kind: 'delete', key: states.key(ids.n2, 'b.service') })
 
   node.store.put(placement('a.service', ids.n2))
   const undrain = async (): Promise<void> =>
