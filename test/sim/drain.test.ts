@@ -1,6 +1,7 @@
 /** A machine is emptied while all goes on: on whole simulated nodes, with every invariant watching. */
 import t from 'tap'
 import { machines, placements, units } from '../../src/core/records/keyspace.ts'
+import type { MachineRecord, UnitRecord } from '../../src/core/records/schemas.ts'
 import { readLabels } from '../../src/core/reconcile/labels.ts'
 import { keyOf } from './committed.ts'
 import { clusterOf, soonMs, told, write } from './membership.ts'
@@ -41,10 +42,13 @@ async function startAll(world: World): Promise<void> {
   t.ok(await world.runUntil(() => allRun(world), soonMs), 'everything runs')
 }
 
-async function drain(world: World, { id }: SimulatedMachine): Promise<void> {
+async function drain(
+  world: World,
+  { id }: SimulatedMachine,
+  how: MachineRecord['drain'] = { sinceMs: 1 },
+): Promise<void> {
   const record = world.committed.machines.values.find((each) => each.id === id)
-  if (record !== undefined)
-    await write(world, machines.put({ ...record, drain: { sinceMs: 1 } }, id))
+  if (record !== undefined) await write(world, machines.put({ ...record, drain: how }, id))
 }
 
 t.test('every unit runs somewhere at every moment, and in the end once, elsewhere', async (t) => {
@@ -95,4 +99,51 @@ t.test('a machine that restarts while it drains still drains', async (t) => {
   const record = world.committed.machines.values.find(({ id }) => id === machine.id)
   t.ok(record?.drain !== undefined && record.status === 'ready')
   t.ok((await told(world, 'machine.ready')).length > 0)
+})
+
+t.test(
+  'what has no other place goes at the deadline, though nothing else happens then',
+  async (t) => {
+    const world = await clusterOf(5)
+    const machine = world.machines.find((each) => each !== world.leader?.machine)!
+    const { file } = unitFiles(machine.id).find(({ name }) => name === 'here.service')!
+    const pinned = {
+      v: 1,
+      name: 'here.service',
+      file,
+      hash: 'h',
+      desired: 'launched',
+      submittedMs: 0,
+    }
+    await write(world, units.put(pinned as UnitRecord, 'here.service'))
+    t.ok(await world.runUntil(() => runsOn(machine, 'here.service'), soonMs))
+    const leadersClock = world.leader!.machine.process!.clock
+    const deadlineMs = leadersClock.wallMs() + 8000
+    await drain(world, machine, { sinceMs: 1, deadlineMs })
+    await world.run(5000)
+    t.ok(runsOn(machine, 'here.service'), 'not before')
+    const isGone = (): boolean => !runsOn(machine, 'here.service')
+    t.ok(await world.runUntil(isGone, 8000), 'and not much later')
+  },
+)
+
+t.test('who yields to a higher priority is told of', async (t) => {
+  const world = await clusterOf(5)
+  const machine = world.machines[0]!
+  const sizeOf = (): number =>
+    world.committed.machines.values.find(({ id }) => id === machine.id)?.memoryBytes ?? 0
+  const start = async (name: string, priority: number): Promise<void> => {
+    const { file: plain } = unitFiles(machine.id).find((each) => each.name === 'here.service')!
+    const file = `${plain}Priority=${priority}\nMemory=${sizeOf()}\n`
+    const record = { v: 1, name, file, hash: name, desired: 'launched', submittedMs: 0 } as const
+    await write(world, units.put(record, name))
+  }
+  await start('low.service', 20)
+  t.ok(await world.runUntil(() => runsOn(machine, 'low.service'), soonMs))
+  await start('high.service', 80)
+  const isDone = (): boolean => runsOn(machine, 'high.service') && !runsOn(machine, 'low.service')
+  t.ok(await world.runUntil(isDone, soonMs))
+  t.match(await told(world, 'unit.preempted'), [
+    /^low\.service leaves .*high\.service has a higher priority/,
+  ])
 })

@@ -35,7 +35,7 @@ const words: Readonly<Record<ObstacleKind, string>> = {
   nanoCpus: 'processors',
 }
 
-/** `2 refuse it by Conflicts, 1 by memory`. */
+/** `refused 2 by Conflicts, 1 by memory`: machines, by what stands against them. */
 export function describeCounts(counts: ObstacleCounts): string {
   const parts = Object.entries(counts)
     .toSorted(([, a], [, b]) => b - a)

@@ -3,7 +3,8 @@
  * unit is placed, whatever its container uses. Only newcomers are held to it: what is there stays.
  */
 import type { UnitName } from '../../base/ids.ts'
-import type { Capacity, HostPort, Needs, Obstacle, SchedulerUnit } from './types.ts'
+import type { Capacity, HostPort, Needs } from '../../base/room.ts'
+import type { Obstacle, SchedulerUnit } from './types.ts'
 
 export const noNeeds: Needs = { memoryBytes: 0, nanoCpus: 0, ports: [] }
 

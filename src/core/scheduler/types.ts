@@ -1,5 +1,6 @@
 /** What the scheduler sees and says. Plain data: the caller reads it from the store. */
 import type { MachineId, UnitName } from '../../base/ids.ts'
+import type { Capacity, Needs } from '../../base/room.ts'
 
 export interface SchedulerMachine {
   readonly id: MachineId
@@ -12,28 +13,6 @@ export interface SchedulerMachine {
    */
   readonly drain: 'none' | 'replacing' | 'now'
   readonly capacity: Capacity
-}
-
-/** How much of a machine may be reserved. */
-export interface Capacity {
-  readonly memoryBytes: number
-  readonly nanoCpus: number
-}
-
-/** What a unit reserves on its machine; zero is nothing. */
-export interface Needs {
-  readonly memoryBytes: number
-  /** Billionths of a processor. */
-  readonly nanoCpus: number
-  /** Fixed ports of the host. */
-  readonly ports: readonly HostPort[]
-}
-
-export interface HostPort {
-  /** `8080/tcp` */
-  readonly port: string
-  /** Empty: on every address. */
-  readonly ip: string
 }
 
 /** The part of `[X-Fleet]` that decides; see `core/units`, whose rules have this shape. */

@@ -3,6 +3,7 @@
  * `capacity.cpus` say instead (`48g`, `12.5`, or `150%` of what it has). So room may be kept free for
  * other work, and more may be given away than there is: nothing is unless somebody asked for it.
  */
+import type { Capacity } from '../../base/room.ts'
 import { parseBytes, parseNanoCpus } from './docker-values.ts'
 
 export const memoryLabel = 'capacity.memory'
@@ -16,11 +17,6 @@ export interface MachineSize {
   readonly cpus: number
   readonly memoryBytes: number
   readonly metadata: Readonly<Record<string, string>>
-}
-
-export interface Capacity {
-  readonly memoryBytes: number
-  readonly nanoCpus: number
 }
 
 /** A label that cannot be read counts as none. */

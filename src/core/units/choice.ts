@@ -2,10 +2,11 @@
  * What `[X-Fleet]` says here beyond fleet: which of the machines that may run the unit is the best, and
  * what the unit reserves there. fleet's own keys are in `placement.ts`.
  */
+import type { Needs } from '../../base/room.ts'
 import { cut, parseBytes, parseInteger, parseNanoCpus } from './docker-values.ts'
 import { type Report, valuesOf } from './placement.ts'
 import { valuesOfKey } from './service.ts'
-import type { LocatedOption, Needs, ParsedUnitName, PlacementRules } from './types.ts'
+import type { LocatedOption, ParsedUnitName, PlacementRules } from './types.ts'
 
 export const choiceKeys: readonly string[] = [
   'Spread',

@@ -4,12 +4,13 @@
  * 20.10's own command sends.
  */
 import type { ContainerSpec, EndpointSettings } from '../../base/container-spec.ts'
+import type { Needs } from '../../base/room.ts'
 import { longFlag, shortFlag } from './docker-flags.ts'
 import type { DockerFlag } from './docker-flag-kinds.ts'
 import { newDraft } from './docker-draft.ts'
 import type { Draft, RunContext } from './docker-draft.ts'
 import { toRecord } from './docker-setters.ts'
-import type { Needs, PullPolicy } from './types.ts'
+import type { PullPolicy } from './types.ts'
 import { unknownPiece } from './words.ts'
 
 export interface RunLine {

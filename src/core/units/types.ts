@@ -2,6 +2,7 @@
 import type { ContainerSpec } from '../../base/container-spec.ts'
 import type { ErrorCode } from '../../base/errors.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
+import type { Needs } from '../../base/room.ts'
 
 /** One `name=value` line. A continued one has become one line, each backslash and newline a space. */
 export interface UnitOption {
@@ -132,15 +133,6 @@ export interface PlacementRules {
   readonly strategy: 'spread' | 'pack'
   /** 0 to 100. */
   readonly priority: number
-}
-
-/** What the container asks of its machine, as far as the line says it; zero is nothing. */
-export interface Needs {
-  readonly memoryBytes: number
-  /** Billionths of a processor. */
-  readonly nanoCpus: number
-  /** Fixed ports of the host: `8080/tcp`, on one address or, empty, on all. */
-  readonly ports: readonly { readonly port: string; readonly ip: string }[]
 }
 
 export interface ParsedUnitName {

@@ -7,7 +7,7 @@ import type {
   UnitRecord,
   UnitStateRecord,
 } from '../../core/records/schemas.ts'
-import type { Needs } from '../../core/scheduler/types.ts'
+import type { Needs } from '../../base/room.ts'
 
 /** `GET /health`. */
 export interface HealthAnswer {

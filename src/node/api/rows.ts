@@ -1,4 +1,5 @@
 /** Rows for people and programs, from the records; each field is named here or it is not told. */
+import type { Capacity } from '../../base/room.ts'
 import { generationOf } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type {
@@ -11,7 +12,7 @@ import type {
   UnitStateRecord,
 } from '../../core/records/schemas.ts'
 import { noNeeds } from '../../core/scheduler/room.ts'
-import { type Capacity, capacityOf } from '../../core/units/capacity.ts'
+import { capacityOf } from '../../core/units/capacity.ts'
 import { parseUnitName } from '../../core/units/names.ts'
 import type { BootTimelineEntry } from '../bootd/boot-step.ts'
 import type { MemberView } from '../member/store-access.ts'

@@ -1,7 +1,7 @@
 /** What lists need to know of every unit's file, read once. */
+import type { Needs } from '../../base/room.ts'
 import type { UnitRecord } from '../../core/records/schemas.ts'
 import { noNeeds } from '../../core/scheduler/room.ts'
-import type { Needs } from '../../core/scheduler/types.ts'
 import { parseUnit } from '../../core/units/unit.ts'
 
 export interface UnitFacts {

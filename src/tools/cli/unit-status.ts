@@ -1,6 +1,7 @@
 /** `jangada status NAME`: one unit as systemctl shows one, wherever it runs. */
 import type { Options } from 'yargs'
 import { isJangadaError } from '../../base/errors.ts'
+import type { Needs } from '../../base/room.ts'
 import type { UnitAnswer, UnitRow } from '../../node/api/answers.ts'
 import { type Arguments, usage } from './command.ts'
 import type { CliEnvironment } from './environment.ts'
@@ -59,8 +60,6 @@ function headText({ name, hash, desired, summary, isTemplate, isGlobal }: UnitAn
     ...(reserves === '' ? [] : [line('Reserves', reserves)]),
   ].join('')
 }
-
-type Needs = NonNullable<UnitAnswer['summary']>['needs']
 
 const needsText = ({ memoryBytes, nanoCpus, ports }: Needs): string =>
   [

@@ -322,7 +322,7 @@ t.test('machines, and labels that outlive them', async (t) => {
   t.same(await patch(op('add', ids.n3, 'x', '1'), op('noop', ids.n3, 'y', '1')), badOp)
   const badPath = refusal(400, 'machine metadata path invalid')
   t.same(await patch({ op: 'add', path: `/${ids.n3}/foo`, value: 'x' }), badPath)
-  t.same(await patch(op('add', 'XXX', 'foo', 'x')), badPath)
+  t.same(await patch(op('add', 'no-id', 'foo', 'x')), badPath)
   const noValue = refusal(400, 'invalid value: add and replace require a value')
   t.same(await patch(op('replace', ids.n3, 'x')), noValue)
   t.same(await patch(op('replace', ids.n3, 'x', '')), noValue)

@@ -1,0 +1,170 @@
+/** What units reserve, who yields to whom, and which of the machines that may is chosen. */
+import t from 'tap'
+import { unitName } from '../../../src/base/ids.ts'
+import { plan } from '../../../src/core/scheduler/plan.ts'
+import { noNeeds } from '../../../src/core/scheduler/room.ts'
+import type { SchedulerRules, SchedulerUnit } from '../../../src/core/scheduler/types.ts'
+import { whyUnit } from '../../../src/core/scheduler/why.ts'
+import { gib, id, machine, settle, three, unit } from './fixture.ts'
+
+t.test('memory and processors are given away once, and what is there stays', (t) => {
+  const big = (name: string) => unit(name, {}, true, { memoryBytes: 3 * gib })
+  const units = ['a', 'b', 'c', 'd'].map((name) => big(`${name}.service`))
+  const first = settle({ machines: three, units, placements: [] })
+  t.same(first.where, { 'a.service': [1], 'b.service': [2], 'c.service': [3] })
+  const d = unitName('d.service')
+  t.same(plan(first.after).unplaced.get(d), { memoryBytes: 3 })
+  const [why] = whyUnit(first.after, big('d.service'))
+  t.match(why?.text, 'it asks for 3072 MiB of memory; 1024 MiB are free')
+
+  const small = {
+    ...first.after,
+    machines: three.map((one) => ({ ...one, capacity: { memoryBytes: gib, nanoCpus: 0 } })),
+  }
+  t.same(plan(small).decisions, [], 'a machine that has less now keeps what runs there')
+  const more = [machine(1), machine(2), machine(3), machine(4)]
+  t.same(settle({ ...first.after, machines: more }).where['d.service'], [4])
+
+  const busy = unit('busy.service', {}, true, { nanoCpus: 1.5e9 })
+  const other = unit('other.service', {}, true, { nanoCpus: 1e9 })
+  const one = settle({ machines: [machine(1)], units: [busy, other], placements: [] })
+  t.same(one.where, { 'busy.service': [1] })
+  const [reason] = whyUnit(one.after, other)
+  t.match(reason?.text, 'it asks for 1 processors; 0.5 are free')
+  t.end()
+})
+
+t.test('a port of the host has one holder, but for another protocol or address', (t) => {
+  const on = (name: string, port: string, ip = '') =>
+    unit(name, {}, true, { ports: [{ port, ip }] })
+  const units = [
+    on('a.service', '80/tcp'),
+    on('b.service', '80/tcp', '10.0.0.1'),
+    on('c.service', '80/udp'),
+    on('d.service', '81/tcp', '10.0.0.1'),
+    on('e.service', '81/tcp', '10.0.0.2'),
+    on('f.service', '81/tcp', '0.0.0.0'),
+  ]
+  const { where, after } = settle({ machines: [machine(1)], units, placements: [] })
+  t.same(Object.keys(where).toSorted(), ['a.service', 'c.service', 'd.service', 'e.service'])
+  const [why] = whyUnit(after, on('b.service', '80/tcp', '10.0.0.1'))
+  t.match(why?.text, "port 80/tcp of the host is a.service's there")
+  t.end()
+})
+
+/** In the order in which they are placed: by name. */
+const instances = (count: number, rules: Partial<SchedulerRules>): SchedulerUnit[] =>
+  Array.from({ length: count }, (_, at) => unit(`web@${at + 1}.service`, rules))
+
+t.test('Spread: each zone gets its share, whatever else is on its machines', (t) => {
+  const zones = [
+    machine(1, { zone: 'a' }),
+    machine(2, { zone: 'a' }),
+    machine(3, { zone: 'b' }),
+    machine(4),
+  ]
+  const others = ['m', 'n', 'o'].map((name) =>
+    unit(`${name}.service`, { metadata: { zone: ['b'] } }),
+  )
+  const first = settle({ machines: zones, units: others, placements: [] })
+  const units = [...others, ...instances(6, { spread: ['zone'] })]
+  const { where, after } = settle({ ...first.after, units })
+  const count = (n: number) =>
+    Object.entries(where).filter(([name, [on]]) => name.startsWith('web@') && on === n).length
+  t.same([count(1) + count(2), count(3), count(4)], [2, 2, 2], 'no zone is a zone too')
+  const next = unit('web@7.service', { spread: ['zone'] })
+  const [best] = whyUnit(after, next)
+  t.match(best?.text, /^the first choice: 2 of its kind zone=a, 1 units$/)
+  t.end()
+})
+
+t.test('Prefer: what weighs most wins, and a wish is no rule', (t) => {
+  const prefer = [
+    { key: 'disk', value: 'ssd', weight: 50 },
+    { key: 'old', value: 'yes', weight: -60 },
+  ]
+  const machines = [
+    machine(1),
+    machine(2, { disk: 'ssd' }),
+    machine(3, { disk: 'ssd', old: 'yes' }),
+  ]
+  const alone = unit('a.service', { prefer })
+  t.same(settle({ machines, units: [alone], placements: [] }).where, { 'a.service': [2] })
+  t.same(
+    settle({ machines: [machine(3, { disk: 'ssd', old: 'yes' })], units: [alone], placements: [] })
+      .where,
+    {
+      'a.service': [3],
+    },
+  )
+  const why = whyUnit({ machines, units: [alone], placements: [] }, alone)
+  t.same(
+    why.map(({ text }) => text),
+    [
+      'the first choice: its wishes weigh 50, 0 units',
+      'it may run here: its wishes weigh 0, 0 units',
+      'it may run here: its wishes weigh -10, 0 units',
+    ],
+  )
+  t.end()
+})
+
+t.test('Strategy=pack: the fullest that has room, so that others stay empty', (t) => {
+  const packed = instances(5, { strategy: 'pack' }).map((one) => ({
+    ...one,
+    needs: { ...noNeeds, memoryBytes: 1.5 * gib },
+  }))
+  const { where } = settle({ machines: three, units: packed, placements: [] })
+  t.same(Object.values(where).flat(), [1, 1, 2, 2, 3])
+  t.end()
+})
+
+t.test('Priority: the higher is placed first, and drives away what yields to it', (t) => {
+  const of = (name: string, priority: number, memory: number) =>
+    unit(`${name}.service`, { priority }, true, { memoryBytes: memory * gib })
+  const low = of('a-low', 20, 2)
+  const mid = of('b-mid', 50, 2)
+  const equal = of('c-equal', 85, 2)
+  const high = of('z-high', 90, 3)
+  const fresh = settle({ machines: [machine(1)], units: [low, mid, high], placements: [] })
+  t.same(fresh.where, { 'z-high.service': [1] }, 'whatever their names')
+
+  const two = [machine(1), machine(2)]
+  const before = settle({ machines: two, units: [low, mid, equal], placements: [] })
+  const onTwo = Object.entries(before.where).filter(([, [on]]) => on === 2)
+  t.same(onTwo, [['b-mid.service', [2]]])
+  const planned = plan({ ...before.after, units: [low, mid, equal, high] })
+  t.match(planned.decisions, [
+    { kind: 'unplace', unit: 'b-mid.service', reason: { kind: 'preempted', by: 'z-high.service' } },
+    { kind: 'place', unit: 'z-high.service', machine: id(2) },
+    { kind: 'unplace', unit: 'a-low.service', reason: { kind: 'preempted', by: 'b-mid.service' } },
+    { kind: 'place', unit: 'b-mid.service', machine: id(1) },
+  ])
+  t.same([...planned.unplaced.keys()], ['a-low.service'], 'the least waits in the end')
+  t.end()
+})
+
+t.test('Priority fights for room alone: rules, peers and global units stand', (t) => {
+  const needs = { memoryBytes: 3 * gib }
+  const everywhere = unit('all.service', { global: true, priority: 0 }, true, needs)
+  const high = unit('high.service', { priority: 100 }, true, needs)
+  const one = settle({ machines: [machine(1)], units: [everywhere], placements: [] })
+  t.same(plan({ ...one.after, units: [everywhere, high] }).decisions, [])
+  const peer = unit('peer.service', { priority: 0 }, true, needs)
+  const follower = unit('high.service', { priority: 100, machineOf: ['peer.service'] }, true, needs)
+  const two = settle({ machines: [machine(1)], units: [peer], placements: [] })
+  t.same(plan({ ...two.after, units: [peer, follower] }).decisions, [])
+  const near = unit('near.service', { priority: 91 }, true, needs)
+  const third = settle({ machines: [machine(1)], units: [near], placements: [] })
+  t.same(plan({ ...third.after, units: [near, high] }).decisions, [], 'only 9 higher')
+  t.end()
+})
+
+t.test('who replaces another has the room that it leaves', (t) => {
+  const needs = { memoryBytes: 3 * gib, ports: [{ port: '80/tcp', ip: '' }] }
+  const old = unit('old.service', {}, true, needs)
+  const next = unit('new.service', { replaces: ['old.*'] }, true, needs)
+  const first = settle({ machines: [machine(1)], units: [old], placements: [] })
+  t.same(settle({ ...first.after, units: [old, next] }).where, { 'new.service': [1] })
+  t.end()
+})
