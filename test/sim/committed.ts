@@ -6,9 +6,14 @@ import { createHash } from 'node:crypto'
 import { assert } from '../../src/base/assert.ts'
 import { bytesEqual } from '../../src/base/bytes.ts'
 import { revision } from '../../src/base/ids.ts'
-import { machines, placements, units } from '../../src/core/records/keyspace.ts'
+import { crashes, machines, placements, units } from '../../src/core/records/keyspace.ts'
 import type { RecordKind, Stored } from '../../src/core/records/record.ts'
-import type { MachineRecord, PlacementRecord, UnitRecord } from '../../src/core/records/schemas.ts'
+import type {
+  CrashRecord,
+  MachineRecord,
+  PlacementRecord,
+  UnitRecord,
+} from '../../src/core/records/schemas.ts'
 import type { Store } from '../../src/core/store/store.ts'
 import type { EventBatch, KeyValue, StoreEvent } from '../../src/core/store/types.ts'
 
@@ -60,6 +65,7 @@ export class Committed {
   readonly machines = new Records<MachineRecord, [string]>(machines)
   readonly units = new Records<UnitRecord, [string]>(units)
   readonly placements = new Records<PlacementRecord, [string, string]>(placements)
+  readonly crashes = new Records<CrashRecord, [string]>(crashes)
   readonly #revisions = new Map<number, CommittedRevision>()
   readonly #items = new Map<string, KeyValue>()
   readonly #versions = new Map<string, KeyVersion[]>()
@@ -157,7 +163,7 @@ export class Committed {
     const versions = this.#versions.get(key)
     if (versions === undefined) this.#versions.set(key, [{ revision: at, item }])
     else versions.push({ revision: at, item })
-    for (const records of [this.machines, this.units, this.placements]) {
+    for (const records of [this.machines, this.units, this.placements, this.crashes]) {
       if (records.take(event)) return
     }
   }

@@ -94,12 +94,20 @@ export const waiting = (view: UnitView, message: string): UnitCondition => ({
   message,
 })
 
-export function restarting(view: UnitView, inMs: number): UnitCondition {
-  const end = view.memory?.end
+export function restarting(view: UnitView, rules: UnitRules, inMs: number): UnitCondition {
+  const { end, failures = 0 } = view.memory ?? {}
   const why = end === undefined ? '' : `${describeEnd(end.how)}; `
   // Whole seconds of the full delay, so that the words do not change with every look.
   const message = `${why}starts again${inMs >= 1000 ? ' after a pause' : ''}`
-  return { ...preparing(view), sub: 'auto-restart', ...ofContainer(newest(view)), message }
+  const condition = {
+    ...preparing(view),
+    sub: 'auto-restart',
+    ...ofContainer(newest(view)),
+    message,
+  }
+  if (failures < rules.startLimit.burst) return condition
+  const isOfImage = end?.how.kind === 'start-failed' && end.how.ofImage
+  return { ...condition, crashLoop: isOfImage ? 'image' : 'run' }
 }
 
 export function ended(view: UnitView, rules: UnitRules): UnitCondition {

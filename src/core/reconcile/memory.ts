@@ -1,10 +1,11 @@
 /** What a look at the engine teaches about one unit: the memory after it. */
 import type { UnitName } from '../../base/ids.ts'
 import type { Ownership } from './labels.ts'
-import { restartDelayMs, steadyRunMs } from './restart.ts'
+import { failed, restartDelayMs, steadyRunMs } from './restart.ts'
 import type {
   DesiredUnit,
   ObservedContainer,
+  StartFailure,
   UnitEnd,
   UnitMemory,
   UnitRules,
@@ -87,6 +88,7 @@ function carryOver(memory: UnitMemory | undefined, desired: DesiredUnit): UnitMe
     highestGeneration: generation,
     restarts: 0,
     quickEnds: 0,
+    failures: 0,
     running: undefined,
     end: undefined,
     condemned,
@@ -134,15 +136,11 @@ function withEnd(
       exitCode: ended.exitCode ?? 0,
     }
     const counted = { ...memory, restarts: Math.max(memory.restarts, ended.owner.restarts) }
-    return noteEnd(counted, how, runLengthMs(ended, memory, nowMs), nowMs)
+    return noteEnd(counted, { how, ranMs: runLengthMs(ended, memory, nowMs) }, desired, nowMs)
   }
   if (seen === undefined || containers.some(({ id }) => id === seen)) return memory
-  return noteEnd(
-    memory,
-    { kind: 'vanished', containerId: seen },
-    runLengthMs(undefined, memory, nowMs),
-    nowMs,
-  )
+  const how: UnitEnd = { kind: 'vanished', containerId: seen }
+  return noteEnd(memory, { how, ranMs: runLengthMs(undefined, memory, nowMs) }, desired, nowMs)
 }
 
 function runLengthMs(ended: OwnedContainer | undefined, memory: UnitMemory, nowMs: number): number {
@@ -152,11 +150,17 @@ function runLengthMs(ended: OwnedContainer | undefined, memory: UnitMemory, nowM
   return memory.running === undefined ? 0 : nowMs - memory.running.sinceMs
 }
 
-/** The memory after an end. `ranMs` is how long the run was; 0 for a start that failed. */
-export function noteEnd(
+interface Ended {
+  readonly how: UnitEnd
+  /** How long the run was; 0 for a start that failed. */
+  readonly ranMs: number
+}
+
+/** The memory after an end. */
+function noteEnd(
   memory: UnitMemory,
-  how: UnitEnd,
-  ranMs: number,
+  { how, ranMs }: Ended,
+  { plan }: Pick<DesiredUnit, 'plan'>,
   nowMs: number,
 ): UnitMemory {
   return {
@@ -164,16 +168,23 @@ export function noteEnd(
     running: undefined,
     end: { how, atMs: nowMs },
     quickEnds: ranMs < steadyRunMs ? memory.quickEnds + 1 : 1,
+    failures: plan.kind === 'ready' ? failuresAfter(memory.failures, how, ranMs, plan.rules) : 0,
   }
+}
+
+function failuresAfter(before: number, how: UnitEnd, ranMs: number, rules: UnitRules): number {
+  if (!failed(how, rules.ignoreFailure)) return 0
+  return ranMs < rules.startLimit.steadyMs ? before + 1 : 1
 }
 
 /** The memory after a start that came to nothing. */
 export function noteStartFailed(
   memory: UnitMemory,
-  { timedOut, message }: { readonly timedOut: boolean; readonly message: string },
+  failure: StartFailure,
+  desired: Pick<DesiredUnit, 'plan'>,
   nowMs: number,
 ): UnitMemory {
-  return noteEnd(memory, { kind: 'start-failed', timedOut, message }, 0, nowMs)
+  return noteEnd(memory, { how: { ...failure, kind: 'start-failed' }, ranMs: 0 }, desired, nowMs)
 }
 
 /** When an ended unit may start again, on the clock of `nowMs`. */

@@ -194,7 +194,7 @@ function whileNotRunning(
       return { condition: conditions.ended(view, plan.rules) }
     const atMs = restartAtMs(memory, plan.rules)
     if (nowMs < atMs) {
-      return { condition: conditions.restarting(view, atMs - nowMs), lookAtMs: atMs }
+      return { condition: conditions.restarting(view, plan.rules, atMs - nowMs), lookAtMs: atMs }
     }
   }
   const wait = reasonToWait(name, plan.rules, neighbours)

@@ -16,6 +16,8 @@ export interface StopRule {
 export interface UnitRules {
   readonly restart: RestartPolicy
   readonly restartDelayMs: number
+  /** Failures in a row after which another machine should try; a run of `steadyMs` ends the row. */
+  readonly startLimit: { readonly burst: number; readonly steadyMs: number }
   /** An exit with an error counts as done, not as failed. */
   readonly ignoreFailure: boolean
   readonly after: readonly string[]
@@ -69,7 +71,14 @@ export type UnitEnd =
   | { readonly kind: 'exited'; readonly containerId: string; readonly exitCode: number }
   /** Its container was removed by somebody else. */
   | { readonly kind: 'vanished'; readonly containerId: string }
-  | { readonly kind: 'start-failed'; readonly timedOut: boolean; readonly message: string }
+  | ({ readonly kind: 'start-failed' } & StartFailure)
+
+export interface StartFailure {
+  readonly timedOut: boolean
+  /** Its image did not come. */
+  readonly ofImage: boolean
+  readonly message: string
+}
 
 /** What is remembered of a unit from one look to the next. */
 export interface UnitMemory {
@@ -82,6 +91,8 @@ export interface UnitMemory {
   readonly restarts: number
   /** Ends in a row that came soon after their start: the backoff's exponent. */
   readonly quickEnds: number
+  /** Failures in a row, none of them after a long run. */
+  readonly failures: number
   /** The container that was last seen running, and since when (the caller's monotonic clock). */
   readonly running: { readonly containerId: string; readonly sinceMs: number } | undefined
   /** Undefined while it runs, and before its first start. */
@@ -123,6 +134,8 @@ export interface UnitCondition {
   readonly restarts: number
   /** Why it is not running, for people. */
   readonly message: string
+  /** Present where another machine should try. */
+  readonly crashLoop?: 'run' | 'image'
 }
 
 export interface ReconcileInput {

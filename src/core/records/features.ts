@@ -7,7 +7,7 @@
 import type { Command } from '../store/types.ts'
 
 /** The highest level that this binary knows. Raised by a release that adds to the lists below. */
-export const featureLevel = 3
+export const featureLevel = 4
 
 /** Of a member or a machine that has not said: the first release did not say. */
 export const firstFeatureLevel = 1
@@ -24,6 +24,8 @@ export const features = {
   labelsAhead: 3,
   /** `drain` of a machine. */
   drain: 3,
+  /** Keys of unit files about failing and dying: `lifeKeys` in `core/units/keys.ts`. */
+  lifeKeys: 4,
 } as const
 export type Feature = keyof typeof features
 

@@ -27,6 +27,10 @@ export const states = under<typeof schemas.unitStateSchema, [machineId: string, 
   'states',
   schemas.unitStateSchema,
 )
+export const crashes = under<typeof schemas.crashSchema, [unit: string]>(
+  'crashes',
+  schemas.crashSchema,
+)
 export const bindingsByMachine = under<typeof schemas.bindingSchema, [mac: string]>(
   'bindings/by-machine',
   schemas.bindingSchema,

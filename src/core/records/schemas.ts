@@ -129,8 +129,30 @@ export const unitStateSchema = Type.Object({
   sinceMs: timeMs,
   /** Why it is not running, for people; empty when there is nothing to say. */
   message: text,
+  /**
+   * It has failed so often in a row that another machine should try: by what it ran, or because its
+   * image does not come.
+   */
+  crashLoop: Type.Optional(Type.Union([Type.Literal('run'), Type.Literal('image')])),
 })
 export type UnitStateRecord = Type.Static<typeof unitStateSchema>
+
+/** `/jangada/crashes/NAME`: where a unit was in a crash loop of late, and when it is tried again. */
+export const crashSchema = Type.Object({
+  v: version,
+  unit: text,
+  /** Of the unit that failed: another content is another story. */
+  hash: text,
+  /** Oldest first; at most one a placement. */
+  failures: Type.Array(Type.Object({ machine: hexId, atMs: timeMs }), { maxItems: 64 }),
+  /** Not placed again before. */
+  untilMs: timeMs,
+  /** Given up until people act. */
+  parked: Type.Boolean(),
+  /** What its last machine said. */
+  message: text,
+})
+export type CrashRecord = Type.Static<typeof crashSchema>
 
 /** `/jangada/bindings/by-machine/MAC` and `/jangada/bindings/by-address/ADDRESS`: one pair. */
 export const bindingSchema = Type.Object({

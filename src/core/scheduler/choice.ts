@@ -1,14 +1,17 @@
 /**
- * Which of the machines that may run a unit gets it. In this order: where fewest of its kind are
- * (`Spread=`), where its wishes weigh most (`Prefer=`), and then the emptiest machine or, with
+ * Which of the machines that may run a unit gets it. In this order: where it failed least of late,
+ * where fewest of its kind are (`Spread=`), where its wishes weigh most (`Prefer=`), and then the emptiest machine or, with
  * `Strategy=pack`, the fullest; among equals the one whose id sorts first.
  */
 import type { FleetState, MachineState } from './fleet-state.ts'
 import type { SchedulerUnit } from './types.ts'
 
 /** Whether fewest units, the order in which machines stand anyway, is all there is to say. */
-export const takesTheFirst = ({ rules }: SchedulerUnit): boolean =>
-  rules.spread.length === 0 && rules.prefer.length === 0 && rules.strategy === 'spread'
+export const takesTheFirst = ({ rules, crashes }: SchedulerUnit): boolean =>
+  rules.spread.length === 0 &&
+  rules.prefer.length === 0 &&
+  rules.strategy === 'spread' &&
+  crashes === undefined
 
 /** Negative when `a` is the better place for `unit`. Zero only for the same machine. */
 export function compareFor(
@@ -17,6 +20,8 @@ export function compareFor(
   a: MachineState,
   b: MachineState,
 ): number {
+  const failures = failuresOn(unit, a) - failuresOn(unit, b)
+  if (failures !== 0) return failures
   for (const key of unit.rules.spread) {
     const difference = fleet.kindred(unit.name, key, a) - fleet.kindred(unit.name, key, b)
     if (difference !== 0) return difference
@@ -30,6 +35,9 @@ export function compareFor(
   } else if (a.units.size !== b.units.size) return a.units.size - b.units.size
   return a.machine.id < b.machine.id ? -1 : a.machine.id > b.machine.id ? 1 : 0
 }
+
+const failuresOn = ({ crashes }: SchedulerUnit, { machine }: MachineState): number =>
+  crashes?.failedOn.get(machine.id) ?? 0
 
 /** The sum of the weights of what the machine has. */
 const wishOf = ({ rules }: SchedulerUnit, { machine }: MachineState): number =>
@@ -56,7 +64,11 @@ export function describeChoice(unit: SchedulerUnit, fleet: FleetState, at: Machi
   })
   const wish = wishOf(unit, at)
   const full = unit.rules.strategy === 'pack' ? [`${Math.round(shareOf(at) * 100)} % reserved`] : []
+  const failures = failuresOn(unit, at)
   return [
+    ...(failures === 0
+      ? []
+      : [`it failed here ${failures === 1 ? 'once' : `${failures} times`} of late`]),
     ...spread,
     ...(unit.rules.prefer.length === 0 ? [] : [`its wishes weigh ${wish}`]),
     ...full,

@@ -30,6 +30,8 @@ const words: Readonly<Record<ObstacleKind, string>> = {
   peerElsewhere: 'MachineOf',
   conflict: 'Conflicts',
   replaced: 'Replaces',
+  crashPause: 'its crash loop',
+  parked: 'its crash loop',
   port: 'a port',
   memoryBytes: 'memory',
   nanoCpus: 'processors',

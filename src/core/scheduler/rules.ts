@@ -41,6 +41,8 @@ function newcomersObstacle(
   fleet: FleetState,
 ): Obstacle | undefined {
   if (state.units.has(unit.name)) return undefined
+  if (unit.crashes?.hold === 'parked') return { kind: 'parked' }
+  if (unit.crashes?.hold === 'pause') return { kind: 'crashPause' }
   if (state.machine.drain !== 'none') return { kind: 'draining' }
   if (isFree(unit.needs)) return undefined
   const leaving = victimsOf(unit, state, fleet).map(({ victim }) => victim)
@@ -141,6 +143,10 @@ export function describeObstacle(obstacle: Obstacle): string {
     }
     case 'replaced':
       return `Replaces: ${obstacle.by} took its place there (pattern ${obstacle.pattern})`
+    case 'crashPause':
+      return 'it failed again and again, and is tried again after a pause'
+    case 'parked':
+      return 'it is parked: it failed again and again, on one machine after the other'
     case 'port':
       return `port ${obstacle.port} of the host is ${obstacle.by}'s there`
     case 'memoryBytes':

@@ -1,6 +1,7 @@
 /** What the scheduler sees and says. Plain data: the caller reads it from the store. */
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import type { Capacity, Needs } from '../../base/room.ts'
+import type { Crashes } from './crash-loop.ts'
 
 export interface SchedulerMachine {
   readonly id: MachineId
@@ -44,6 +45,8 @@ export interface SchedulerUnit {
   readonly wanted: boolean
   readonly rules: SchedulerRules
   readonly needs: Needs
+  /** It was in a crash loop of late. */
+  readonly crashes?: Crashes
 }
 
 export interface SchedulerPlacement {
@@ -85,6 +88,8 @@ export type Obstacle =
     }
   /** A unit there has replaced this one and would do so again. */
   | { readonly kind: 'replaced'; readonly by: UnitName; readonly pattern: string }
+  /** It failed again and again: on any machine, it waits, or is given up. */
+  | { readonly kind: 'crashPause' | 'parked' }
   | { readonly kind: 'port'; readonly port: string; readonly by: UnitName }
   | {
       readonly kind: 'memoryBytes' | 'nanoCpus'

@@ -6,10 +6,20 @@ import { nearest } from '../../base/nearest.ts'
 import { choiceKeys } from './choice.ts'
 import { fleetKeys } from './placement.ts'
 import { containerInstead, containerKeys } from './quadlet.ts'
+import type { Feature } from '../records/features.ts'
 import type { UnitOption } from './types.ts'
 
 export const acceptedKeys: Readonly<Record<string, readonly string[]>> = {
-  Unit: ['Description', 'Documentation', 'After', 'Requires', 'Wants', 'BindsTo'],
+  Unit: [
+    'Description',
+    'Documentation',
+    'After',
+    'Requires',
+    'Wants',
+    'BindsTo',
+    'StartLimitBurst',
+    'StartLimitIntervalSec',
+  ],
   Service: [
     'Environment',
     'EnvironmentFile',
@@ -29,15 +39,27 @@ export const acceptedKeys: Readonly<Record<string, readonly string[]>> = {
   'X-Fleet': [...Object.keys(fleetKeys), ...choiceKeys],
 }
 
-/** A key that the first releases did not know. */
-export const isOwnKey = ({ section, name }: UnitOption): boolean =>
-  section === 'Container' || (section === 'X-Fleet' && choiceKeys.includes(name))
+/** Keys about failing and dying. */
+const lifeKeys: ReadonlySet<string> = new Set([
+  'Unit.StartLimitBurst',
+  'Unit.StartLimitIntervalSec',
+])
+
+/** What every member must know before a unit with this key may be submitted; undefined: the first releases did. */
+export function featureOfKey({ section, name }: UnitOption): Feature | undefined {
+  if (lifeKeys.has(`${section}.${name}`)) return 'lifeKeys'
+  const isOwn = section === 'Container' || (section === 'X-Fleet' && choiceKeys.includes(name))
+  return isOwn ? 'ownUnitKeys' : undefined
+}
 
 /** What to do instead, for keys that people are likely to bring along. */
 const instead: Readonly<Record<string, string>> = {
   'Unit.Before': 'say After= in the other unit',
   'Unit.BindTo': 'write BindsTo=',
   'Unit.Conflicts': 'say Conflicts= in [X-Fleet]',
+  'Service.StartLimitBurst': 'it stands in [Unit]',
+  'Service.StartLimitInterval': 'write StartLimitIntervalSec= in [Unit]',
+  'Unit.StartLimitInterval': 'write StartLimitIntervalSec=',
   'Service.Type': 'a container runs in the foreground and is up once it is started',
   'Service.TimeoutSec': 'write TimeoutStartSec= and TimeoutStopSec=',
   'Service.ExecReload': 'write a new unit, or signal the container',

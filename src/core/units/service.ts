@@ -1,4 +1,5 @@
 /** The `[Unit]` and `[Service]` values that are no commands. Source: systemd.unit(5), .service(5). */
+import { parseInteger } from './docker-values.ts'
 import { isVariableName } from './environment.ts'
 import { parseUnitName } from './names.ts'
 import type { Report } from './placement.ts'
@@ -10,6 +11,7 @@ import type {
   LocatedOption,
   ParsedUnitName,
   RestartPolicy,
+  StartLimit,
   Step,
   StopRule,
   Template,
@@ -97,6 +99,30 @@ export function readRestartDelay(options: readonly LocatedOption[], report: Repo
   if (ms !== undefined && ms !== Infinity) return ms
   report(option.line, `RestartSec=${option.value}: write a time, such as 10s`)
   return defaultRestartDelayMs
+}
+
+/** systemd's DefaultStartLimitBurst. */
+const defaultBurst = 5
+const burstMax = 1000
+/** Longer than systemd's 10 s: the delay before a restart grows here, and there it does not. */
+const defaultSteadyMs = 60_000
+
+export function readStartLimit(options: readonly LocatedOption[], report: Report): StartLimit {
+  const burst = valuesOfKey(options, 'Unit', 'StartLimitBurst').at(-1)
+  const times = burst === undefined ? defaultBurst : parseInteger(burst.value, 1, burstMax)
+  if (burst !== undefined && times === undefined) {
+    const range = `a whole number from 1 to ${burstMax}`
+    report(burst.line, `StartLimitBurst=${burst.value}: write ${range}`)
+  }
+  const interval = valuesOfKey(options, 'Unit', 'StartLimitIntervalSec').at(-1)
+  const steadyMs = interval === undefined ? defaultSteadyMs : parseTimeSpan(interval.value)
+  if (interval !== undefined && steadyMs === undefined) {
+    report(interval.line, `StartLimitIntervalSec=${interval.value}: write a time, such as 1min`)
+  }
+  return {
+    burst: steadyMs === 0 ? Infinity : (times ?? defaultBurst),
+    steadyMs: steadyMs ?? defaultSteadyMs,
+  }
 }
 
 const restartPolicies: readonly RestartPolicy[] = [

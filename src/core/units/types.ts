@@ -146,6 +146,14 @@ export interface ParsedUnitName {
   readonly templateName: UnitName | undefined
 }
 
+/** When a unit that fails again and again is tried on another machine. */
+export interface StartLimit {
+  /** So many failures in a row. Infinity: never. */
+  readonly burst: number
+  /** A run of this length ends the row. */
+  readonly steadyMs: number
+}
+
 export interface UnitSpec extends ParsedUnitName {
   readonly description: string
   /** As written, variables not expanded: for people. The engine's is `ContainerSpec.Image`. */
@@ -155,6 +163,7 @@ export interface UnitSpec extends ParsedUnitName {
   readonly restart: RestartPolicy
   /** Between the end of a container and its restart. */
   readonly restartDelayMs: number
+  readonly startLimit: StartLimit
   /** Undefined: no limit. */
   readonly timeoutStartMs: number | undefined
   /** Undefined: no limit. */

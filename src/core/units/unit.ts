@@ -102,6 +102,7 @@ function readSpec(
     description: service.valuesOfKey(options, 'Unit', 'Description').at(-1)?.value ?? '',
     restart: service.readRestart(options, report),
     restartDelayMs: service.readRestartDelay(options, report),
+    startLimit: service.readStartLimit(options, report),
     timeoutStartMs: service.readTimeout(options, 'TimeoutStartSec', report),
     timeoutStopMs,
     killMode: service.readKillMode(options, report),

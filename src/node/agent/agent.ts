@@ -272,7 +272,9 @@ export class Agent {
     metrics.count('jangada_unit_starts', { outcome: outcome.kind })
     const memory = this.#memory.get(action.unit)
     if (outcome.kind !== 'failed' || memory?.hash !== action.hash) return
-    const noted = noteStartFailed(memory, outcome, clock.monotonicMs())
+    const desired = this.#placed.desired?.find(({ name }) => name === action.unit)
+    if (desired === undefined) return
+    const noted = noteStartFailed(memory, outcome, desired, clock.monotonicMs())
     this.#memory = new Map([...this.#memory, [action.unit, noted]])
   }
 

@@ -169,9 +169,13 @@ export class PlacedUnits implements Follower {
   }
 }
 
+/** A global unit has no other machine. */
+const nowhereElse = { burst: Infinity, steadyMs: 0 }
+
 const rulesOf = (spec: UnitSpec): UnitRules => ({
   restart: spec.restart,
   restartDelayMs: spec.restartDelayMs,
+  startLimit: spec.placement.global ? nowhereElse : spec.startLimit,
   ignoreFailure: spec.container.ignoreFailure,
   after: spec.dependencies.after,
   requires: spec.dependencies.requires,

@@ -1,7 +1,7 @@
 /** One start of a unit: pulls what is missing, creates, starts, within `TimeoutStartSec=`. */
 import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
 import { containerName } from '../../core/reconcile/labels.ts'
-import type { Action } from '../../core/reconcile/types.ts'
+import type { Action, StartFailure } from '../../core/reconcile/types.ts'
 import type { UnitSpec } from '../../core/units/types.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Containers } from '../../ports/containers.ts'
@@ -29,7 +29,7 @@ export type StartPhase = 'preparing' | 'pulling' | 'starting'
 export type StartOutcome =
   | { readonly kind: 'started' }
   /** The unit's own fault, or its image's: counts as an end. */
-  | { readonly kind: 'failed'; readonly timedOut: boolean; readonly message: string }
+  | ({ readonly kind: 'failed' } & StartFailure)
   /** Nobody's fault: looked at again. */
   | { readonly kind: 'engine-down' | 'cancelled' }
 
@@ -63,18 +63,25 @@ export class Starts {
     const giveUp = (): void => abandoned.abort()
     signal.addEventListener('abort', giveUp, { once: true })
     const limit = new StartLimit(clock, spec.timeoutStartMs ?? Infinity, giveUp)
+    let isPulling = false
+    const note: Attempt['tell'] = (phase, message) => {
+      isPulling = phase === 'pulling'
+      tell(phase, message)
+    }
     try {
-      await this.#attempt({ action, spec, signal: abandoned.signal, limit, tell })
+      await this.#attempt({ action, spec, signal: abandoned.signal, limit, tell: note })
       return { kind: 'started' }
     } catch (error) {
       if (signal.aborted) return { kind: 'cancelled' }
       if (abandoned.signal.aborted) {
         const limitMs = spec.timeoutStartMs ?? 0
         const message = `not started within TimeoutStartSec (${limitMs / 1000} s)`
-        return { kind: 'failed', timedOut: true, message }
+        return { kind: 'failed', timedOut: true, ofImage: isPulling, message }
       }
       if (isJangadaError(error, 'JGD_ENGINE_DOWN')) return { kind: 'engine-down' }
-      return { kind: 'failed', timedOut: false, message: describeError(error) }
+      const ofImage =
+        isJangadaError(error, 'JGD_IMAGE_PULL') || isJangadaError(error, 'JGD_IMAGE_MISSING')
+      return { kind: 'failed', timedOut: false, ofImage, message: describeError(error) }
     } finally {
       limit.end()
       signal.removeEventListener('abort', giveUp)

@@ -5,6 +5,7 @@ import * as keyspace from '../../core/records/keyspace.ts'
 import type { RecordKind, Stored } from '../../core/records/record.ts'
 import type {
   ClusterSettingsRecord,
+  CrashRecord,
   EventRecord,
   MachineRecord,
   MemberRecord,
@@ -27,6 +28,8 @@ export interface ClusterRecords {
   readonly placements: readonly Stored<PlacementRecord>[]
   /** While the store is full. */
   readonly storeFull: QuotaAlarmRecord | undefined
+  /** By unit: those that were in a crash loop of late. */
+  readonly crashes: ReadonlyMap<string, CrashRecord>
   /** By `machine/unit`. */
   readonly states: ReadonlyMap<string, UnitStateRecord>
 }
@@ -99,6 +102,7 @@ async function readOnce(store: Reader, consistency: Consistency): Promise<Cluste
   const units = await read<UnitRecord>(keyspace.units)
   const placements = await read<PlacementRecord>(keyspace.placements)
   const states = await read<UnitStateRecord>(keyspace.states)
+  const crashes = await read<CrashRecord>(keyspace.crashes)
   const [alarm] = await read<QuotaAlarmRecord>(keyspace.quotaAlarm)
   const [settings] = first.items
   return {
@@ -109,6 +113,7 @@ async function readOnce(store: Reader, consistency: Consistency): Promise<Cluste
     units: new Map(units.map(({ value }) => [value.name, value])),
     placements,
     storeFull: alarm?.value,
+    crashes: new Map(crashes.map(({ value }) => [value.unit, value])),
     states: new Map(states.map(({ value }) => [`${value.machine}/${value.unit}`, value])),
   }
 }

@@ -3,6 +3,7 @@ import type { Capacity } from '../../base/room.ts'
 import { generationOf } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type {
+  CrashRecord,
   DesiredState,
   EventRecord,
   MachineRecord,
@@ -137,7 +138,7 @@ export function unitRows(records: ClusterRecords, only?: string): UnitRow[] {
     const before = rows.length
     for (const placement of here) rows.push(placedRow(records, unit, placement))
     for (const state of leftovers.get(unit.name) ?? []) rows.push(stateRow(records, unit, state))
-    if (rows.length === before) rows.push(nowhereRow(unit))
+    if (rows.length === before) rows.push(nowhereRow(unit, records.crashes.get(unit.name)))
   }
   return rows
 }
@@ -235,20 +236,28 @@ function stateRow(records: ClusterRecords, unit: UnitRecord, state: UnitStateRec
   }
 }
 
-function nowhereRow({ name, desired, hash }: UnitRecord): UnitRow {
+function nowhereRow({ name, desired, hash }: UnitRecord, crash: CrashRecord | undefined): UnitRow {
   const isWanted = desired !== 'inactive'
-  return {
+  const nowhere = {
     name,
     desired,
     machine: null,
     machineName: null,
     machineAddress: null,
-    active: 'inactive',
-    sub: isWanted ? 'unplaced' : 'dead',
     hash,
     restarts: 0,
-    message: isWanted ? `no machine may run it now: jangada why ${name}` : '',
   }
+  if (!isWanted) return { ...nowhere, active: 'inactive', sub: 'dead', message: '' }
+  if (crash?.hash !== hash) {
+    const message = `no machine may run it now: jangada why ${name}`
+    return { ...nowhere, active: 'inactive', sub: 'unplaced', message }
+  }
+  if (crash.parked) {
+    const message = `failed again and again (${crash.message}); jangada start ${name} tries again`
+    return { ...nowhere, active: 'failed', sub: 'parked', message }
+  }
+  const message = `failed again and again (${crash.message}); tried again after a pause`
+  return { ...nowhere, active: 'activating', sub: 'crash-pause', message }
 }
 
 function placeOf(

@@ -1,10 +1,11 @@
 /** What becomes of a unit's record, and what is told of it: decided here, whichever API asks. */
 import { JangadaError } from '../../base/errors.ts'
-import { units } from '../../core/records/keyspace.ts'
+import { crashes, units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type { DesiredState, UnitRecord } from '../../core/records/schemas.ts'
+import type { Operation } from '../../core/store/types.ts'
 import { parseUnitName } from '../../core/units/names.ts'
-import { isOwnKey } from '../../core/units/keys.ts'
+import { featureOfKey } from '../../core/units/keys.ts'
 import { parseOptions, unitHash } from '../../core/units/options.ts'
 import type { LocatedOption, ParsedUnitName, UnitProblem } from '../../core/units/types.ts'
 import { parseUnit } from '../../core/units/unit.ts'
@@ -93,7 +94,9 @@ export async function decideNew(
   desired: DesiredState,
 ): Promise<Written> {
   const options = optionsOf(name, source)
-  if (options.some(isOwnKey)) await requireFeatureOf(context.store, 'ownUnitKeys')
+  for (const feature of new Set(options.map(featureOfKey))) {
+    if (feature !== undefined) await requireFeatureOf(context.store, feature)
+  }
   const hash = unitHash(options)
   if (kind === 'template' && desired !== 'inactive') throw isTemplateError(name)
   const submittedMs = context.clock.wallMs()
@@ -105,22 +108,26 @@ export async function decideNew(
     compare: [unchanged(units.key(name), found)],
     then: [
       units.put(record, name),
+      forgetCrashes(name),
       putEvent(context, { kind: `unit.${verb}`, severity: 'info', message, unit: name }),
     ],
   }
 }
 
-export function decideDesired(
+/** Whoever says again that it is to run has it tried again, though it was parked. */
+export async function decideDesired(
   context: ApiContext,
   { name, kind }: ParsedUnitName,
   found: Stored<UnitRecord>,
   desired: DesiredState,
-): Written {
+): Promise<Written> {
   if (kind === 'template' && desired !== 'inactive') throw isTemplateError(name)
   const record: UnitRecord = { ...found.value, desired }
   const compare = [unchanged(found.key, found)]
+  const crash = await readAlso(context.store, crashes, name)
+  const forgotten: Operation[] = crash === undefined ? [] : [forgetCrashes(name)]
   if (desired === found.value.desired) {
-    return { value: written(record, kind, 'kept'), compare, then: [] }
+    return { value: written(record, kind, 'kept'), compare, then: forgotten }
   }
   const message = `${name} is to be ${desired}`
   return {
@@ -128,6 +135,7 @@ export function decideDesired(
     compare,
     then: [
       units.put(record, name),
+      ...forgotten,
       putEvent(context, { kind: `unit.${desired}`, severity: 'info', message, unit: name }),
     ],
   }
@@ -146,10 +154,13 @@ export async function decideDestroy(
     compare: [unchanged(found.key, found)],
     then: [
       { kind: 'delete', key: found.key },
+      forgetCrashes(name),
       putEvent(context, { kind: 'unit.destroyed', severity: 'info', message, unit: name }),
     ],
   }
 }
+
+const forgetCrashes = (name: string): Operation => ({ kind: 'delete', key: crashes.key(name) })
 
 const written = (
   record: UnitRecord,

@@ -122,13 +122,14 @@ function unitFileRows(records: ClusterRecords): UnitFileRow[] {
 function why(records: ClusterRecords, listing: Listing, name: string, wallMs: number): WhyAnswer {
   const record = requireUnit(records, name)
   if (isTemplate(name)) throw isTemplateError(name)
-  const unit = toSchedulerUnit(record)
+  const snapshot = snapshotOf(records, wallMs)
+  const unit = snapshot.units.find((each) => each.name === name)
   if (unit === undefined) {
     throw new JangadaError('JGD_UNIT_UNSUPPORTED', `this node does not understand ${name}`, {
       hint: 'another version submitted it: update this node',
     })
   }
-  const reasons = whyUnit(snapshotOf(records, wallMs), unit)
+  const reasons = whyUnit(snapshot, unit)
   const rows = unitRows(records, name)
   /** Where it is placed, what becomes of it there is the question that is left. */
   const stateOn = (machine: string): string => {
@@ -151,7 +152,7 @@ function why(records: ClusterRecords, listing: Listing, name: string, wallMs: nu
 
 /** As the placement controller sees it. */
 export const snapshotOf = (
-  { machines, units, placements }: ClusterRecords,
+  { machines, units, placements, crashes }: ClusterRecords,
   wallMs: number,
 ): Snapshot =>
   schedulerSnapshot(
@@ -159,6 +160,7 @@ export const snapshotOf = (
       machines: machines.values(),
       units: units.values(),
       placements: placements.map(({ value }) => value),
+      crashOf: (name) => crashes.get(name),
     },
     toSchedulerUnit,
     wallMs,

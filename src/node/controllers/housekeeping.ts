@@ -1,7 +1,8 @@
 /** Keeps the store small: old events, redeemed nonces that have expired, and history. */
 import { describeError } from '../../base/errors.ts'
 import { type Revision, revision } from '../../base/ids.ts'
-import { eventKey, events, nonces } from '../../core/records/keyspace.ts'
+import { crashes, eventKey, events, nonces, units } from '../../core/records/keyspace.ts'
+import { isForgotten } from '../../core/scheduler/crash-loop.ts'
 import type { Operation } from '../../core/store/types.ts'
 import { sleep } from '../../ports/clock.ts'
 import type { ControllerContext, Office } from './context.ts'
@@ -13,6 +14,7 @@ export const eventsMax = 10_000
 /** History is kept this long, so that a reader that was away for a while still catches up. */
 const historyRounds = 10
 const expiredNoncesPerRound = 400
+const crashesPerRound = 100
 const eventsTrimmedTogether = 4000
 
 export class Housekeeping {
@@ -65,8 +67,24 @@ export class Housekeeping {
       if (record === undefined || record.value.expiresMs > nowMs) continue
       then.push({ kind: 'delete', key: item.key })
     }
+    then.push(...(await this.#oldCrashes(nowMs)))
     if (then.length === 0) return
     await store.transact({ compare: [], then, otherwise: [], term: this.#office.term })
+  }
+
+  /** Crash loops that say nothing any more, and those of units that are gone. */
+  async #oldCrashes(nowMs: number): Promise<Operation[]> {
+    const { store } = this.#context
+    const old: Operation[] = []
+    const { items } = await store.range({ ...crashes.range, limit: crashesPerRound }, 'local')
+    for (const item of items) {
+      const crash = crashes.read(item)?.value
+      if (crash === undefined) continue
+      const unit = await store.range({ key: units.key(crash.unit), keysOnly: true }, 'local')
+      const isOver = !crash.parked && isForgotten(crash, nowMs)
+      if (isOver || unit.items.length === 0) old.push({ kind: 'delete', key: item.key })
+    }
+    return old
   }
 
   async #forgetHistory(): Promise<void> {

@@ -10,6 +10,7 @@ import { sleep } from '../../ports/clock.ts'
 import type { LeaderJudge } from '../member/pulse-relay.ts'
 import type { Door } from '../wire/door.ts'
 import type { ControllerContext, Office } from './context.ts'
+import { CrashLoops } from './crash-loops.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { LeaseKeeper } from './leases.ts'
 import { LivenessController } from './liveness.ts'
@@ -92,12 +93,16 @@ export class LeaderOffice {
     if (signal.aborted) return
     const office: Office = { term, tookOfficeMs, signal }
     const states = new UnitStates(context, office)
+    const crashLoops = new CrashLoops(context, office, rules)
     const liveness = new LivenessController({
       context,
       office,
       table,
       door,
-      onReports: (machine, reports) => states.take(machine, reports),
+      onReports: (machine, reports) => {
+        states.take(machine, reports)
+        crashLoops.take(machine, reports)
+      },
     })
     this.#liveness = liveness
     this.#leases = new LeaseKeeper(context, office)

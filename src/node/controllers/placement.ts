@@ -5,9 +5,14 @@
 import { assert, assertNever, present } from '../../base/assert.ts'
 import { describeError, type ErrorCode, isJangadaError } from '../../base/errors.ts'
 import { type MachineId, machineId, type UnitName, unitName } from '../../base/ids.ts'
-import { machines, placements, states, units } from '../../core/records/keyspace.ts'
+import { crashes, machines, placements, states, units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
-import type { MachineRecord, PlacementRecord, UnitRecord } from '../../core/records/schemas.ts'
+import type {
+  CrashRecord,
+  MachineRecord,
+  PlacementRecord,
+  UnitRecord,
+} from '../../core/records/schemas.ts'
 import { afterPlan, checkPlacements, checkPlan } from '../../core/scheduler/check.ts'
 import { plan } from '../../core/scheduler/plan.ts'
 import type { Decision, Snapshot } from '../../core/scheduler/types.ts'
@@ -52,6 +57,7 @@ const eventTextMax = 1024
 type Machines = RecordView<MachineRecord, [string]>
 type Units = RecordView<UnitRecord, [string]>
 type Placements = RecordView<PlacementRecord, [string, string]>
+type Crashes = RecordView<CrashRecord, [string]>
 
 export class PlacementController {
   readonly #context: ControllerContext
@@ -59,6 +65,7 @@ export class PlacementController {
   readonly #machines: Machines
   readonly #units: Units
   readonly #placements: Placements
+  readonly #crashes: Crashes
   readonly #once: Once
   /** The last plan could not be carried out, and people were told. */
   #isStuckTold = false
@@ -75,6 +82,7 @@ export class PlacementController {
     this.#machines = viewOf(context, machines, office, changed)
     this.#units = viewOf(context, units, office, changed)
     this.#placements = viewOf(context, placements, office, changed)
+    this.#crashes = viewOf(context, crashes, office, changed)
   }
 
   start(): void {
@@ -83,7 +91,7 @@ export class PlacementController {
 
   async #run(): Promise<void> {
     if (this.#office.signal.aborted) return
-    const listed = [this.#machines.at, this.#units.at, this.#placements.at]
+    const listed = [this.#machines.at, this.#units.at, this.#placements.at, this.#crashes.at]
     if (listed.includes(undefined)) return
     try {
       await this.#planOnce()
@@ -160,7 +168,10 @@ export class PlacementController {
     const deadlines = this.#machines.values.flatMap(({ drain }) =>
       drain?.deadlineMs !== undefined && drain.deadlineMs > nowMs ? [drain.deadlineMs - nowMs] : [],
     )
-    const lookMs = Math.min(...deadlines, waits ? replacementLookMs : Infinity)
+    const pauses = this.#crashes.values.flatMap(({ untilMs, parked }) =>
+      !parked && untilMs > nowMs ? [untilMs - nowMs] : [],
+    )
+    const lookMs = Math.min(...deadlines, ...pauses, waits ? replacementLookMs : Infinity)
     this.#look?.cancel()
     this.#look =
       lookMs === Infinity
@@ -266,7 +277,12 @@ export class PlacementController {
   #snapshot(): Snapshot {
     const items = new Map([...this.#units.items.values()].map((item) => [item.value, item]))
     return snapshotOf(
-      { machines: this.#machines.values, units: items.keys(), placements: this.#placements.values },
+      {
+        machines: this.#machines.values,
+        units: items.keys(),
+        placements: this.#placements.values,
+        crashOf: (unit) => this.#crashes.get(unit)?.value,
+      },
       (record) => this.#rules.of(present(items.get(record), 'the record of a unit')),
       this.#context.clock.wallMs(),
     )

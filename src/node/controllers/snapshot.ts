@@ -2,7 +2,13 @@
 import { machineId, type UnitName, unitName } from '../../base/ids.ts'
 import { generationOf, states } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
-import type { MachineRecord, PlacementRecord, UnitRecord } from '../../core/records/schemas.ts'
+import type {
+  CrashRecord,
+  MachineRecord,
+  PlacementRecord,
+  UnitRecord,
+} from '../../core/records/schemas.ts'
+import { crashesOf } from '../../core/scheduler/crash-loop.ts'
 import type {
   SchedulerMachine,
   SchedulerPlacement,
@@ -17,12 +23,14 @@ export interface SnapshotRecords {
   readonly machines: Iterable<MachineRecord>
   readonly units: Iterable<UnitRecord>
   readonly placements: Iterable<PlacementRecord>
+  /** By unit. */
+  readonly crashOf: (unit: string) => CrashRecord | undefined
 }
 
 /**
  * `read` gives undefined for a template, and for a file that this binary does not understand. What
  * another release has written and this one cannot read stays where it is: nobody plans for it.
- * `wallMs` is now, for the deadlines of machines that drain.
+ * `wallMs` is now, for the deadlines of machines that drain, and the pauses of units that crash.
  */
 export function snapshotOf(
   records: SnapshotRecords,
@@ -33,7 +41,7 @@ export function snapshotOf(
   const beyondUs = new Set<string>()
   for (const record of records.units) {
     const unit = read(record)
-    if (unit !== undefined) units.push(unit)
+    if (unit !== undefined) units.push(withCrashes(unit, record, records.crashOf, wallMs))
     else if (record.desired !== 'inactive') beyondUs.add(record.name)
   }
   return {
@@ -45,6 +53,16 @@ export function snapshotOf(
       .filter(({ unit }) => !beyondUs.has(unit))
       .map(({ unit, machine }) => ({ unit: unitName(unit), machine: machineId(machine) })),
   }
+}
+
+function withCrashes(
+  unit: SchedulerUnit,
+  { name, hash }: UnitRecord,
+  crashOf: SnapshotRecords['crashOf'],
+  wallMs: number,
+): SchedulerUnit {
+  const crashes = crashesOf(crashOf(name), hash, wallMs)
+  return crashes === undefined ? unit : { ...unit, crashes }
 }
 
 function toMachine(record: MachineRecord, wallMs: number): SchedulerMachine {

@@ -18,6 +18,7 @@ export const clusterId = 'c'.repeat(32)
 const anyRules: UnitRules = {
   restart: 'no',
   restartDelayMs: 100,
+  startLimit: { burst: 5, steadyMs: 60_000 },
   ignoreFailure: false,
   after: [],
   requires: [],
@@ -149,7 +150,9 @@ export class World {
 
   failStart(unit: string, message: string): void {
     const memory = this.memory.get(unit as UnitName) as UnitMemory
-    const noted = noteStartFailed(memory, { timedOut: false, message }, this.nowMs)
+    const failure = { timedOut: false, ofImage: false, message }
+    const desired = { plan: { kind: 'ready' as const, rules: anyRules } }
+    const noted = noteStartFailed(memory, failure, desired, this.nowMs)
     this.memory = new Map([...this.memory, [unit as UnitName, noted]])
   }
 

@@ -10,6 +10,7 @@ const exited = (exitCode: number): UnitEnd => ({ kind: 'exited', containerId: 'x
 t.test('the table of systemd.service(5)', async (t) => {
   const failedStart = (timedOut: boolean): UnitEnd => ({
     kind: 'start-failed',
+    ofImage: false,
     timedOut,
     message: '',
   })
@@ -44,7 +45,7 @@ t.test('the table of systemd.service(5)', async (t) => {
 t.test('a leading - forgives what the container did, not that it never was one', async (t) => {
   t.notOk(failed(exited(3), true))
   t.ok(failed(exited(3), false))
-  t.ok(failed({ kind: 'start-failed', timedOut: false, message: '' }, true))
+  t.ok(failed({ kind: 'start-failed', ofImage: false, timedOut: false, message: '' }, true))
 })
 
 t.test('delays double, up to a minute, and never fall below a tenth of a second', async (t) => {
@@ -90,6 +91,32 @@ t.test(
     t.equal((world.last?.nextLookMs ?? 0) - world.nowMs, 100, 'a steady run is forgiven')
   },
 )
+
+t.test('a row of failures is told, and a long run or a clean end begins a new one', async (t) => {
+  const world = new World()
+  world.place('web.service', { rules: { restart: 'always' } })
+  const crashLoop = (): string | undefined =>
+    world.last?.conditions.get('web.service' as UnitName)?.crashLoop
+  const end = (exitCode: number, afterMs: number): void => {
+    world.nowMs = Math.max(world.nowMs, world.last?.nextLookMs ?? 0)
+    world.settle()
+    world.nowMs += afterMs
+    world.exit(world.idOf('web.service'), exitCode)
+    world.look()
+  }
+  world.settle()
+  for (let at = 0; at < 4; at += 1) end(1, 1000)
+  t.equal(crashLoop(), undefined, 'four are not enough')
+  end(1, 1000)
+  t.equal(crashLoop(), 'run')
+  end(0, 1000)
+  t.equal(crashLoop(), undefined, 'a clean end')
+  for (let at = 0; at < 4; at += 1) end(1, 1000)
+  end(1, 60_000)
+  t.equal(crashLoop(), undefined, 'a run of a minute')
+  for (let at = 0; at < 4; at += 1) end(1, 1000)
+  t.equal(crashLoop(), 'run')
+})
 
 t.test('the end is final where the policy says so, also for the next agent', async (t) => {
   const world = new World()

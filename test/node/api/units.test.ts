@@ -1,6 +1,7 @@
 import t from 'tap'
 import {
   clusterSettings,
+  crashes,
   events,
   placements,
   units as unitRecords,
@@ -8,6 +9,7 @@ import {
 import { utf8 } from '../../../src/base/bytes.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
 import { revision, type Revision } from '../../../src/base/ids.ts'
+import type { CrashRecord } from '../../../src/core/records/schemas.ts'
 import type { UnitsAnswer, WhyAnswer } from '../../../src/node/api/answers.ts'
 import { ids, machine, makeNode, placement, state, unitFile } from './fixture.ts'
 
@@ -66,6 +68,45 @@ t.test('a unit from its file to its end', async (t) => {
   const told = await node.store.range(events.range, 'local')
   const kinds = told.items.map((item) => events.read(item)?.value.kind)
   t.ok(kinds.includes('unit.submitted') && kinds.includes('unit.destroyed'))
+})
+
+t.test('a unit that is parked says so, and is tried again when people start it', async (t) => {
+  const node = await makeNode()
+  const { ask } = node
+  node.store.put(machine(ids.n1, 'n1'))
+  const body = { file: unitFile('busybox false'), desired: 'launched' }
+  const { value } = await ask('PUT', '/v1/units/bad.service', body)
+  const crash: CrashRecord = {
+    v: 1,
+    unit: 'bad.service',
+    hash: value.hash,
+    failures: [{ machine: ids.n1, atMs: Date.now() }],
+    untilMs: 0,
+    parked: true,
+    message: 'exit code 1',
+  }
+  const isKnown = async (): Promise<boolean> =>
+    (await node.store.range(crashes.range, 'local')).items.length > 0
+  for (const again of [
+    () => ask('PUT', '/v1/units/bad.service', { desired: 'launched' }),
+    () => ask('POST', '/v1/units/bad.service/state', { desired: 'inactive' }),
+    () => ask('PUT', '/v1/units/bad.service', { file: unitFile('busybox x'), replace: true }),
+    () => ask('DELETE', '/v1/units/bad.service'),
+  ]) {
+    node.store.put(crashes.put(crash, 'bad.service'))
+    t.ok(await isKnown())
+    if (crash.hash === (await ask('GET', '/v1/units/bad.service')).value.hash) {
+      const row = (await ask('GET', '/v1/units')).value.units[0]
+      if (row.desired === 'launched') {
+        t.match(row, { active: 'failed', sub: 'parked', machine: null })
+        t.match(row.message, /exit code 1.*jangada start bad\.service/)
+        const why = (await ask('GET', '/v1/units/bad.service/why')).value
+        t.match(why.machines, [{ verdict: 'refused', reason: /it is parked/ }])
+      }
+    }
+    t.ok((await again()).status < 300)
+    t.notOk(await isKnown())
+  }
 })
 
 t.test('a refusal names file, line and reason, and every one of them', async (t) => {

@@ -58,6 +58,7 @@ t.test(
           unit('t@.service', plain, 'inactive'),
         ],
         placements: ['a.service', 'b.service', 'c.service', 'ghost.service'].map(placed),
+        crashOf: () => undefined,
       },
       toSchedulerUnit,
       0,

@@ -2,7 +2,13 @@
  * No plan breaks a hard rule, at any revision: what it places, moves or takes away. And there always
  * is one that can be carried out.
  */
-import { events, machines, placements, units } from '../../../src/core/records/keyspace.ts'
+import {
+  crashes as crashRecords,
+  events,
+  machines,
+  placements,
+  units,
+} from '../../../src/core/records/keyspace.ts'
 import { checkPlacements } from '../../../src/core/scheduler/check.ts'
 import type { SchedulerUnit, Snapshot } from '../../../src/core/scheduler/types.ts'
 import { snapshotOf as schedulerSnapshot } from '../../../src/node/controllers/snapshot.ts'
@@ -11,6 +17,8 @@ import type { EventBatch } from '../../../src/core/store/types.ts'
 import { type Committed, keyOf } from '../committed.ts'
 import type { World } from '../world.ts'
 import { holds, type Invariant } from './invariant.ts'
+
+const crashKey = (unit: string): string => crashRecords.key(unit)
 
 /** Records of other kinds neither break a rule nor mend one. */
 const kinds = [machines, units, placements]
@@ -22,9 +30,19 @@ export const snapshotOf = ({
   machines: all,
   units: known,
   placements: placed,
+  crashes,
 }: Committed): Snapshot =>
   schedulerSnapshot(
-    { machines: all.values, units: known.values, placements: placed.values },
+    {
+      machines: all.values,
+      units: known.values,
+      placements: placed.values,
+      // Pauses pass; who is parked waits for people.
+      crashOf: (unit) => {
+        const crash = crashes.items.get(crashKey(unit))?.value
+        return crash?.parked === true ? crash : undefined
+      },
+    },
     (record) => {
       const key = `${record.name} ${record.hash} ${record.desired}`
       if (!parsed.has(key)) parsed.set(key, toSchedulerUnit(record))

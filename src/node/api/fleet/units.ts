@@ -112,7 +112,8 @@ async function decideSet(
     throw new FleetRefusal(400, `cannot activate template ${JSON.stringify(name.name)}`)
   }
   if (!isNew) {
-    return { ...decideDesired(context, name, found, desired ?? found.value.desired), value: 204 }
+    const kept = await decideDesired(context, name, found, desired ?? found.value.desired)
+    return { ...kept, value: 204 }
   }
   const source = { file: fileOf(options), from: name.name }
   const made = await decideNew(context, name, found, source, desired ?? 'inactive')
