@@ -299,6 +299,8 @@ export const clusterSettingsSchema = Type.Object({
   admission: Type.Union([Type.Literal('sticky'), Type.Literal('approve'), Type.Literal('auto')]),
   /** What `/status` tells without a credential. */
   status: Type.Union([Type.Literal('full'), Type.Literal('counts'), Type.Literal('off')]),
+  /** How fast units start elsewhere when many machines are lost at once. */
+  replacementsPerSecond: Type.Optional(Type.Number({ minimum: 0.1, maximum: 10_000 })),
 })
 export type ClusterSettingsRecord = Type.Static<typeof clusterSettingsSchema>
 

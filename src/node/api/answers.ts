@@ -190,6 +190,17 @@ export interface UnitsAnswer extends Listing {
   readonly units: readonly UnitRow[]
 }
 
+export interface SettingsAnswer {
+  readonly settings: readonly {
+    readonly name: string
+    readonly value: string
+    readonly isDefault: boolean
+    /** What may be written, for people. */
+    readonly values: string
+    readonly about: string
+  }[]
+}
+
 /** `inactive`, `loaded` or `launched`: what a unit has reached, beside what is desired. */
 export interface UnitFileRow {
   readonly name: string

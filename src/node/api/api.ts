@@ -21,6 +21,7 @@ import { openBodyBytesMax, requestBodyBytesMax } from './messages.ts'
 import { planRoutes } from './plan.ts'
 import { bootRoute, publicRoutes } from './public.ts'
 import { quorumRoutes } from './quorum.ts'
+import { settingsRoutes } from './settings.ts'
 import { Router } from './router.ts'
 import { snapshotRoutes } from './snapshot.ts'
 import { StatusSource } from './status.ts'
@@ -56,6 +57,7 @@ export class Api implements ApiHandler {
       ...snapshotRoutes(context),
       ...memberRoutes(context),
       ...quorumRoutes(context),
+      ...settingsRoutes(context),
     ])
   }
 

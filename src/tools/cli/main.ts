@@ -35,6 +35,7 @@ const groups: Readonly<Record<string, readonly Entry[]>> = {
     entry('members demote', 'Take its vote', () => import('./commands/members-demote.ts')),
     entry('members pin', 'Keep it what it is', () => import('./commands/members-pin.ts')),
     entry('quorum', 'How many may be lost', () => import('./commands/quorum.ts')),
+    entry('settings', 'What is set for the cluster', () => import('./commands/settings.ts')),
     entry('leader', 'Who leads', () => import('./commands/leader.ts')),
     entry('leader transfer', 'Hand the lead over', () => import('./commands/leader-transfer.ts')),
     entry('events', 'What happened', () => import('./commands/events.ts')),

@@ -111,6 +111,28 @@ t.test('another number of voters is asked for', async (t) => {
   t.match({ status, value }, { status: 400, value: { error: { code: 'JGD_BAD_REQUEST' } } })
 })
 
+t.test('what is set for the whole cluster is listed, set and told of', async (t) => {
+  const { say, node } = await threeVoters(t)
+  t.match(await say('settings'), { code: 0, out: /replacements-per-second +25 +yes/ })
+  t.match(await say('settings replacements-per-second=100 admission=auto'), {
+    code: 0,
+    out: /admission +auto +no[^]*replacements-per-second +100 +no/,
+  })
+  t.match((await say('events')).out, /replacements-per-second is 100 from now on, and was 25/)
+  t.match(await say('settings replacements-per-second='), { code: 0, out: /second +25 +yes/ })
+  for (const [words, err] of [
+    ['admission=perhaps', /admission=perhaps: write sticky, approve, auto/],
+    ['replacements-per-second=0', /write 0\.1 to 10000/],
+    ['admision=auto', /there is no setting admision[^]*write admission/],
+  ] as const) {
+    t.match(await say(`settings status=off ${words}`), { code: 2, err })
+  }
+  t.match((await say('settings')).out, /status +full +yes/, 'all of a command or nothing')
+  t.match(await say('settings admission'), { code: 2, err: /write NAME=VALUE/ })
+  const { status } = await node.ask('PATCH', '/v1/settings', { settings: { status: 1 } })
+  t.equal(status, 400)
+})
+
 t.test('promote, demote and pin are remembered, and can be taken back', async (t) => {
   const desk = await threeVoters(t)
   desk.node.store.put(
