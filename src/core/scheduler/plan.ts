@@ -74,8 +74,8 @@ class Planner {
       const places = [...this.#state.placesOf(unit.name)].toSorted()
       if (unit.rules.global || places.length < 2) continue
       const open = places.filter((id) => this.#isOpen(id))
-      const lasting = open.find((id) => this.#running.has(`${id}/${unit.name}`)) ?? open[0]
-      const keep = lasting ?? places.find((id) => this.#statusOf(id) === 'ready') ?? places[0]
+      const lasting = open.find((id) => this.#runs(unit, id)) ?? open[0]
+      const keep = lasting ?? this.#bestOfClosed(unit, places)
       const replaced = lasting === undefined ? undefined : this.#replacedBy(unit, lasting, places)
       for (const machine of places) {
         if (machine !== keep && machine !== replaced) {
@@ -87,13 +87,24 @@ class Planner {
     }
   }
 
+  /** Where none is there to stay: what runs, of those that may wait for a replacement. */
+  #bestOfClosed(unit: SchedulerUnit, places: readonly MachineId[]): MachineId | undefined {
+    const ready = places.filter((id) => this.#statusOf(id) === 'ready')
+    const waiting = ready.filter((id) => this.#drainOf(id) === 'replacing')
+    return waiting.find((id) => this.#runs(unit, id)) ?? waiting[0] ?? ready[0] ?? places[0]
+  }
+
+  #runs(unit: SchedulerUnit, machine: MachineId): boolean {
+    return this.#running.has(`${machine}/${unit.name}`)
+  }
+
   /** The place on a machine that drains, for as long as the one at `lasting` does not run. */
   #replacedBy(
     unit: SchedulerUnit,
     lasting: MachineId,
     places: readonly MachineId[],
   ): MachineId | undefined {
-    if (this.#running.has(`${lasting}/${unit.name}`)) return undefined
+    if (this.#runs(unit, lasting)) return undefined
     return places.find((id) => this.#isDraining(id) && this.#drainOf(id) === 'replacing')
   }
 

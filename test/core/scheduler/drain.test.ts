@@ -63,3 +63,20 @@ t.test('a machine that is lost while it drains keeps nothing', (t) => {
   t.same(settle({ machines, units: [unit('a.service')], placements }).where, { 'a.service': [2] })
   t.end()
 })
+
+t.test('where both of its machines drain, the copy that runs stays', (t) => {
+  const placements = [1, 2].map((n) => ({
+    unit: unitName('a.service'),
+    machine: id(n),
+    runs: n === 2,
+  }))
+  const drains = [machine(1, {}, 'ready', 'replacing'), machine(2, {}, 'ready', 'replacing')]
+  const units = [unit('a.service')]
+  t.same(settle({ machines: drains, units, placements }).where, { 'a.service': [2] })
+  const third = settle({ machines: [...drains, machine(3)], units, placements })
+  t.same(third.where, { 'a.service': [2, 3] }, 'until its replacement runs')
+  const hurried = [machine(1, {}, 'ready', 'replacing'), machine(2, {}, 'ready', 'now')]
+  const left = settle({ machines: hurried, units, placements })
+  t.same(left.where, { 'a.service': [1] }, 'but where time is up, nothing stays')
+  t.end()
+})
