@@ -107,6 +107,11 @@ export class SimulatedEngine implements Containers {
     this.crash()
   }
 
+  /** From now on a pull finds it. */
+  publish(reference: string): void {
+    this.#registry.add(reference)
+  }
+
   /** As `docker kill` by somebody else, or the kernel's OOM killer. */
   killContainer(id: string): void {
     const container = this.#containers.get(id)

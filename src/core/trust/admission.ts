@@ -44,8 +44,10 @@ export function decideAdmission(question: AdmissionQuestion): AdmissionVerdict {
   if (admission !== undefined && isOtherHardware(admission.macs, question.macs)) {
     return { kind: 'otherHardware' }
   }
-  if (isLive(question)) {
-    const message = 'this machine is live in the cluster under another key'
+  const { machine } = question
+  if (machine !== undefined && isLive(machine, keyHash)) {
+    const { id, name, address } = machine
+    const message = `the id ${id.slice(0, 8)} is that of ${name} (${address}), which is live in the cluster under another key`
     return refuse('JGD_MACHINE_LIVE', message, 'stop it first, or wait until it counts as lost')
   }
   if (admission?.state === 'refused') return refusedByOperator
@@ -111,8 +113,8 @@ const isApproved = (admission: AdmissionRecord): boolean =>
   admission.state === 'approved' || admission.state === 'member'
 
 /** `ready` is what liveness last recorded; `lost` and `left` machines are gone. */
-const isLive = ({ machine, keyHash }: AdmissionQuestion): boolean =>
-  machine !== undefined && machine.status === 'ready' && machine.keyHash !== keyHash
+const isLive = (machine: MachineRecord, keyHash: string): boolean =>
+  machine.status === 'ready' && machine.keyHash !== keyHash
 
 /**
  * One UUID in two machines, as some makers ship whole batches. Told by network cards: a machine

@@ -1,7 +1,7 @@
 /** Units as they are: lists, one unit, and why it is where it is. */
 import { JangadaError } from '../../base/errors.ts'
 import type { MachineRecord, UnitRecord } from '../../core/records/schemas.ts'
-import type { Snapshot } from '../../core/scheduler/types.ts'
+import type { Obstacle, Snapshot } from '../../core/scheduler/types.ts'
 import { whyUnit } from '../../core/scheduler/why.ts'
 import type { UnitSpec } from '../../core/units/types.ts'
 import { parseUnit } from '../../core/units/unit.ts'
@@ -137,14 +137,18 @@ function why(records: ClusterRecords, listing: Listing, name: string, wallMs: nu
     if (row === undefined) return ''
     return `: ${row.active} (${row.sub})${row.message === '' ? '' : `, ${row.message}`}`
   }
+  /** The scheduler knows that it failed, and not of what. */
+  const failure = records.crashes.get(name)?.message ?? ''
+  const lastFailure = (obstacle: Obstacle | undefined): string =>
+    obstacle?.kind === 'crashPause' || obstacle?.kind === 'parked' ? `: ${failure}` : ''
   return {
     ...listing,
     unit: name,
     desired: record.desired,
     isPlaced: reasons.some(({ verdict }) => verdict === 'placed'),
-    machines: reasons.map(({ machine, verdict, text, units }) => {
+    machines: reasons.map(({ machine, verdict, text, units, obstacle }) => {
       const { name: machineName, address } = records.machines.get(machine) as MachineRecord
-      const reason = verdict === 'placed' ? `${text}${stateOn(machine)}` : text
+      const reason = `${text}${verdict === 'placed' ? stateOn(machine) : lastFailure(obstacle)}`
       return { id: machine, name: machineName, address, verdict, reason, units }
     }),
   }
