@@ -32,6 +32,7 @@ const words: Readonly<Record<ObstacleKind, string>> = {
   replaced: 'Replaces',
   crashPause: 'its crash loop',
   parked: 'its crash loop',
+  braked: 'the storm brake',
   port: 'a port',
   memoryBytes: 'memory',
   nanoCpus: 'processors',

@@ -33,6 +33,7 @@ class Planner {
   readonly #unplaced = new Map<UnitName, ObstacleCounts>()
   /** `machine/unit`, of units that are on several machines. */
   readonly #running: ReadonlySet<string>
+  #movesLeft: number
 
   constructor(snapshot: Snapshot) {
     this.#running = new Set(
@@ -41,6 +42,7 @@ class Planner {
       ),
     )
     this.#snapshot = snapshot
+    this.#movesLeft = snapshot.movesMax ?? Infinity
     this.#state = new FleetState(snapshot)
     this.#wanted = snapshot.units
       .filter((unit) => unit.wanted)
@@ -219,6 +221,10 @@ class Planner {
 
   /** True when a machine was found. */
   #placeOne(unit: SchedulerUnit): boolean {
+    if (this.#movesLeft < 1 && this.#strandedOn(unit) !== undefined) {
+      this.#unplaced.set(unit.name, { braked: 1 })
+      return false
+    }
     const counts: Record<string, number> = {}
     const first = takesTheFirst(unit)
     let best: MachineState | undefined
@@ -267,6 +273,7 @@ class Planner {
     if (from === undefined) this.#decisions.push({ kind: 'place', unit: unit.name, machine })
     else {
       this.#state.remove(unit, from)
+      this.#movesLeft -= 1
       this.#decisions.push({ kind: 'move', unit: unit.name, from, machine })
     }
     this.#state.place(unit, machine)

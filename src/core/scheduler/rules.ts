@@ -147,6 +147,8 @@ export function describeObstacle(obstacle: Obstacle): string {
       return 'it failed again and again, and is tried again after a pause'
     case 'parked':
       return 'it is parked: it failed again and again, on one machine after the other'
+    case 'braked':
+      return 'many machines are lost at once: others start elsewhere first'
     case 'port':
       return `port ${obstacle.port} of the host is ${obstacle.by}'s there`
     case 'memoryBytes':

@@ -61,6 +61,8 @@ export interface Snapshot {
   readonly machines: readonly SchedulerMachine[]
   readonly units: readonly SchedulerUnit[]
   readonly placements: readonly SchedulerPlacement[]
+  /** So many units of lost machines may move now; absent: all. Higher priorities come first. */
+  readonly movesMax?: number
 }
 
 /** Why a machine may not run a unit. */
@@ -90,6 +92,8 @@ export type Obstacle =
   | { readonly kind: 'replaced'; readonly by: UnitName; readonly pattern: string }
   /** It failed again and again: on any machine, it waits, or is given up. */
   | { readonly kind: 'crashPause' | 'parked' }
+  /** Its machine is lost with many others, and the replacements of others come first: see `movesMax`. */
+  | { readonly kind: 'braked' }
   | { readonly kind: 'port'; readonly port: string; readonly by: UnitName }
   | {
       readonly kind: 'memoryBytes' | 'nanoCpus'

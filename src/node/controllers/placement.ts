@@ -24,7 +24,8 @@ import {
 import { sleep, type Timer } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
-import { snapshotOf, withRuns } from './snapshot.ts'
+import { runningOf, severalOf, snapshotOf, withRuns } from './snapshot.ts'
+import { StormBrake } from './storm-brake.ts'
 import type { UnitRules } from './unit-rules.ts'
 
 /**
@@ -72,11 +73,13 @@ export class PlacementController {
   #retry: Timer | undefined
   #look: Timer | undefined
   readonly #rules: UnitRules
+  readonly #brake: StormBrake
 
   constructor(context: ControllerContext, office: Office, rules: UnitRules) {
     this.#context = context
     this.#office = office
     this.#rules = rules
+    this.#brake = new StormBrake(context, office)
     this.#once = new Once(() => this.#run())
     const changed = (): void => this.#once.ask()
     this.#machines = viewOf(context, machines, office, changed)
@@ -139,19 +142,28 @@ export class PlacementController {
     const { signal } = this.#office
     await this.#rules.readAll(this.#units.items, this.#context.clock, signal)
     if (signal.aborted) return
-    const snapshot = await withRuns(this.#snapshot(), this.#context.store, this.#placements)
+    const running = await this.#running()
+    if (signal.aborted) return
+    // From here to the guards nothing is waited for: they must be of what the plan is made of.
+    const seen = withRuns(this.#snapshot(), running, this.#placements)
+    const movesMax = this.#brake.allowance(this.#machines.values)
+    const snapshot = movesMax === undefined ? seen : { ...seen, movesMax }
     const startedMs = this.#context.clock.monotonicMs()
-    const { decisions } = plan(snapshot)
+    const { decisions, unplaced } = plan(snapshot)
     this.#context.metrics.observe('jangada_plan_ms', this.#context.clock.monotonicMs() - startedMs)
     const violations = [
       ...checkPlan(snapshot, decisions),
       ...checkPlacements(afterPlan(snapshot, decisions)),
     ]
     assert(violations.length === 0, `a plan keeps the rules: ${JSON.stringify(violations[0])}`)
+    const guards = new Map(decisions.map((decision) => [decision, this.#guardsOf(decision)]))
     for (const chunk of chunksOf(decisions)) {
-      if (!(await this.#commit(chunk.map((decision) => this.#transactionOf(decision))))) return
+      const parts = chunk.map((decision) => this.#partOf(decision, guards.get(decision) ?? []))
+      if (!(await this.#commit(parts))) return
+      this.#brake.took(chunk.filter(({ kind }) => kind === 'move').length)
     }
-    this.#lookAgain(afterPlan(snapshot, decisions))
+    const isBraked = [...unplaced.values()].some(({ braked }) => braked !== undefined)
+    this.#lookAgain(afterPlan(snapshot, decisions), isBraked ? this.#brake.waitMs : Infinity)
     const updates = this.#updates(decisions)
     for (let at = 0; at < updates.length; at += updatesPerChunk) {
       if (!(await this.#commit(updates.slice(at, at + updatesPerChunk)))) return
@@ -159,7 +171,7 @@ export class PlacementController {
   }
 
   /** Replacements tell nobody here when they run, and deadlines pass by themselves. */
-  #lookAgain({ placements: placed, units: known }: Snapshot): void {
+  #lookAgain({ placements: placed, units: known }: Snapshot, brakeMs: number): void {
     const { clock } = this.#context
     const globals = new Set(known.flatMap(({ name, rules }) => (rules.global ? [name] : [])))
     const others = placed.filter(({ unit }) => !globals.has(unit))
@@ -171,7 +183,7 @@ export class PlacementController {
     const pauses = this.#crashes.values.flatMap(({ untilMs, parked }) =>
       !parked && untilMs > nowMs ? [untilMs - nowMs] : [],
     )
-    const lookMs = Math.min(...deadlines, ...pauses, waits ? replacementLookMs : Infinity)
+    const lookMs = Math.min(brakeMs, ...deadlines, ...pauses, waits ? replacementLookMs : Infinity)
     this.#look?.cancel()
     this.#look =
       lookMs === Infinity
@@ -202,7 +214,24 @@ export class PlacementController {
     return true
   }
 
-  #transactionOf(decision: Decision): Part {
+  /** Where replacements run by now, on machines that take over from others. */
+  async #running(): Promise<ReadonlySet<string>> {
+    const several = severalOf(this.#snapshot())
+    if (several.length === 0) return new Set()
+    return runningOf(several, this.#context.store, this.#placements)
+  }
+
+  /** That unit and machine of what comes are as they were seen. */
+  #guardsOf(decision: Decision): readonly Compare[] {
+    if (decision.kind === 'unplace') return []
+    const { unit, machine } = decision
+    return [
+      guard(units.key(unit), this.#units.get(unit)),
+      guard(machines.key(machine), this.#machines.get(machine)),
+    ]
+  }
+
+  #partOf(decision: Decision, guards: readonly Compare[]): Part {
     const { unit, machine } = decision
     switch (decision.kind) {
       case 'unplace': {
@@ -216,11 +245,7 @@ export class PlacementController {
       }
       case 'place':
       case 'move': {
-        const compare = [
-          guard(units.key(unit), this.#units.get(unit)),
-          guard(machines.key(machine), this.#machines.get(machine)),
-          guard(placements.key(machine, unit), undefined),
-        ]
+        const compare = [...guards, guard(placements.key(machine, unit), undefined)]
         const then: Operation[] = [placements.put(this.#record(unit, machine), machine, unit)]
         if (decision.kind === 'move') {
           then.push(...taken(decision.from, unit))

@@ -77,26 +77,45 @@ function toMachine(record: MachineRecord, wallMs: number): SchedulerMachine {
   }
 }
 
-/** Of units that are on several machines: where they do their work by now, as their agents say. */
-export async function withRuns(
-  snapshot: Snapshot,
-  store: Pick<StoreAccess, 'range'>,
-  placed: Pick<RecordView<PlacementRecord, [string, string]>, 'get'>,
-): Promise<Snapshot> {
-  const globals = new Set(snapshot.units.flatMap(({ name, rules }) => (rules.global ? [name] : [])))
+/** Placements of units that are on several machines, but for global ones. */
+export function severalOf({ units, placements }: Snapshot): readonly SchedulerPlacement[] {
+  const globals = new Set(units.flatMap(({ name, rules }) => (rules.global ? [name] : [])))
   const counts = new Map<UnitName, number>()
-  for (const { unit } of snapshot.placements) {
+  for (const { unit } of placements) {
     if (!globals.has(unit)) counts.set(unit, (counts.get(unit) ?? 0) + 1)
   }
-  const isSeveral = ({ unit }: SchedulerPlacement): boolean => (counts.get(unit) ?? 0) > 1
-  if (!snapshot.placements.some(isSeveral)) return snapshot
-  const placements: SchedulerPlacement[] = []
-  for (const each of snapshot.placements) {
-    const placement = isSeveral(each) ? placed.get(each.machine, each.unit) : undefined
-    placements.push(
-      placement === undefined ? each : { ...each, runs: await runs(store, placement) },
-    )
+  return placements.filter(({ unit }) => (counts.get(unit) ?? 0) > 1)
+}
+
+/** Which of the placements do their work by now, as their agents say: `placedKey` of each. */
+export async function runningOf(
+  several: readonly SchedulerPlacement[],
+  store: Pick<StoreAccess, 'range'>,
+  placed: Pick<RecordView<PlacementRecord, [string, string]>, 'get'>,
+): Promise<ReadonlySet<string>> {
+  const running = new Set<string>()
+  for (const { machine, unit } of several) {
+    const placement = placed.get(machine, unit)
+    if (placement !== undefined && (await runs(store, placement))) running.add(placedKey(placement))
   }
+  return running
+}
+
+/** This placement and no later one of the same unit there. */
+const placedKey = ({ key, createRevision }: Stored<PlacementRecord>): string =>
+  `${key} ${createRevision}`
+
+export function withRuns(
+  snapshot: Snapshot,
+  running: ReadonlySet<string>,
+  placed: Pick<RecordView<PlacementRecord, [string, string]>, 'get'>,
+): Snapshot {
+  if (running.size === 0) return snapshot
+  const placements = snapshot.placements.map((each) => {
+    const placement = placed.get(each.machine, each.unit)
+    const isRunning = placement !== undefined && running.has(placedKey(placement))
+    return isRunning ? { ...each, runs: true } : each
+  })
   return { ...snapshot, placements }
 }
 

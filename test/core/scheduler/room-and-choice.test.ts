@@ -168,3 +168,54 @@ t.test('who replaces another has the room that it leaves', (t) => {
   t.same(settle({ ...first.after, units: [old, next] }).where, { 'new.service': [1] })
   t.end()
 })
+
+t.test('of many units on lost machines the dearest move first, as many as may', async (t) => {
+  const units = [10, 90, 50, 70].map((priority) => unit(`p${priority}.service`, { priority }))
+  const placements = units.map(({ name }) => ({ unit: name, machine: id(1) }))
+  const snapshot = { machines: [machine(1, {}, 'lost'), machine(2)], units, placements }
+  const moved = (movesMax?: number): string[] =>
+    plan(movesMax === undefined ? snapshot : { ...snapshot, movesMax }).decisions.map(
+      (decision) => decision.unit,
+    )
+  t.same(moved(), ['p90.service', 'p70.service', 'p50.service', 'p10.service'])
+  t.same(moved(2), ['p90.service', 'p70.service'])
+  t.same(moved(0), [])
+  t.same(Object.fromEntries(plan({ ...snapshot, movesMax: 3 }).unplaced), {
+    'p10.service': { braked: 1 },
+  })
+  const fresh = unit('new.service')
+  const { decisions } = plan({ ...snapshot, units: [...units, fresh], movesMax: 0 })
+  t.match(decisions, [{ kind: 'place', unit: 'new.service' }], 'what is new is not held up')
+})
+
+t.test('where it has failed of late is the last choice', async (t) => {
+  const crashed = {
+    ...unit('a.service', { spread: ['zone'] }),
+    crashes: {
+      hold: 'none' as const,
+      failedOn: new Map([
+        [id(1), 1],
+        [id(2), 2],
+      ]),
+    },
+  }
+  const others = [unit('b.service'), unit('c.service')]
+  const placements = others.map(({ name }) => ({ unit: name, machine: id(3) }))
+  const snapshot = { machines: three, units: [crashed, ...others], placements }
+  t.same(settle(snapshot).where['a.service'], [3], 'though there are fewer units elsewhere')
+  t.match(
+    whyUnit(snapshot, crashed).map(({ text }) => text),
+    [/first choice: 0 of/, /may run here: it failed here once of late/, /failed here 2 times/],
+  )
+  for (const [hold, text] of [
+    ['pause', /tried again after a pause/],
+    ['parked', /it is parked/],
+  ] as const) {
+    const held = { ...crashed, crashes: { ...crashed.crashes, hold } }
+    t.same(plan({ ...snapshot, units: [held, ...others] }).decisions, [])
+    t.match(whyUnit(snapshot, held)[0]?.text, text)
+    const placed = [...placements, { unit: held.name, machine: id(1) }]
+    const runs = { ...snapshot, units: [held, ...others], placements: placed }
+    t.same(plan(runs).decisions, [], 'what runs is left alone')
+  }
+})

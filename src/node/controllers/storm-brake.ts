@@ -1,0 +1,72 @@
+/** How many units of lost machines may start elsewhere now: all of them, but when many machines went at once. */
+import { describeError } from '../../base/errors.ts'
+import { isStorm, Rate } from '../../core/liveness/storm.ts'
+import { clusterSettings } from '../../core/records/keyspace.ts'
+import type { ClusterSettingsRecord, MachineRecord } from '../../core/records/schemas.ts'
+import { defaults } from '../../core/records/settings.ts'
+import type { RecordView } from '../member/follow.ts'
+import { type ControllerContext, type Office, putEvent, viewOf } from './context.ts'
+
+export class StormBrake {
+  readonly #context: ControllerContext
+  readonly #office: Office
+  readonly #settings: RecordView<ClusterSettingsRecord, ['cluster']>
+  /** Present while it holds. */
+  #rate: Rate | undefined
+
+  constructor(context: ControllerContext, office: Office) {
+    this.#context = context
+    this.#office = office
+    this.#settings = viewOf(context, clusterSettings, office, () => undefined)
+  }
+
+  /** Undefined: as many as there are. */
+  allowance(machines: readonly MachineRecord[]): number | undefined {
+    const { clock } = this.#context
+    const known = machines.filter(({ status }) => status !== 'left')
+    const lost = known.filter(({ status }) => status === 'lost')
+    const lostAtMs = lost.map(({ statusSinceMs }) => statusSinceMs)
+    if (!isStorm(lostAtMs, known.length, clock.wallMs())) {
+      this.#rate = undefined
+      return undefined
+    }
+    const nowMs = clock.monotonicMs()
+    if (this.#rate === undefined) {
+      this.#rate = new Rate(this.#perSecond, nowMs)
+      void this.#tell(lost.length, known.length)
+    }
+    return this.#rate.allowance(this.#perSecond, nowMs)
+  }
+
+  took(count: number): void {
+    this.#rate?.took(count)
+  }
+
+  /** Until the next one may go. */
+  get waitMs(): number {
+    return this.#rate?.waitMs(this.#perSecond) ?? 0
+  }
+
+  get #perSecond(): number {
+    const settings = this.#settings.get('cluster')?.value
+    return settings?.replacementsPerSecond ?? defaults.replacementsPerSecond
+  }
+
+  async #tell(lost: number, of: number): Promise<void> {
+    const { store, log } = this.#context
+    const message =
+      `${lost} of ${of} machines are lost at once: their units start elsewhere at ` +
+      `${this.#perSecond} a second, higher priorities first (jangada settings)`
+    const event = putEvent(this.#context, {
+      kind: 'replacements.braked',
+      severity: 'alarm',
+      message,
+    })
+    const { term } = this.#office
+    try {
+      await store.transact({ compare: [], then: [event], otherwise: [], term })
+    } catch (error) {
+      log.warn(message, { cause: describeError(error) })
+    }
+  }
+}
