@@ -52,7 +52,7 @@ t.test('a machine is lost while the plan waits for an answer', async (t) => {
     clock,
     entropy,
     log: silent,
-    metrics: metrics as unknown as ControllerContext['metrics'],
+    metrics,
   }
   const office = new AbortController()
   t.teardown(() => office.abort())
