@@ -61,6 +61,7 @@ t.test('a machine is lost while the plan waits for an answer', async (t) => {
     context,
     { term: term(1), tookOfficeMs: 0, signal },
     new UnitRules(),
+    () => 0,
   ).start()
   const placed = async (): Promise<string[]> =>
     (await store.range(placements.range, 'local')).items.map(({ key }) => key)

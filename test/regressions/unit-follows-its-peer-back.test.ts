@@ -20,6 +20,8 @@ const unit = (name: string, machineOf: readonly string[]): SchedulerUnit => ({
     prefer: [],
     strategy: 'spread',
     priority: 50,
+    fencing: 'keep',
+    fencingGraceMs: 0,
   },
   needs: noNeeds,
 })

@@ -142,7 +142,10 @@ function decide(view: UnitView, neighbours: Neighbours, nowMs: number): Decision
   }
   if (desired.desired === 'loaded') {
     const condition = conditions.loaded(desired, memory)
-    if (view.containers.length === 0) return { condition }
+    if (view.containers.length === 0) {
+      const { isLeaving = false } = desired
+      return { condition: isLeaving ? { ...condition, released: true } : condition }
+    }
     const running = view.containers.some(runs)
     return clear(view, view.containers, running ? conditions.stopping(view, '') : condition)
   }

@@ -31,6 +31,8 @@ export interface DesiredUnit {
   readonly generation: Generation
   readonly hash: string
   readonly desired: 'loaded' | 'launched'
+  /** It is to stop for good: its placement goes once it has. Never taken back. */
+  readonly isLeaving?: boolean
   readonly plan:
     | { readonly kind: 'ready'; readonly rules: UnitRules }
     /** Its file has not been read yet: nothing is started, and nothing is said. */
@@ -136,6 +138,8 @@ export interface UnitCondition {
   readonly message: string
   /** Present where another machine should try. */
   readonly crashLoop?: 'run' | 'image'
+  /** It is leaving, and there is nothing left of it here that runs or will. */
+  readonly released?: true
 }
 
 export interface ReconcileInput {

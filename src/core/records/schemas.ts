@@ -101,6 +101,15 @@ export const placementSchema = Type.Object({
   /** The hash of the unit that was placed. */
   hash: text,
   placedMs: timeMs,
+  /** It must never run twice. */
+  fence: Type.Optional(
+    Type.Object({
+      /** Of a stop by its fencer. */
+      graceMs: count,
+      /** It is to stop for good under this placement, which goes once its agent says that it has. */
+      leaving: Type.Optional(Type.Literal(true)),
+    }),
+  ),
 })
 export type PlacementRecord = Type.Static<typeof placementSchema>
 
@@ -134,6 +143,8 @@ export const unitStateSchema = Type.Object({
    * image does not come.
    */
   crashLoop: Type.Optional(Type.Union([Type.Literal('run'), Type.Literal('image')])),
+  /** The placement of this generation is leaving, and nothing of it runs here any more, nor will. */
+  released: Type.Optional(Type.Literal(true)),
 })
 export type UnitStateRecord = Type.Static<typeof unitStateSchema>
 

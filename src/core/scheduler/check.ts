@@ -5,6 +5,7 @@
 import { assertNever, present } from '../../base/assert.ts'
 import { globMatches } from '../../base/glob.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
+import { OldCopies, withoutLeaving } from './old-copies.ts'
 import { Replacements } from './replacements.ts'
 import type {
   Decision,
@@ -24,6 +25,7 @@ export interface Violation {
     | 'Conflicts'
     | 'Replaces'
     | 'Global'
+    | 'alone'
     | 'once'
     | 'ready'
     | 'room'
@@ -31,7 +33,8 @@ export interface Violation {
 }
 
 /** The rules as `placements` break them; what is on a lost machine is not held to them. */
-export function checkPlacements(snapshot: Snapshot): Violation[] {
+export function checkPlacements(all: Snapshot): Violation[] {
+  const snapshot = withoutLeaving(all)
   const machines = new Map(snapshot.machines.map((machine) => [machine.id, machine]))
   const units = new Map(snapshot.units.map((unit) => [unit.name, unit]))
   const byMachine = Map.groupBy(snapshot.placements, (placement) => placement.machine)
@@ -52,20 +55,20 @@ export function checkPlan(snapshot: Snapshot, decisions: readonly Decision[]): V
   const machines = new Map(snapshot.machines.map((machine) => [machine.id, machine]))
   const units = new Map(snapshot.units.map((unit) => [unit.name, unit]))
   const byMachine = new Map<MachineId, Map<UnitName, SchedulerUnit>>()
-  for (const { unit, machine } of snapshot.placements) {
+  for (const { unit, machine } of withoutLeaving(snapshot).placements) {
     const known = units.get(unit)
     if (known === undefined) continue
     const here = byMachine.get(machine) ?? new Map<UnitName, SchedulerUnit>()
     byMachine.set(machine, here.set(unit, known))
   }
   const replacements = new Replacements(snapshot.units)
-  const violations: Violation[] = []
+  const violations = checkAlone(snapshot, decisions)
   for (const decision of decisions) {
     if (decision.kind !== 'place') {
       const from = decision.kind === 'move' ? decision.from : decision.machine
       byMachine.get(from)?.delete(decision.unit)
     }
-    if (decision.kind === 'unplace') continue
+    if (decision.kind === 'unplace' || decision.kind === 'release') continue
     const unit = present(units.get(decision.unit), 'the unit of a decision')
     const machine = machines.get(decision.machine)
     const isOpen = machine?.status === 'ready' && machine.drain === 'none'
@@ -97,6 +100,11 @@ export function afterPlan(snapshot: Snapshot, decisions: readonly Decision[]): S
       case 'unplace':
         placements.delete(keyOf(unit, machine))
         break
+      case 'release': {
+        const fence = { isLeaving: true, isOver: false }
+        placements.set(keyOf(unit, machine), { unit, machine, fence })
+        break
+      }
       case 'move':
         placements.delete(keyOf(unit, decision.from))
         placements.set(keyOf(unit, machine), { unit, machine })
@@ -109,6 +117,20 @@ export function afterPlan(snapshot: Snapshot, decisions: readonly Decision[]): S
     }
   }
   return { ...snapshot, placements: [...placements.values()] }
+}
+
+/** A unit that must never run twice goes nowhere, and is not forgotten, while a copy may run. */
+function checkAlone(snapshot: Snapshot, decisions: readonly Decision[]): Violation[] {
+  const copies = new OldCopies(snapshot)
+  return decisions.flatMap((decision): Violation[] => {
+    const { kind, unit } = decision
+    if (kind === 'release') return []
+    const machine = kind === 'move' ? decision.from : decision.machine
+    const there = copies.of(unit)
+    const isRefused = kind === 'unplace' ? there.has(machine) : there.size > 0
+    if (!isRefused) return []
+    return [{ unit, machine, rule: 'alone', detail: 'a copy of it may still run' }]
+  })
 }
 
 function checkOne(

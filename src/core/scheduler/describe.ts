@@ -9,6 +9,8 @@ export function describeUnplace(reason: UnplaceReason): string {
       return 'it is not to run'
     case 'machineGone':
       return 'its machine is no machine of the cluster any more'
+    case 'stopped':
+      return 'it has stopped there'
     case 'duplicate':
       return 'it is on another machine as well'
     case 'obstacle':
@@ -25,6 +27,7 @@ export function describeUnplace(reason: UnplaceReason): string {
 const words: Readonly<Record<ObstacleKind, string>> = {
   machineLost: 'lost',
   draining: 'drain',
+  oldCopy: 'its old copy',
   otherMachine: 'MachineID',
   metadata: 'MachineMetadata',
   peerElsewhere: 'MachineOf',

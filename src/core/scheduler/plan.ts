@@ -11,6 +11,7 @@ import { assert } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { compareFor, takesTheFirst } from './choice.ts'
 import { FleetState, type MachineState } from './fleet-state.ts'
+import { OldCopies, withoutLeaving } from './old-copies.ts'
 import { preemptionFor } from './preemption.ts'
 import { attributeObstacle, obstacleOf, victimsOf } from './rules.ts'
 import type { Decision, ObstacleCounts, Plan, SchedulerUnit, Snapshot } from './types.ts'
@@ -27,6 +28,7 @@ export function plan(snapshot: Snapshot): Plan {
 
 class Planner {
   readonly #state: FleetState
+  readonly #copies: OldCopies
   readonly #snapshot: Snapshot
   readonly #wanted: readonly SchedulerUnit[]
   readonly #decisions: Decision[] = []
@@ -43,7 +45,8 @@ class Planner {
     )
     this.#snapshot = snapshot
     this.#movesLeft = snapshot.movesMax ?? Infinity
-    this.#state = new FleetState(snapshot)
+    this.#state = new FleetState(withoutLeaving(snapshot))
+    this.#copies = new OldCopies(snapshot)
     this.#wanted = snapshot.units
       .filter((unit) => unit.wanted)
       .toSorted(
@@ -56,13 +59,15 @@ class Planner {
   clear(): void {
     const wanted = new Map(this.#wanted.map((unit) => [unit.name, unit]))
     const known = new Map(this.#snapshot.units.map((unit) => [unit.name, unit]))
-    for (const { unit: name, machine } of sortedPlacements(this.#snapshot)) {
+    for (const { unit: name, machine, fence } of sortedPlacements(this.#snapshot)) {
       const state = this.#state.machines.get(machine)
       const unit = known.get(name)
-      if (state === undefined || unit === undefined || !wanted.has(name)) {
-        if (state !== undefined && unit !== undefined) this.#state.remove(unit, machine)
+      if (fence?.isLeaving === true) {
+        this.#leave(name, machine, { kind: 'stopped' })
+      } else if (state === undefined || unit === undefined || !wanted.has(name)) {
         const kind = wanted.has(name) ? 'machineGone' : 'notWanted'
-        this.#decisions.push({ kind: 'unplace', unit: name, machine, reason: { kind } })
+        const left = this.#leave(name, machine, { kind })
+        if (left && state !== undefined && unit !== undefined) this.#state.remove(unit, machine)
       }
     }
     this.#clearDuplicates()
@@ -225,6 +230,12 @@ class Planner {
       this.#unplaced.set(unit.name, { braked: 1 })
       return false
     }
+    const [old, ...more] = this.#copies.of(unit.name)
+    const yields = old !== undefined && more.length === 0 && this.#mayYield(unit, old)
+    if (old !== undefined && !yields) {
+      this.#unplaced.set(unit.name, { oldCopy: 1 })
+      return false
+    }
     const counts: Record<string, number> = {}
     const first = takesTheFirst(unit)
     let best: MachineState | undefined
@@ -242,8 +253,15 @@ class Planner {
       return false
     }
     this.#unplaced.delete(unit.name)
-    this.#place(unit, best)
+    // Its replacement comes once it has stopped, and not before as it does for others.
+    if (yields) this.#unplace(unit, old, { kind: 'drained' })
+    else this.#place(unit, best)
     return true
+  }
+
+  /** It is still on a machine that drains. */
+  #mayYield(unit: SchedulerUnit, machine: MachineId): boolean {
+    return this.#isDraining(machine) && this.#state.placesOf(unit.name).has(machine)
   }
 
   /** The machine where units of lower priority have made room, if there is one. */
@@ -294,8 +312,19 @@ class Planner {
     machine: MachineId,
     reason: Extract<Decision, { kind: 'unplace' }>['reason'],
   ): void {
-    this.#state.remove(unit, machine)
-    this.#decisions.push({ kind: 'unplace', unit: unit.name, machine, reason })
+    if (this.#leave(unit.name, machine, reason)) this.#state.remove(unit, machine)
+  }
+
+  /** False when it cannot be taken away yet. */
+  #leave(
+    unit: UnitName,
+    machine: MachineId,
+    reason: Extract<Decision, { kind: 'unplace' }>['reason'],
+  ): boolean {
+    const kind = this.#copies.leave({ unit, machine })
+    if (kind === 'wait') return false
+    this.#decisions.push({ kind, unit, machine, reason })
+    return true
   }
 }
 

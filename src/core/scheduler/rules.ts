@@ -127,6 +127,8 @@ export function describeObstacle(obstacle: Obstacle): string {
       return 'the machine is lost'
     case 'draining':
       return 'the machine drains'
+    case 'oldCopy':
+      return `it waits until its old copy on ${obstacle.where.slice(0, 8)} is surely dead`
     case 'otherMachine':
       return `MachineID asks for ${obstacle.wanted}`
     case 'metadata': {

@@ -37,6 +37,9 @@ export interface SchedulerRules {
   readonly strategy: 'spread' | 'pack'
   /** 0 to 100: who is placed first, and who yields where there is no room. */
   readonly priority: number
+  /** `stop`: it never runs twice, whatever becomes of its machine. */
+  readonly fencing: 'keep' | 'stop'
+  readonly fencingGraceMs: number
 }
 
 /** A unit that is to be placed (loaded or launched), or was and is not any more. */
@@ -54,6 +57,13 @@ export interface SchedulerPlacement {
   readonly machine: MachineId
   /** Asked of units alone that are on several machines: it does its work there by now. */
   readonly runs?: boolean
+  /** Of a unit that must never run twice; see `old-copies.ts`. */
+  readonly fence?: {
+    /** It was told to stop there for good: it counts no more, but for its copy that may run. */
+    readonly isLeaving: boolean
+    /** No copy of it runs there any more, and none will. */
+    readonly isOver: boolean
+  }
 }
 
 /** Templates are not in `units`: they never run. Placements of unknown units are taken away. */
@@ -69,6 +79,8 @@ export interface Snapshot {
 export type Obstacle =
   | { readonly kind: 'machineLost' }
   | { readonly kind: 'draining' }
+  /** It must not run twice, and its copy there is not surely dead. */
+  | { readonly kind: 'oldCopy'; readonly where: MachineId }
   | { readonly kind: 'otherMachine'; readonly wanted: MachineId }
   | {
       readonly kind: 'metadata'
@@ -107,6 +119,8 @@ export type ObstacleKind = Obstacle['kind']
 export type UnplaceReason =
   | { readonly kind: 'notWanted' }
   | { readonly kind: 'machineGone' }
+  /** It was told to stop there, and has. */
+  | { readonly kind: 'stopped' }
   /** It is on another machine as well, which keeps it. */
   | { readonly kind: 'duplicate' }
   | { readonly kind: 'obstacle'; readonly obstacle: Obstacle }
@@ -124,6 +138,13 @@ export type Decision =
       readonly unit: UnitName
       readonly from: MachineId
       readonly machine: MachineId
+    }
+  /** Of a unit that must never run twice: it is stopped there first, and has no place until it is. */
+  | {
+      readonly kind: 'release'
+      readonly unit: UnitName
+      readonly machine: MachineId
+      readonly reason: UnplaceReason
     }
   | {
       readonly kind: 'unplace'

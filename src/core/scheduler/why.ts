@@ -2,6 +2,7 @@
 import type { MachineId } from '../../base/ids.ts'
 import { compareFor, describeChoice } from './choice.ts'
 import { FleetState, type MachineState } from './fleet-state.ts'
+import { oldCopyOf, withoutLeaving } from './old-copies.ts'
 import { describeObstacle, obstacleOf, victimsOf } from './rules.ts'
 import type { Obstacle, SchedulerUnit, Snapshot } from './types.ts'
 
@@ -17,7 +18,9 @@ export interface MachineReason {
 
 /** Machines in the order in which the scheduler would try them; lost ones last. */
 export function whyUnit(snapshot: Snapshot, unit: SchedulerUnit): MachineReason[] {
-  const state = new FleetState(snapshot)
+  const state = new FleetState(withoutLeaving(snapshot))
+  const where = oldCopyOf(unit, snapshot)
+  const old = where === undefined ? undefined : ({ kind: 'oldCopy', where } as const)
   const lost = [...state.machines.values()].filter(({ machine }) => machine.status === 'lost')
   const byChoice = (a: MachineState, b: MachineState): number => compareFor(unit, state, a, b)
   const ordered = [...state.candidates.toSorted(byChoice), ...lost]
@@ -25,7 +28,7 @@ export function whyUnit(snapshot: Snapshot, unit: SchedulerUnit): MachineReason[
   return ordered.map((each) => {
     const units = each.units.size
     const machine = each.machine.id
-    const obstacle = obstacleOf(unit, each, state)
+    const obstacle = obstacleOf(unit, each, state) ?? (each.units.has(unit.name) ? undefined : old)
     if (each.units.has(unit.name)) {
       const text =
         obstacle === undefined

@@ -4,6 +4,7 @@
  */
 import { nearest } from '../../base/nearest.ts'
 import { choiceKeys } from './choice.ts'
+import { fencingKeys } from './fencing.ts'
 import { fleetKeys } from './placement.ts'
 import { containerInstead, containerKeys } from './quadlet.ts'
 import type { Feature } from '../records/features.ts'
@@ -43,6 +44,7 @@ export const acceptedKeys: Readonly<Record<string, readonly string[]>> = {
 const lifeKeys: ReadonlySet<string> = new Set([
   'Unit.StartLimitBurst',
   'Unit.StartLimitIntervalSec',
+  ...fencingKeys.map((key) => `X-Fleet.${key}`),
 ])
 
 /** What every member must know before a unit with this key may be submitted; undefined: the first releases did. */

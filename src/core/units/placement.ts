@@ -27,7 +27,10 @@ export const fleetKeys: Readonly<Record<string, string>> = {
 export type Report = (line: number, reason: string) => void
 
 /** What fleet itself knows. */
-type FleetRules = Omit<PlacementRules, 'spread' | 'prefer' | 'strategy' | 'priority'>
+type FleetRules = Omit<
+  PlacementRules,
+  'spread' | 'prefer' | 'strategy' | 'priority' | 'fencing' | 'fencingGraceMs'
+>
 
 interface Collected {
   machineIds: { value: string; line: number }[]

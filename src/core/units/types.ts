@@ -133,6 +133,10 @@ export interface PlacementRules {
   readonly strategy: 'spread' | 'pack'
   /** 0 to 100. */
   readonly priority: number
+  /** `stop`: it never runs twice; where its machine is cut off, it is stopped. */
+  readonly fencing: 'keep' | 'stop'
+  /** From its stop signal to its kill, when it is stopped because its machine is cut off. */
+  readonly fencingGraceMs: number
 }
 
 export interface ParsedUnitName {

@@ -7,6 +7,7 @@ import { refuseKey } from './keys.ts'
 import { parseUnitName } from './names.ts'
 import { parseOptions } from './options.ts'
 import { readPlacement } from './placement.ts'
+import { readFencing } from './fencing.ts'
 import { hasContainerSection, readContainerSection } from './quadlet.ts'
 import type { Report } from './placement.ts'
 import * as service from './service.ts'
@@ -116,6 +117,7 @@ function readSpec(
         report,
       ),
       ...readChoice(options, name, report),
+      ...readFencing(options, report),
     },
   }
   const container = readContainer(name, options, file, report)

@@ -108,10 +108,11 @@ export class PlacedUnits implements Follower {
   #desiredUnit(unit: string): DesiredUnit {
     const name = unitName(unit)
     const stored = this.#placementOf(name) as Stored<PlacementRecord>
-    const { hash, desired } = stored.value
+    const { hash, desired, fence } = stored.value
+    const isLeaving = fence?.leaving === true
     const read = this.#read.get(name)
     const plan = read?.hash === hash ? read.plan : ({ kind: 'reading' } as const)
-    return { name, generation: generationOf(stored), hash, desired, plan }
+    return { name, generation: generationOf(stored), hash, desired, isLeaving, plan }
   }
 
   #placementOf(unit: UnitName): Stored<PlacementRecord> | undefined {

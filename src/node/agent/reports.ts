@@ -88,5 +88,6 @@ export class Reports {
 }
 
 function sameState(a: UnitStateRecord, b: UnitStateRecord): boolean {
-  return (Object.keys(a) as (keyof UnitStateRecord)[]).every((key) => a[key] === b[key])
+  const keys = Object.keys({ ...a, ...b }) as (keyof UnitStateRecord)[]
+  return keys.every((key) => a[key] === b[key])
 }

@@ -139,10 +139,10 @@ function recordOf(
 /** A unit that is taken away and placed by one plan has moved, or stays after all. */
 function changesOf(records: ClusterRecords, { decisions, unplaced }: Plan): PlanRow[] {
   const rows: PlanRow[] = []
-  const left = new Map<string, Extract<Decision, { kind: 'unplace' }>>()
+  const left = new Map<string, Extract<Decision, { kind: 'unplace' | 'release' }>>()
   for (const decision of decisions) {
     const { unit, machine } = decision
-    if (decision.kind === 'unplace') {
+    if (decision.kind === 'unplace' || decision.kind === 'release') {
       left.set(unit, decision)
       continue
     }

@@ -5,14 +5,7 @@
  */
 import { describeError } from '../../base/errors.ts'
 import type { MachineId } from '../../base/ids.ts'
-import {
-  crashes,
-  generationOf,
-  machines,
-  placements,
-  states,
-  units,
-} from '../../core/records/keyspace.ts'
+import { crashes, generationOf, machines, placements, units } from '../../core/records/keyspace.ts'
 import type { RecordKind, Stored } from '../../core/records/record.ts'
 import type { CrashRecord, PlacementRecord, UnitStateRecord } from '../../core/records/schemas.ts'
 import { afterCrash } from '../../core/scheduler/crash-loop.ts'
@@ -20,6 +13,7 @@ import type { Compare, Operation } from '../../core/store/types.ts'
 import type { UnitReport } from '../member/pulse-types.ts'
 import { listAll } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent } from './context.ts'
+import { takenInTime } from './fence.ts'
 import type { UnitRules } from './unit-rules.ts'
 
 /** Agents report all again every ten seconds, so more are dropped. */
@@ -77,8 +71,7 @@ export class CrashLoops {
       compare: [unchanged(placed.key, placed), unchanged(crashes.key(unit), before)],
       then: [
         crashes.put(after, unit),
-        { kind: 'delete', key: placed.key },
-        { kind: 'delete', key: states.key(machine, unit) },
+        ...takenInTime(placed),
         await this.#event(placed.value, after, nowMs),
       ],
       otherwise: [],

@@ -4,7 +4,7 @@
  */
 import { describeError } from '../../base/errors.ts'
 import { isMachineId, type MachineId, machineId } from '../../base/ids.ts'
-import { deadlines } from '../../core/liveness/deadlines.ts'
+import { deadlines, replacementMs } from '../../core/liveness/deadlines.ts'
 import { decideLost } from '../../core/liveness/decide.ts'
 import { isEarlier, type PulseAge } from '../../core/liveness/pulse-table.ts'
 import type { PulsePlace, PulseTable } from '../../core/liveness/pulse-table.ts'
@@ -42,6 +42,8 @@ export class LivenessController {
   readonly #runs = new Map<MachineId, { readonly memberId: number; readonly sinceMs: number }>()
   /** The last pulse of each that was judged here: what earlier ones report is no news. */
   readonly #judged = new Map<MachineId, PulsePlace>()
+  /** By this leader: no sender of an acknowledged pulse has sent it later than this. */
+  readonly #acknowledgedMs = new Map<MachineId, number>()
   readonly #stalls: StallWatch
   #collected = false
 
@@ -71,7 +73,25 @@ export class LivenessController {
     }
     await context.store.member.barrier()
     assertInOffice(office)
-    return { term: office.term, verdicts: pulses.map(({ machine }) => this.#verdict(machine)) }
+    const verdicts = pulses.map(({ machine }) => this.#verdict(machine))
+    for (const [at, { machine, ageMs }] of pulses.entries()) {
+      if (verdicts[at] !== 'ok' || !isMachineId(machine)) continue
+      const before = this.#acknowledgedMs.get(machine) ?? -Infinity
+      this.#acknowledgedMs.set(machine, Math.max(before, nowMs - ageMs))
+    }
+    return { term: office.term, verdicts }
+  }
+
+  /**
+   * How long until the fencer of a machine whose pulses are acknowledged no more has surely stopped a
+   * unit. Whatever leader before acknowledged a pulse did so before this one took office. Every machine
+   * there is counts: those that its agent counts are among them.
+   */
+  fencedInMs(machine: MachineId, graceMs: number): number {
+    const { context, office } = this.#options
+    const heardMs = Math.max(office.tookOfficeMs, this.#acknowledgedMs.get(machine) ?? -Infinity)
+    const allMs = replacementMs(deadlines(this.#machines.items.size), graceMs)
+    return heardMs + allMs - context.clock.monotonicMs()
   }
 
   /**

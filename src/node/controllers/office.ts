@@ -106,7 +106,9 @@ export class LeaderOffice {
     })
     this.#liveness = liveness
     this.#leases = new LeaseKeeper(context, office)
-    new PlacementController(context, office, rules).start()
+    const fencedInMs = (machine: MachineId, graceMs: number): number =>
+      liveness.fencedInMs(machine, graceMs)
+    new PlacementController(context, office, rules, fencedInMs).start()
     const voters = new VotersController({
       context,
       office,

@@ -5,7 +5,7 @@
 import { assert, assertNever, present } from '../../base/assert.ts'
 import { describeError, type ErrorCode, isJangadaError } from '../../base/errors.ts'
 import { type MachineId, machineId, type UnitName, unitName } from '../../base/ids.ts'
-import { crashes, machines, placements, states, units } from '../../core/records/keyspace.ts'
+import { crashes, machines, placements, units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type {
   CrashRecord,
@@ -24,7 +24,8 @@ import {
 import { sleep, type Timer } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
-import { runningOf, severalOf, snapshotOf, withRuns } from './snapshot.ts'
+import { type FencedInMs, fenceOf, Fences, taken, toLeave } from './fence.ts'
+import { askedOf, runningOf, snapshotOf, withRuns } from './snapshot.ts'
 import { StormBrake } from './storm-brake.ts'
 import type { UnitRules } from './unit-rules.ts'
 
@@ -32,7 +33,7 @@ import type { UnitRules } from './unit-rules.ts'
  * What each decision takes of a transaction's `maxOperationsPerTransaction`: its operations, or half
  * of its compares, of which there may be twice as many. A place has one operation, and three compares.
  */
-const costOf = { place: 2, unplace: 3, move: 4 } as const
+const costOf = { place: 2, unplace: 3, release: 3, move: 4 } as const
 /** Placements that only follow their unit have one operation, and two compares. */
 const updatesPerChunk = maxOperationsPerTransaction
 /** After a plan that could not be committed, and while nothing else changes. */
@@ -74,8 +75,14 @@ export class PlacementController {
   #look: Timer | undefined
   readonly #rules: UnitRules
   readonly #brake: StormBrake
+  readonly #fences: Fences
 
-  constructor(context: ControllerContext, office: Office, rules: UnitRules) {
+  constructor(
+    context: ControllerContext,
+    office: Office,
+    rules: UnitRules,
+    fencedInMs: FencedInMs,
+  ) {
     this.#context = context
     this.#office = office
     this.#rules = rules
@@ -86,6 +93,7 @@ export class PlacementController {
     this.#units = viewOf(context, units, office, changed)
     this.#placements = viewOf(context, placements, office, changed)
     this.#crashes = viewOf(context, crashes, office, changed)
+    this.#fences = new Fences(this.#machines, this.#placements, fencedInMs)
   }
 
   start(): void {
@@ -175,7 +183,8 @@ export class PlacementController {
     const { clock } = this.#context
     const globals = new Set(known.flatMap(({ name, rules }) => (rules.global ? [name] : [])))
     const others = placed.filter(({ unit }) => !globals.has(unit))
-    const waits = new Set(others.map(({ unit }) => unit)).size < others.length
+    const isLeaving = placed.some(({ fence }) => fence?.isLeaving === true)
+    const waits = isLeaving || new Set(others.map(({ unit }) => unit)).size < others.length
     const nowMs = clock.wallMs()
     const deadlines = this.#machines.values.flatMap(({ drain }) =>
       drain?.deadlineMs !== undefined && drain.deadlineMs > nowMs ? [drain.deadlineMs - nowMs] : [],
@@ -183,7 +192,14 @@ export class PlacementController {
     const pauses = this.#crashes.values.flatMap(({ untilMs, parked }) =>
       !parked && untilMs > nowMs ? [untilMs - nowMs] : [],
     )
-    const lookMs = Math.min(brakeMs, ...deadlines, ...pauses, waits ? replacementLookMs : Infinity)
+    const fences = this.#placements.values.flatMap((each) => this.#fences.leftMs(each) ?? [])
+    const lookMs = Math.min(
+      brakeMs,
+      ...deadlines,
+      ...pauses,
+      ...fences,
+      waits ? replacementLookMs : Infinity,
+    )
     this.#look?.cancel()
     this.#look =
       lookMs === Infinity
@@ -214,18 +230,20 @@ export class PlacementController {
     return true
   }
 
-  /** Where replacements run by now, on machines that take over from others. */
+  /** Where replacements run by now, and where copies have stopped that must be gone before. */
   async #running(): Promise<ReadonlySet<string>> {
-    const several = severalOf(this.#snapshot())
-    if (several.length === 0) return new Set()
-    return runningOf(several, this.#context.store, this.#placements)
+    const asked = askedOf(this.#snapshot())
+    if (asked.length === 0) return new Set()
+    return runningOf(asked, this.#context.store, this.#placements)
   }
 
   /** That unit and machine of what comes are as they were seen. */
   #guardsOf(decision: Decision): readonly Compare[] {
-    if (decision.kind === 'unplace') return []
     const { unit, machine } = decision
+    if (decision.kind === 'release') return []
+    if (decision.kind === 'unplace') return this.#fences.returnGuards(machine, unit)
     return [
+      ...(decision.kind === 'move' ? this.#fences.returnGuards(decision.from, unit) : []),
       guard(units.key(unit), this.#units.get(unit)),
       guard(machines.key(machine), this.#machines.get(machine)),
     ]
@@ -234,13 +252,15 @@ export class PlacementController {
   #partOf(decision: Decision, guards: readonly Compare[]): Part {
     const { unit, machine } = decision
     switch (decision.kind) {
+      case 'release':
       case 'unplace': {
         const placed = this.#placements.get(machine, unit)
         const { reason } = decision
+        const isReleased = decision.kind === 'release' && placed !== undefined
         const told = reason.kind === 'preempted' ? [this.#preempted(unit, machine, reason.by)] : []
         return {
-          compare: [guard(placements.key(machine, unit), placed)],
-          then: [...taken(machine, unit), ...told],
+          compare: [guard(placements.key(machine, unit), placed), ...guards],
+          then: [...(isReleased ? [toLeave(placed)] : taken(machine, unit)), ...told],
         }
       }
       case 'place':
@@ -283,6 +303,7 @@ export class PlacementController {
       const record = this.#units.get(unit)?.value
       if (record === undefined || record.desired === 'inactive') continue
       if (record.desired === desired && record.hash === hash) continue
+      if (placed.value.fence?.leaving === true) continue
       if (decided.has(`${machine}/${unit}`)) continue
       parts.push({
         compare: [guard(placed.key, placed), guard(units.key(unit), this.#units.get(unit))],
@@ -293,10 +314,12 @@ export class PlacementController {
   }
 
   #record(unit: UnitName, machine: MachineId): PlacementRecord {
-    const record = this.#units.get(unit)?.value
+    const stored = this.#units.get(unit)
+    const record = stored?.value
     assert(record !== undefined && record.desired !== 'inactive', 'what is placed is wanted')
     const { desired, hash } = record
-    return { v: 1, unit, machine, desired, hash, placedMs: this.#context.clock.wallMs() }
+    const fence = fenceOf(this.#rules.of(stored as Stored<UnitRecord>)?.rules)
+    return { v: 1, unit, machine, desired, hash, placedMs: this.#context.clock.wallMs(), ...fence }
   }
 
   #snapshot(): Snapshot {
@@ -306,6 +329,7 @@ export class PlacementController {
         machines: this.#machines.values,
         units: items.keys(),
         placements: this.#placements.values,
+        isFenced: (placement) => this.#fences.isOver(placement),
         crashOf: (unit) => this.#crashes.get(unit)?.value,
       },
       (record) => this.#rules.of(present(items.get(record), 'the record of a unit')),
@@ -345,12 +369,6 @@ interface Part {
   readonly compare: readonly Compare[]
   readonly then: readonly Operation[]
 }
-
-/** The placement goes, and with it what the machine last said of the unit. */
-const taken = (machine: string, unit: string): Operation[] => [
-  { kind: 'delete', key: placements.key(machine, unit) },
-  { kind: 'delete', key: states.key(machine, unit) },
-]
 
 const guard = (key: string, seen: Stored<unknown> | undefined): Compare => ({
   target: 'modRevision',

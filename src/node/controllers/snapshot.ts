@@ -7,6 +7,7 @@ import type {
   MachineRecord,
   PlacementRecord,
   UnitRecord,
+  UnitStateRecord,
 } from '../../core/records/schemas.ts'
 import { crashesOf } from '../../core/scheduler/crash-loop.ts'
 import type {
@@ -23,6 +24,8 @@ export interface SnapshotRecords {
   readonly machines: Iterable<MachineRecord>
   readonly units: Iterable<UnitRecord>
   readonly placements: Iterable<PlacementRecord>
+  /** Whether the fencer of this placement's machine has surely stopped it; none has, if nobody knows. */
+  readonly isFenced?: (placement: PlacementRecord) => boolean
   /** By unit. */
   readonly crashOf: (unit: string) => CrashRecord | undefined
 }
@@ -44,6 +47,9 @@ export function snapshotOf(
     if (unit !== undefined) units.push(withCrashes(unit, record, records.crashOf, wallMs))
     else if (record.desired !== 'inactive') beyondUs.add(record.name)
   }
+  const alone = new Set<string>(
+    units.flatMap(({ name, rules }) => (rules.fencing === 'stop' ? [name] : [])),
+  )
   return {
     machines: [...records.machines]
       .filter(({ status }) => status !== 'left')
@@ -51,8 +57,21 @@ export function snapshotOf(
     units,
     placements: [...records.placements]
       .filter(({ unit }) => !beyondUs.has(unit))
-      .map(({ unit, machine }) => ({ unit: unitName(unit), machine: machineId(machine) })),
+      .map((placement) => toPlacement(placement, records, alone)),
   }
+}
+
+/** Whether its agent says that it has stopped, `withRuns` adds. */
+function toPlacement(
+  placement: PlacementRecord,
+  { isFenced }: SnapshotRecords,
+  alone: ReadonlySet<string>,
+): SchedulerPlacement {
+  const { unit, machine, fence } = placement
+  const known = { unit: unitName(unit), machine: machineId(machine) }
+  if (fence === undefined && !alone.has(unit)) return known
+  const isLeaving = fence?.leaving === true
+  return { ...known, fence: { isLeaving, isOver: isFenced?.(placement) ?? false } }
 }
 
 function withCrashes(
@@ -77,33 +96,40 @@ function toMachine(record: MachineRecord, wallMs: number): SchedulerMachine {
   }
 }
 
-/** Placements of units that are on several machines, but for global ones. */
-export function severalOf({ units, placements }: Snapshot): readonly SchedulerPlacement[] {
+/**
+ * Placements of units that are on several machines, but for global ones; and those of units that were
+ * told to stop before they go elsewhere.
+ */
+export function askedOf({ units, placements }: Snapshot): readonly SchedulerPlacement[] {
   const globals = new Set(units.flatMap(({ name, rules }) => (rules.global ? [name] : [])))
   const counts = new Map<UnitName, number>()
   for (const { unit } of placements) {
     if (!globals.has(unit)) counts.set(unit, (counts.get(unit) ?? 0) + 1)
   }
-  return placements.filter(({ unit }) => (counts.get(unit) ?? 0) > 1)
+  return placements.filter(
+    ({ unit, fence }) => fence?.isLeaving === true || (counts.get(unit) ?? 0) > 1,
+  )
 }
 
-/** Which of the placements do their work by now, as their agents say: `placedKey` of each. */
+/**
+ * Which of the placements do their work by now, as their agents say, or have stopped if they were told
+ * to: `placedKey` of each.
+ */
 export async function runningOf(
-  several: readonly SchedulerPlacement[],
+  asked: readonly SchedulerPlacement[],
   store: Pick<StoreAccess, 'range'>,
   placed: Pick<RecordView<PlacementRecord, [string, string]>, 'get'>,
 ): Promise<ReadonlySet<string>> {
   const running = new Set<string>()
-  for (const { machine, unit } of several) {
+  for (const { machine, unit } of asked) {
     const placement = placed.get(machine, unit)
     if (placement !== undefined && (await runs(store, placement))) running.add(placedKey(placement))
   }
   return running
 }
 
-/** This placement and no later one of the same unit there. */
-const placedKey = ({ key, createRevision }: Stored<PlacementRecord>): string =>
-  `${key} ${createRevision}`
+/** This placement as it is now: once it is to stop, what was said before says nothing. */
+const placedKey = ({ key, modRevision }: Stored<PlacementRecord>): string => `${key} ${modRevision}`
 
 export function withRuns(
   snapshot: Snapshot,
@@ -114,9 +140,23 @@ export function withRuns(
   const placements = snapshot.placements.map((each) => {
     const placement = placed.get(each.machine, each.unit)
     const isRunning = placement !== undefined && running.has(placedKey(placement))
-    return isRunning ? { ...each, runs: true } : each
+    if (!isRunning) return each
+    return each.fence?.isLeaving === true
+      ? { ...each, fence: { isLeaving: true, isOver: true } }
+      : { ...each, runs: true }
   })
   return { ...snapshot, placements }
+}
+
+/** What the agent has said of this placement, and of none before it. */
+async function stateOf(
+  store: Pick<StoreAccess, 'range'>,
+  placement: Stored<PlacementRecord>,
+): Promise<UnitStateRecord | undefined> {
+  const { machine, unit } = placement.value
+  const { items } = await store.range({ key: states.key(machine, unit) }, 'local')
+  const state = items[0] === undefined ? undefined : states.read(items[0])?.value
+  return state?.generation === generationOf(placement) ? state : undefined
 }
 
 /** It runs, it has done what it had to, or it is only to be loaded. */
@@ -124,10 +164,10 @@ async function runs(
   store: Pick<StoreAccess, 'range'>,
   placement: Stored<PlacementRecord>,
 ): Promise<boolean> {
-  const { machine, unit, desired } = placement.value
+  const { desired, fence } = placement.value
+  if (fence?.leaving === true) return (await stateOf(store, placement))?.released === true
   if (desired === 'loaded') return true
-  const { items } = await store.range({ key: states.key(machine, unit) }, 'local')
-  const state = items[0] === undefined ? undefined : states.read(items[0])?.value
-  if (state?.generation !== generationOf(placement)) return false
+  const state = await stateOf(store, placement)
+  if (state === undefined) return false
   return state.active === 'active' || (state.active === 'inactive' && state.containerId !== '')
 }

@@ -29,6 +29,7 @@ export interface Placed {
   readonly generation?: number
   readonly hash?: string
   readonly desired?: 'loaded' | 'launched'
+  readonly isLeaving?: boolean
   readonly rules?: Partial<UnitRules>
 }
 
@@ -49,6 +50,7 @@ export class World {
       generation: (placed.generation ?? 5) as Generation,
       hash: placed.hash ?? 'hash-1',
       desired: placed.desired ?? 'launched',
+      isLeaving: placed.isLeaving ?? false,
       plan: { kind: 'ready', rules: { ...anyRules, ...placed.rules } },
     })
   }

@@ -105,6 +105,32 @@ t.test('loaded means not started; a stopped unit starts again when launched', as
   t.same(summarize(world.settle()), ['start web.service'], 'its earlier end is no end of this run')
 })
 
+t.test('a unit that leaves is released when nothing of it is left, and not before', async (t) => {
+  const world = new World()
+  const isReleased = (): boolean =>
+    world.last?.conditions.get('db.service' as UnitName)?.released === true
+  world.place('db.service')
+  world.settle()
+  world.place('db.service', { desired: 'loaded', isLeaving: true })
+  const [clear] = world.look()
+  t.equal(clear?.kind, 'clear')
+  t.notOk(isReleased())
+  world.exit(world.idOf('db.service'), 0)
+  world.work.set('db.service' as UnitName, { kind: 'clear' })
+  world.look()
+  t.notOk(isReleased(), 'its container is still being removed')
+  world.engineUp = false
+  world.work.clear()
+  world.look()
+  t.notOk(isReleased(), 'the engine does not say')
+  world.engineUp = true
+  world.settle()
+  t.ok(isReleased())
+  world.place('db.service', { desired: 'loaded' })
+  world.look()
+  t.notOk(isReleased(), 'one that is only to be loaded may run again')
+})
+
 t.test('a start that is no longer wanted is cancelled', async (t) => {
   const world = new World()
   const work = { kind: 'start', hash: 'hash-1', phase: 'pulling', message: '' } as const

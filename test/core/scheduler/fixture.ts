@@ -25,6 +25,8 @@ const free: SchedulerRules = {
   prefer: [],
   strategy: 'spread',
   priority: 50,
+  fencing: 'keep',
+  fencingGraceMs: 0,
 }
 export const machine = (
   n: number,

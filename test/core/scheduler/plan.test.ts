@@ -177,6 +177,8 @@ const rulesArbitrary = fc.record({
   ),
   strategy: fc.constantFrom('spread', 'pack'),
   priority: fc.constantFrom(50, 50, 55, 90, 10),
+  fencing: fc.constantFrom('keep', 'keep', 'stop'),
+  fencingGraceMs: fc.constant(0),
 })
 const snapshotArbitrary = fc.record({
   machines: fc.array(
@@ -202,7 +204,13 @@ const snapshotArbitrary = fc.record({
     }),
     { minLength: 6, maxLength: 6 },
   ),
-  placed: fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 1, max: 4 }))),
+  placed: fc.array(
+    fc.tuple(
+      fc.integer({ min: 0, max: 5 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.record({ isLeaving: fc.boolean(), isOver: fc.boolean() }),
+    ),
+  ),
 })
 
 t.test('any cluster: each prefix keeps the rules, and planning again changes nothing', (t) => {
@@ -216,11 +224,13 @@ t.test('any cluster: each prefix keeps the rules, and planning again changes not
         return unit(name, { ...own, machineOf, replaces }, wanted[at], needs[at])
       })
       const seen = new Set<string>()
-      const placements = placed.flatMap(([at, on]) => {
+      const placements = placed.flatMap(([at, on, fence]) => {
         const key = `${at} ${on}`
         if (seen.has(key)) return []
         seen.add(key)
-        return [{ unit: unitName(names[at] as string), machine: id(on), runs: on % 2 === 0 }]
+        const known = { unit: unitName(names[at] as string), machine: id(on), runs: on % 2 === 0 }
+        const { fencing, global } = rules[at] as SchedulerRules
+        return [fencing === 'stop' && !global ? { ...known, fence } : known]
       })
       const snapshot: Snapshot = {
         machines: machines.map(({ k, status, drain }, at) =>
