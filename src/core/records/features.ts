@@ -26,6 +26,8 @@ export const features = {
   drain: 3,
   /** Keys of unit files about failing and dying: `lifeKeys` in `core/units/keys.ts`. */
   lifeKeys: 4,
+  /** The status `left` of a machine. */
+  leave: 4,
 } as const
 export type Feature = keyof typeof features
 

@@ -34,6 +34,8 @@ import type { StartAction, StartOutcome } from './starts.ts'
 import { Works } from './works.ts'
 
 const retryMs = 250
+/** Between two looks whether a machine that has left is wanted again. */
+const leftLookMs = 5000
 /** Of the record's texts. */
 const textMax = 1024
 /** Of the name by which this process of the agent is told from the one before. */
@@ -80,6 +82,7 @@ export class Agent {
   #lookTimer: Timer | undefined
   #engineInfo: EngineInfo | undefined
   #warnedOfLiveRestore = false
+  #hasLeft = false
 
   constructor(options: AgentOptions) {
     this.#options = options
@@ -322,8 +325,17 @@ export class Agent {
     return this.#untilDone('this machine is not registered yet', async () => {
       const outcome = await register(this.#options, await this.#machineFacts())
       if (outcome === 'written') this.#options.log.info('registered as ready')
+      if (outcome === 'left') await this.#noteLeft()
       return outcome !== 'raced'
     })
+  }
+
+  /** The leader goes on to ask for a registration. */
+  async #noteLeft(): Promise<void> {
+    const { log, clock } = this.#options
+    if (!this.#hasLeft) log.warn('this machine has left the cluster: its units are stopped')
+    this.#hasLeft = true
+    await sleep(clock, leftLookMs, this.#stop.signal)
   }
 
   async #machineFacts(): Promise<MachineFacts> {

@@ -21,7 +21,8 @@ export interface RegisterContext {
   readonly entropy: Entropy
 }
 
-export type Registration = 'written' | 'unchanged' | 'raced'
+/** `left`: people have taken it out, and only a new admission, with a new key, brings it back. */
+export type Registration = 'written' | 'unchanged' | 'raced' | 'left'
 
 /**
  * One attempt: reads the record and the admission, and writes the record as ready if it says
@@ -40,6 +41,8 @@ export async function register(
   const item = found.items[0]
   const before = item === undefined ? undefined : machines.read(item)?.value
   const admission = admitted.items[0] === undefined ? undefined : admissions.read(admitted.items[0])
+  const hasNewKey = admission !== undefined && admission.value.keyHash !== before?.keyHash
+  if (before?.status === 'left' && !hasNewKey) return 'left'
   const returns = before?.status !== 'ready' || before.bootId !== facts.bootId
   const labelled = waiting.items[0] === undefined ? undefined : labels.read(waiting.items[0])
   const overrides = before === undefined ? labelled?.value.overrides : before.overrides

@@ -190,6 +190,17 @@ export interface UnitsAnswer extends Listing {
   readonly units: readonly UnitRow[]
 }
 
+/** How far a machine is on its way out. */
+export interface LeaveAnswer {
+  readonly id: string
+  readonly name: string
+  readonly status: MachineRecord['status']
+  /** Still placed there, or known to its engine. */
+  readonly units: number
+  readonly isMember: boolean
+  readonly isDone: boolean
+}
+
 export interface SettingsAnswer {
   readonly settings: readonly {
     readonly name: string

@@ -14,6 +14,7 @@ import { kvQuotaRoutes } from './kv-quota.ts'
 import { kvTxnRoutes } from './kv-txn.ts'
 import { kvWatchRoutes } from './kv-watch.ts'
 import { logRoutes } from './logs.ts'
+import { leaveRoutes } from './leave.ts'
 import { machineRoutes } from './machines.ts'
 import { memberRoutes } from './members.ts'
 import { type ApiHandler, type ApiRequest, type ApiResponse, json } from './messages.ts'
@@ -46,6 +47,7 @@ export class Api implements ApiHandler {
       ...publicRoutes(context, status),
       ...machineRoutes(context),
       ...drainRoutes(context),
+      ...leaveRoutes(context),
       ...unitRoutes(context),
       ...unitWriteRoutes(context),
       ...planRoutes(context),

@@ -68,7 +68,7 @@ async function listMembers(context: ApiContext): Promise<MembersAnswer> {
 }
 
 /** By machine; who is not named leaves it to the cluster. */
-async function readWishes(
+export async function readWishes(
   store: Pick<StoreAccess, 'range'>,
 ): Promise<ReadonlyMap<string, VotingRecord['wish']>> {
   const { items } = await readRange(store, voting.range, { consistency: 'local' })
@@ -132,7 +132,7 @@ function requireAbleToVote(
 }
 
 /** Throws JGD_CONFLICT when fewer would vote without it. */
-function requireReplacement(
+export function requireReplacement(
   records: ClusterRecords,
   leaving: MachineRecord,
   voters: number,

@@ -104,6 +104,9 @@ function movableOf(records: ClusterRecords): ReadonlyMap<string, number> {
   return counts
 }
 
+export const unitsToMove = (records: ClusterRecords, machine: string): number =>
+  movableOf(records).get(machine) ?? 0
+
 /** By machine, what the units that are placed there reserve. */
 function reservedOf({ placements, units }: ClusterRecords): ReadonlyMap<string, Capacity> {
   const sums = new Map<string, Capacity>()
@@ -121,9 +124,9 @@ function reservedOf({ placements, units }: ClusterRecords): ReadonlyMap<string, 
 }
 
 const sortedMachines = (records: ClusterRecords): MachineRecord[] =>
-  [...records.machines.values()].toSorted(
-    (a, b) => compareText(a.name, b.name) || compareText(a.id, b.id),
-  )
+  [...records.machines.values()]
+    .filter(({ status }) => status !== 'left')
+    .toSorted((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id))
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 

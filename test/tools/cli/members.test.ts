@@ -2,10 +2,11 @@
 import type { Test } from 'tap'
 import t from 'tap'
 import { memberId } from '../../../src/base/ids.ts'
-import { clusterSettings, members, voting } from '../../../src/core/records/keyspace.ts'
+import { featureLevel } from '../../../src/core/records/features.ts'
+import { clusterSettings, members, placements, voting } from '../../../src/core/records/keyspace.ts'
 import type { ClusterSettingsRecord } from '../../../src/core/records/schemas.ts'
 import type { FollowerReport, QuorumReport } from '../../../src/node/controllers/quorum-report.ts'
-import { ids, machine } from '../../node/api/fixture.ts'
+import { ids, machine, placement } from '../../node/api/fixture.ts'
 import { type Desk, makeDesk } from './fixture.ts'
 
 const follower = (id: number, extra: Partial<FollowerReport> = {}): FollowerReport => ({
@@ -132,6 +133,43 @@ t.test('what is set for the whole cluster is listed, set and told of', async (t)
   const { status } = await node.ask('PATCH', '/v1/settings', { settings: { status: 1 } })
   t.equal(status, 400)
 })
+
+t.test(
+  'a machine leaves once nothing of it is there; what would be lost by it is told',
+  async (t) => {
+    const desk = await threeVoters(t)
+    const { say, node } = desk
+    t.match(await say('leave n2 --force'), { code: 1, err: /JGD_FEATURE_LEVEL/ })
+    node.store.put(
+      settingsAt(desk, { featureLevel }),
+      ...[ids.n1, ids.n2, ids.n3].map((id, at) =>
+        machine(id, `n${at + 1}`, { roleCeiling: 'voter', durable: true, featureLevel }),
+      ),
+    )
+    t.match(await say('leave n2'), { code: 1, err: /1 of 3 voters would be left/ })
+    t.match(await say('undrain n2'), { code: 0 })
+    node.store.put(placement('a.service', ids.n2), machine(ids.n3, 'n3', { status: 'lost' }))
+    t.match(await say('leave n3 --force --deadline 1s'), { code: 2, err: /--force does not drain/ })
+    t.match(await node.ask('POST', '/v1/machines/n3/leave'), {
+      status: 409,
+      value: { error: { message: /n3 is lost/, hint: /switched off/ } },
+    })
+    const stops = [
+      () => node.store.put({ kind: 'delete', key: placements.key(ids.n2, 'a.service') }),
+      () => node.store.put({ kind: 'delete', key: members.key('2') }),
+    ]
+    const sleep = async (): Promise<void> => stops.shift()?.()
+    t.match(await say('leave n2 --force', { sleep }), {
+      code: 0,
+      out: /^n2: 1 units to stop\nn2: its vote goes to another\nn2 has left; stop its agent/,
+    })
+    t.notMatch((await say('machines')).out, /n2/)
+    t.match((await say('events')).out, /n2 leaves: what runs there is stopped/)
+    node.store.leadership = { ...node.store.leadership, voters: [memberId(1)] }
+    t.match(await say('leave n1 --force'), { code: 1, err: /n1 has the only vote/ })
+    t.match(await say('leave n9'), { code: 1, err: /JGD_NOT_FOUND/ })
+  },
+)
 
 t.test('promote, demote and pin are remembered, and can be taken back', async (t) => {
   const desk = await threeVoters(t)
