@@ -4,7 +4,7 @@ import { plan } from '../../src/core/scheduler/plan.ts'
 import { noNeeds } from '../../src/core/scheduler/room.ts'
 import type { SchedulerUnit } from '../../src/core/scheduler/types.ts'
 import { faultOfTransaction } from '../../src/core/store/check.ts'
-import { chunksOf } from '../../src/node/controllers/placement.ts'
+import { chunksOf } from '../../src/node/controllers/plan-chunks.ts'
 
 const unit = (name: string, machineOf: readonly string[]): SchedulerUnit => ({
   name: unitName(name),

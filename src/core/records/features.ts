@@ -28,6 +28,8 @@ export const features = {
   lifeKeys: 4,
   /** The status `left` of a machine. */
   leave: 4,
+  /** `/jangada/leaving/MACHINE/UNIT`: what holds its room until its container is gone. */
+  leaving: 4,
 } as const
 export type Feature = keyof typeof features
 

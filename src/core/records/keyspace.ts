@@ -23,6 +23,10 @@ export const placements = under<typeof schemas.placementSchema, [machineId: stri
   'placements',
   schemas.placementSchema,
 )
+export const leaving = under<typeof schemas.leavingSchema, [machineId: string, unit: string]>(
+  'leaving',
+  schemas.leavingSchema,
+)
 export const states = under<typeof schemas.unitStateSchema, [machineId: string, unit: string]>(
   'states',
   schemas.unitStateSchema,

@@ -88,6 +88,13 @@ export const unitSchema = Type.Object({
 export type UnitRecord = Type.Static<typeof unitSchema>
 export type DesiredState = UnitRecord['desired']
 
+/** What a unit reserves; see `base/room.ts`. */
+const needs = Type.Object({
+  memoryBytes: Type.Number({ minimum: 0 }),
+  nanoCpus: Type.Number({ minimum: 0 }),
+  ports: Type.Array(Type.Object({ port: text, ip: text }), { maxItems: 65_536 }),
+})
+
 /**
  * `/jangada/placements/MACHINE/UNIT`: this unit is to be on this machine. The placement's
  * generation is its key's create revision: it grows with every placement, needs no counter, and
@@ -110,8 +117,23 @@ export const placementSchema = Type.Object({
       leaving: Type.Optional(Type.Literal(true)),
     }),
   ),
+  /** What it holds there until it is gone, when it is not placed there any more; absent is nothing. */
+  needs: Type.Optional(needs),
 })
 export type PlacementRecord = Type.Static<typeof placementSchema>
+
+/**
+ * `/jangada/leaving/MACHINE/UNIT`: the unit was taken off this machine and holds what it has there until
+ * the machine's agent says that nothing of it is left. Written in the transaction that takes it off.
+ */
+export const leavingSchema = Type.Object({
+  v: version,
+  unit: text,
+  machine: hexId,
+  needs,
+  sinceMs: timeMs,
+})
+export type LeavingRecord = Type.Static<typeof leavingSchema>
 
 /** `/jangada/states/MACHINE/UNIT`: what the machine's agent last saw of the unit. */
 export const unitStateSchema = Type.Object({

@@ -7,8 +7,10 @@ import { globMatches } from '../../base/glob.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { OldCopies, withoutLeaving } from './old-copies.ts'
 import { Replacements } from './replacements.ts'
+import type { Holder } from './room.ts'
 import type {
   Decision,
+  SchedulerLeaving,
   SchedulerMachine,
   SchedulerPlacement,
   SchedulerUnit,
@@ -63,9 +65,11 @@ export function checkPlan(snapshot: Snapshot, decisions: readonly Decision[]): V
   }
   const replacements = new Replacements(snapshot.units)
   const violations = checkAlone(snapshot, decisions)
+  const leaving = new Leaving(snapshot)
   for (const decision of decisions) {
     if (decision.kind !== 'place') {
       const from = decision.kind === 'move' ? decision.from : decision.machine
+      if (decision.kind !== 'move') leaving.note(decision, byMachine.get(from))
       byMachine.get(from)?.delete(decision.unit)
     }
     if (decision.kind === 'unplace' || decision.kind === 'release') continue
@@ -82,7 +86,7 @@ export function checkPlan(snapshot: Snapshot, decisions: readonly Decision[]): V
     byMachine.set(machine.id, here.set(unit.name, unit))
     const all = [...here.values()]
     violations.push(...checkOne(unit, machine, all, replacements))
-    violations.push(...checkRoom(unit, machine, all))
+    violations.push(...checkRoom(unit, machine, [...all, ...leaving.beside(unit, machine.id)]))
   }
   return violations
 }
@@ -116,7 +120,32 @@ export function afterPlan(snapshot: Snapshot, decisions: readonly Decision[]): S
         assertNever(decision)
     }
   }
-  return { ...snapshot, placements: [...placements.values()] }
+  return {
+    ...snapshot,
+    placements: [...placements.values()],
+    leaving: [...(snapshot.leaving ?? []), ...newlyLeaving(snapshot, decisions)].filter(
+      ({ unit, machine }) => {
+        const placed = placements.get(keyOf(unit, machine))
+        return placed === undefined || placed.fence?.isLeaving === true
+      },
+    ),
+  }
+}
+
+/** Nothing of what was taken off has ended yet. */
+function newlyLeaving(
+  { units, machines }: Snapshot,
+  decisions: readonly Decision[],
+): SchedulerLeaving[] {
+  const ready = new Set(machines.flatMap(({ id, status }) => (status === 'ready' ? [id] : [])))
+  const needsOf = new Map(units.map(({ name, needs }) => [name, needs]))
+  return decisions.flatMap((decision) => {
+    const { kind, unit, machine } = decision
+    const needs = needsOf.get(unit)
+    const isTaken = kind === 'unplace' || kind === 'release'
+    const leaves = isTaken && needs !== undefined && ready.has(machine)
+    return leaves ? [{ unit, machine, needs }] : []
+  })
 }
 
 /** A unit that must never run twice goes nowhere, and is not forgotten, while a copy may run. */
@@ -169,7 +198,7 @@ function checkOne(
 function checkRoom(
   unit: SchedulerUnit,
   machine: SchedulerMachine,
-  here: readonly SchedulerUnit[],
+  here: readonly Holder[],
 ): Violation[] {
   const found = (detail: string): Violation[] => [
     { unit: unit.name, machine: machine.id, rule: 'room', detail },
@@ -188,6 +217,37 @@ function checkRoom(
     }
   }
   return []
+}
+
+/** What was taken off machines and may be there still, and so holds its room. */
+class Leaving {
+  readonly #byMachine = new Map<MachineId, Map<UnitName, Holder>>()
+
+  constructor({ leaving = [] }: Snapshot) {
+    for (const { unit, machine, needs } of leaving) this.#put(machine, { name: unit, needs })
+  }
+
+  note(
+    { unit, machine, reason }: Exclude<Decision, { kind: 'place' | 'move' }>,
+    here: ReadonlyMap<UnitName, Holder> | undefined,
+  ): void {
+    const makesWay =
+      reason.kind === 'preempted' ||
+      (reason.kind === 'obstacle' && reason.obstacle.kind === 'replaced')
+    const holder = here?.get(unit)
+    if (holder !== undefined && !makesWay) this.#put(machine, holder)
+  }
+
+  /** All but what the unit itself has left there, or has there again. */
+  beside({ name }: SchedulerUnit, machine: MachineId): Holder[] {
+    this.#byMachine.get(machine)?.delete(name)
+    return [...(this.#byMachine.get(machine)?.values() ?? [])]
+  }
+
+  #put(machine: MachineId, holder: Holder): void {
+    const there = this.#byMachine.get(machine) ?? new Map<UnitName, Holder>()
+    this.#byMachine.set(machine, there.set(holder.name, holder))
+  }
 }
 
 const isEveryAddress = (ip: string): boolean => ['', '0.0.0.0', '::'].includes(ip)

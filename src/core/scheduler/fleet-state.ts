@@ -45,6 +45,12 @@ export class FleetState {
       const state = this.machines.get(placement.machine)
       if (unit !== undefined && state !== undefined) this.#put(unit, state)
     }
+    for (const { unit, machine, needs } of snapshot.leaving ?? []) {
+      const state = this.machines.get(machine)
+      if (state === undefined || state.units.has(unit)) continue
+      state.room.take({ name: unit, needs })
+      state.room.leave({ name: unit, needs })
+    }
     for (const state of this.machines.values()) {
       if (state.machine.status === 'ready') this.#order.push(state)
     }
@@ -71,13 +77,15 @@ export class FleetState {
     this.#reorder(state, () => this.#put(unit, state))
   }
 
-  remove(unit: SchedulerUnit, machine: MachineId): void {
+  /** `cedes`: its room is for whoever it makes way for, and not held until it is gone. */
+  remove(unit: SchedulerUnit, machine: MachineId, { cedes = false } = {}): void {
     const state = present(this.machines.get(machine), 'the machine of a placement')
     assert(state.units.has(unit.name), 'only a placed unit is taken away')
     this.#reorder(state, () => {
       state.units.delete(unit.name)
       state.guarded.delete(unit)
-      state.room.giveBack(unit)
+      if (cedes || state.machine.status === 'lost') state.room.giveBack(unit)
+      else state.room.leave(unit)
       this.#kinds.remove(unit.name, state.machine)
       this.#places.get(unit.name)?.delete(machine)
     })

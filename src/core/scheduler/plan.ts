@@ -14,7 +14,14 @@ import { FleetState, type MachineState } from './fleet-state.ts'
 import { OldCopies, withoutLeaving } from './old-copies.ts'
 import { preemptionFor } from './preemption.ts'
 import { attributeObstacle, obstacleOf, victimsOf } from './rules.ts'
-import type { Decision, ObstacleCounts, Plan, SchedulerUnit, Snapshot } from './types.ts'
+import type {
+  Decision,
+  ObstacleCounts,
+  Plan,
+  SchedulerUnit,
+  Snapshot,
+  UnplaceReason,
+} from './types.ts'
 
 /** Peers and replacers that need more rounds to find their places wait for the next plan. */
 const maxRounds = 64
@@ -307,26 +314,23 @@ class Planner {
     return undefined
   }
 
-  #unplace(
-    unit: SchedulerUnit,
-    machine: MachineId,
-    reason: Extract<Decision, { kind: 'unplace' }>['reason'],
-  ): void {
-    if (this.#leave(unit.name, machine, reason)) this.#state.remove(unit, machine)
+  #unplace(unit: SchedulerUnit, machine: MachineId, reason: UnplaceReason): void {
+    if (!this.#leave(unit.name, machine, reason)) return
+    this.#state.remove(unit, machine, { cedes: cedesRoom(reason) })
   }
 
   /** False when it cannot be taken away yet. */
-  #leave(
-    unit: UnitName,
-    machine: MachineId,
-    reason: Extract<Decision, { kind: 'unplace' }>['reason'],
-  ): boolean {
+  #leave(unit: UnitName, machine: MachineId, reason: UnplaceReason): boolean {
     const kind = this.#copies.leave({ unit, machine })
     if (kind === 'wait') return false
     this.#decisions.push({ kind, unit, machine, reason })
     return true
   }
 }
+
+/** Who is replaced or driven away makes way for a unit that is placed in the same plan. */
+const cedesRoom = (reason: UnplaceReason): boolean =>
+  reason.kind === 'preempted' || (reason.kind === 'obstacle' && reason.obstacle.kind === 'replaced')
 
 /** By unit, then machine, so that the order in the store does not matter. */
 function sortedPlacements(snapshot: Snapshot): Snapshot['placements'] {

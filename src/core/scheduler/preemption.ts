@@ -4,7 +4,7 @@
  */
 import { compareFor } from './choice.ts'
 import type { FleetState, MachineState } from './fleet-state.ts'
-import { roomObstacle } from './room.ts'
+import { isRoomComing, roomObstacle } from './room.ts'
 import { standingObstacle } from './rules.ts'
 import type { SchedulerUnit } from './types.ts'
 
@@ -26,6 +26,8 @@ export function preemptionFor(unit: SchedulerUnit, fleet: FleetState): Preemptio
   for (const state of fleet.candidates) {
     if (state.machine.drain !== 'none') continue
     if (standingObstacle(unit, state, fleet) !== undefined) continue
+    // Somebody has gone for it already, or by himself: it waits for that, and drives nobody else away.
+    if (isRoomComing(unit, state.machine.capacity, state.room)) return undefined
     const victims = victimsOn(unit, state)
     if (victims === undefined) continue
     const found = { state, victims }

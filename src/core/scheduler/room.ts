@@ -15,10 +15,18 @@ export const isFree = ({ memoryBytes, nanoCpus, ports }: Needs): boolean =>
 export class Room {
   memoryBytes = 0
   nanoCpus = 0
+  /** What was taken off the machine and is not gone yet. Invariant: all of it counts as taken. */
+  readonly #leaving = new Map<UnitName, Needs>()
   /** By `8080/tcp`. */
   readonly #ports = new Map<string, { readonly unit: UnitName; readonly ip: string }[]>()
 
-  take({ name, needs }: SchedulerUnit): void {
+  /** Who comes back while it leaves takes what it has there already. */
+  take({ name, needs }: Holder): void {
+    const before = this.#leaving.get(name)
+    if (before !== undefined) {
+      this.#leaving.delete(name)
+      this.giveBack({ name, needs: before })
+    }
     this.memoryBytes += needs.memoryBytes
     this.nanoCpus += needs.nanoCpus
     for (const { port, ip } of needs.ports) {
@@ -28,7 +36,12 @@ export class Room {
     }
   }
 
-  giveBack({ name, needs }: SchedulerUnit): void {
+  /** It is to go, and holds what it took for as long as it is there. */
+  leave({ name, needs }: Holder): void {
+    if (!isFree(needs)) this.#leaving.set(name, needs)
+  }
+
+  giveBack({ name, needs }: Holder): void {
     this.memoryBytes -= needs.memoryBytes
     this.nanoCpus -= needs.nanoCpus
     for (const { port } of needs.ports) {
@@ -36,6 +49,14 @@ export class Room {
       if (left.length === 0) this.#ports.delete(port)
       else this.#ports.set(port, left)
     }
+  }
+
+  isLeaving(name: UnitName): boolean {
+    return this.#leaving.has(name)
+  }
+
+  get leaving(): readonly Holder[] {
+    return [...this.#leaving].map(([name, needs]) => ({ name, needs }))
   }
 
   /** Who has the port already, of those that stay. */
@@ -46,29 +67,45 @@ export class Room {
   }
 }
 
+export type Holder = Pick<SchedulerUnit, 'name' | 'needs'>
+
 const isSameAddress = (a: string, b: string): boolean => isAny(a) || isAny(b) || a === b
 const isAny = (ip: string): boolean => ip === '' || ip === '0.0.0.0' || ip === '::'
 
-/** Why `unit` has no room beside what is there; `leaving` are those that go when it comes. */
+/**
+ * Why `unit` has no room beside what is there; `victims` are those that go when it comes. What the unit
+ * itself has left there is no obstacle: its agent ends one before it begins the other.
+ */
 export function roomObstacle(
-  { needs }: SchedulerUnit,
+  { name, needs }: SchedulerUnit,
   capacity: Capacity,
   room: Room,
-  leaving: readonly SchedulerUnit[],
+  victims: readonly Holder[],
 ): Obstacle | undefined {
   if (isFree(needs)) return undefined
-  const names = new Set(leaving.map(({ name }) => name))
+  const others = room.leaving.filter((each) => each.name !== name)
+  const gone = [...victims, ...room.leaving.filter((each) => each.name === name)]
+  const names = new Set(gone.map((each) => each.name))
   for (const wanted of needs.ports) {
     const by = room.holderOf(wanted, names)
-    if (by !== undefined) return { kind: 'port', port: wanted.port, by }
+    if (by === undefined) continue
+    return { kind: 'port', port: wanted.port, by, stopping: room.isLeaving(by) }
   }
-  const freed = (what: 'memoryBytes' | 'nanoCpus'): number =>
-    leaving.reduce((sum, unit) => sum + unit.needs[what], 0)
   for (const what of ['memoryBytes', 'nanoCpus'] as const) {
-    const free = capacity[what] - room[what] + freed(what)
+    const free = capacity[what] - room[what] + sumOf(gone, what)
     if (needs[what] > 0 && needs[what] > free) {
-      return { kind: what, wanted: needs[what], free: Math.max(0, free) }
+      const stopping = sumOf(others, what)
+      return { kind: what, wanted: needs[what], free: Math.max(0, free), stopping }
     }
   }
   return undefined
+}
+
+const sumOf = (holders: readonly Holder[], what: 'memoryBytes' | 'nanoCpus'): number =>
+  holders.reduce((sum, { needs }) => sum + needs[what], 0)
+
+/** There is no room now, and there will be once what is being stopped there is gone. */
+export function isRoomComing(unit: SchedulerUnit, capacity: Capacity, room: Room): boolean {
+  const { leaving } = room
+  return leaving.length > 0 && roomObstacle(unit, capacity, room, leaving) === undefined
 }

@@ -152,14 +152,23 @@ export function describeObstacle(obstacle: Obstacle): string {
     case 'braked':
       return 'many machines are lost at once: others start elsewhere first'
     case 'port':
-      return `port ${obstacle.port} of the host is ${obstacle.by}'s there`
+      return `port ${obstacle.port} of the host is ${obstacle.by}'s there${obstacle.stopping ? ', which is being stopped' : ''}`
     case 'memoryBytes':
-      return `it asks for ${sizeText(obstacle.wanted)} of memory; ${sizeText(obstacle.free)} are free`
+      return `it asks for ${sizeText(obstacle.wanted)} of memory; ${freeText(obstacle, sizeText)}`
     case 'nanoCpus':
-      return `it asks for ${cpusText(obstacle.wanted)} processors; ${cpusText(obstacle.free)} are free`
+      return `it asks for ${cpusText(obstacle.wanted)} processors; ${freeText(obstacle, cpusText)}`
     default:
       return assertNever(obstacle)
   }
+}
+
+function freeText(
+  { free, stopping }: { readonly free: number; readonly stopping: number },
+  text: (amount: number) => string,
+): string {
+  const more =
+    stopping === 0 ? '' : `, and ${text(stopping)} more once what is being stopped is gone`
+  return `${text(free)} are free${more}`
 }
 
 const mebibyte = 2 ** 20

@@ -66,6 +66,13 @@ export interface SchedulerPlacement {
   }
 }
 
+/** A unit that was taken off a machine, where its container holds what it has until it is gone. */
+export interface SchedulerLeaving {
+  readonly unit: UnitName
+  readonly machine: MachineId
+  readonly needs: Needs
+}
+
 /** Templates are not in `units`: they never run. Placements of unknown units are taken away. */
 export interface Snapshot {
   readonly machines: readonly SchedulerMachine[]
@@ -73,6 +80,8 @@ export interface Snapshot {
   readonly placements: readonly SchedulerPlacement[]
   /** So many units of lost machines may move now; absent: all. Higher priorities come first. */
   readonly movesMax?: number
+  /** Of units that are not placed there (again). */
+  readonly leaving?: readonly SchedulerLeaving[]
 }
 
 /** Why a machine may not run a unit. */
@@ -106,12 +115,20 @@ export type Obstacle =
   | { readonly kind: 'crashPause' | 'parked' }
   /** Its machine is lost with many others, and the replacements of others come first: see `movesMax`. */
   | { readonly kind: 'braked' }
-  | { readonly kind: 'port'; readonly port: string; readonly by: UnitName }
+  /** `stopping`: its holder leaves, and is not gone yet. */
+  | {
+      readonly kind: 'port'
+      readonly port: string
+      readonly by: UnitName
+      readonly stopping: boolean
+    }
   | {
       readonly kind: 'memoryBytes' | 'nanoCpus'
       readonly wanted: number
       /** Of what may be reserved there. */
       readonly free: number
+      /** More of it comes free once what is being stopped there is gone. */
+      readonly stopping: number
     }
 
 export type ObstacleKind = Obstacle['kind']

@@ -11,7 +11,6 @@ import type { ClusterId, MachineId, UnitName } from '../../base/ids.ts'
 import { noteStartFailed } from '../../core/reconcile/memory.ts'
 import { reconcile } from '../../core/reconcile/reconcile.ts'
 import type { DesiredUnit, UnitCondition, UnitMemory } from '../../core/reconcile/types.ts'
-import { states } from '../../core/records/keyspace.ts'
 import type { UnitStateRecord } from '../../core/records/schemas.ts'
 import { type Clock, sleep, type Timer } from '../../ports/clock.ts'
 import type { Containers, EngineInfo } from '../../ports/containers.ts'
@@ -20,7 +19,6 @@ import type { Host, HostFacts } from '../../ports/host.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Metrics } from '../../ports/metrics.ts'
 import { Once, putEvent } from '../controllers/context.ts'
-import { listAll } from '../member/follow.ts'
 import { silentForMsMax } from '../member/pulse-types.ts'
 import type { StoreAccess } from '../member/store-access.ts'
 import type { CallMethods } from '../wire/calls.ts'
@@ -29,6 +27,7 @@ import { type LogsContext, type LogsRequest, logMethods, readLogs } from './logs
 import { PlacedUnits } from './placed-units.ts'
 import { Pulser, type PulseSender } from './pulse.ts'
 import { type MachineFacts, register } from './register.ts'
+import { rememberedUnits, TakenOff } from './remembered-units.ts'
 import { Reports } from './reports.ts'
 import type { StartAction, StartOutcome } from './starts.ts'
 import { Works } from './works.ts'
@@ -75,6 +74,8 @@ export class Agent {
   readonly #engine: EngineWatch
   readonly #pulser: Pulser
   readonly #register: Once
+  readonly #forget: Once
+  readonly #takenOff = new TakenOff()
   readonly #hostFacts: Promise<HostFacts>
   #works: Works | undefined
   #memory: ReadonlyMap<UnitName, UnitMemory> = new Map()
@@ -89,7 +90,13 @@ export class Agent {
     const { machineId, clock, log, metrics, store, host } = options
     this.#hostFacts = host.facts()
     const onChange = (): void => this.#look()
-    this.#placed = new PlacedUnits({ machineId, store, clock, log, onChange })
+    this.#forget = new Once(() => this.#forgetOldStates())
+    this.#placed = new PlacedUnits({
+      machineId,
+      ...{ store, clock, log, onChange },
+      onListed: () => this.#forget.ask(),
+      onTakenOff: (unit) => this.#takenOff.note(unit),
+    })
     this.#engine = new EngineWatch({
       containers: options.containers,
       clock,
@@ -119,7 +126,6 @@ export class Agent {
     void this.#pulser.run(signal)
     this.#register.ask()
     void this.#placed.run(signal)
-    void this.#forgetOldStates()
     void this.#hostFacts.then(({ bootId }) => {
       this.#works = this.#makeWorks(bootId)
       if (!signal.aborted) void this.#engine.run(signal)
@@ -242,6 +248,10 @@ export class Agent {
       // While the engine is down, its containers may be there: only the store's word is known.
       if (this.#engine.containers !== undefined) news = this.#reports.gone(unit, nowMs) || news
     }
+    if (this.#engine.containers === undefined) return news
+    for (const unit of this.#takenOff.gone(placed, conditions)) {
+      news = this.#reports.gone(unit, nowMs) || news
+    }
     return news
   }
 
@@ -353,19 +363,18 @@ export class Agent {
     }
   }
 
-  /** States of units that went while no agent ran: only the store remembers them. */
+  /** Units that went while no agent ran, or unseen: only the store remembers them. */
   #forgetOldStates(): Promise<void> {
     const { store, machineId, clock } = this.#options
     return this.#untilDone('old states were not read', async () => {
       if (this.#engine.containers === undefined) return false
-      const { items } = await listAll(store, states.under(machineId), 'local')
+      const remembered = await rememberedUnits(store, machineId)
       const placed = this.#placed.desired
       if (placed === undefined || this.#engine.containers === undefined) return false
       const known = new Set(this.#reports.states.map(({ unit }) => unit))
       for (const { name } of placed) known.add(name)
-      for (const item of items) {
-        const unit = states.read(item)?.value.unit
-        if (unit !== undefined && !known.has(unit)) this.#reports.gone(unit, clock.monotonicMs())
+      for (const unit of remembered) {
+        if (!known.has(unit)) this.#reports.gone(unit, clock.monotonicMs())
       }
       return true
     })

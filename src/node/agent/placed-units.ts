@@ -27,6 +27,10 @@ export interface PlacedUnitsOptions {
   readonly clock: Clock
   readonly log: Log
   readonly onChange: () => void
+  /** After each whole list: what went before it went unseen. */
+  readonly onListed: () => void
+  /** Before `onChange`. */
+  readonly onTakenOff: (unit: UnitName) => void
 }
 
 interface ReadUnit {
@@ -86,10 +90,15 @@ export class PlacedUnits implements Follower {
     }
     this.#view.reset(items, at)
     this.#changed(at)
+    this.#options.onListed()
   }
 
   change(events: readonly StoreEvent[], at: Revision): void {
     this.#view.change(events, at)
+    for (const event of events) {
+      const [, unit] = event.kind === 'delete' ? placements.partsOf(event.key) : []
+      if (unit !== undefined) this.#options.onTakenOff(unitName(unit))
+    }
     if (events.length > 0) this.#changed(at)
     else this.#highest = Math.max(this.#highest, at)
   }

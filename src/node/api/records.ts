@@ -7,6 +7,7 @@ import type {
   ClusterSettingsRecord,
   CrashRecord,
   EventRecord,
+  LeavingRecord,
   MachineRecord,
   MemberRecord,
   PlacementRecord,
@@ -30,6 +31,8 @@ export interface ClusterRecords {
   readonly storeFull: QuotaAlarmRecord | undefined
   /** By unit: those that were in a crash loop of late. */
   readonly crashes: ReadonlyMap<string, CrashRecord>
+  /** Taken off their machines and not gone yet. */
+  readonly leaving: readonly LeavingRecord[]
   /** By `machine/unit`. */
   readonly states: ReadonlyMap<string, UnitStateRecord>
 }
@@ -103,6 +106,7 @@ async function readOnce(store: Reader, consistency: Consistency): Promise<Cluste
   const placements = await read<PlacementRecord>(keyspace.placements)
   const states = await read<UnitStateRecord>(keyspace.states)
   const crashes = await read<CrashRecord>(keyspace.crashes)
+  const leaving = await read<LeavingRecord>(keyspace.leaving)
   const [alarm] = await read<QuotaAlarmRecord>(keyspace.quotaAlarm)
   const [settings] = first.items
   return {
@@ -113,6 +117,7 @@ async function readOnce(store: Reader, consistency: Consistency): Promise<Cluste
     units: new Map(units.map(({ value }) => [value.name, value])),
     placements,
     storeFull: alarm?.value,
+    leaving: leaving.map(({ value }) => value),
     crashes: new Map(crashes.map(({ value }) => [value.unit, value])),
     states: new Map(states.map(({ value }) => [`${value.machine}/${value.unit}`, value])),
   }

@@ -156,7 +156,7 @@ function why(records: ClusterRecords, listing: Listing, name: string, wallMs: nu
 
 /** As the placement controller sees it. */
 export const snapshotOf = (
-  { machines, units, placements, crashes }: ClusterRecords,
+  { machines, units, placements, crashes, leaving }: ClusterRecords,
   wallMs: number,
 ): Snapshot =>
   schedulerSnapshot(
@@ -165,6 +165,7 @@ export const snapshotOf = (
       units: units.values(),
       placements: placements.map(({ value }) => value),
       crashOf: (name) => crashes.get(name),
+      leaving,
     },
     toSchedulerUnit,
     wallMs,

@@ -5,16 +5,27 @@
 import { assert, assertNever, present } from '../../base/assert.ts'
 import { describeError, type ErrorCode, isJangadaError } from '../../base/errors.ts'
 import { type MachineId, machineId, type UnitName, unitName } from '../../base/ids.ts'
-import { crashes, machines, placements, units } from '../../core/records/keyspace.ts'
+import { features } from '../../core/records/features.ts'
+import {
+  clusterSettings,
+  crashes,
+  leaving,
+  machines,
+  placements,
+  units,
+} from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type {
+  ClusterSettingsRecord,
   CrashRecord,
+  LeavingRecord,
   MachineRecord,
   PlacementRecord,
   UnitRecord,
 } from '../../core/records/schemas.ts'
 import { afterPlan, checkPlacements, checkPlan } from '../../core/scheduler/check.ts'
 import { plan } from '../../core/scheduler/plan.ts'
+import { isFree, noNeeds } from '../../core/scheduler/room.ts'
 import type { Decision, Snapshot } from '../../core/scheduler/types.ts'
 import {
   type Compare,
@@ -25,15 +36,11 @@ import { sleep, type Timer } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
 import { type FencedInMs, fenceOf, Fences, taken, toLeave } from './fence.ts'
+import { chunksOf } from './plan-chunks.ts'
 import { askedOf, runningOf, snapshotOf, withRuns } from './snapshot.ts'
 import { StormBrake } from './storm-brake.ts'
 import type { UnitRules } from './unit-rules.ts'
 
-/**
- * What each decision takes of a transaction's `maxOperationsPerTransaction`: its operations, or half
- * of its compares, of which there may be twice as many. A place has one operation, and three compares.
- */
-const costOf = { place: 2, unplace: 3, release: 3, move: 4 } as const
 /** Placements that only follow their unit have one operation, and two compares. */
 const updatesPerChunk = maxOperationsPerTransaction
 /** After a plan that could not be committed, and while nothing else changes. */
@@ -60,6 +67,8 @@ type Machines = RecordView<MachineRecord, [string]>
 type Units = RecordView<UnitRecord, [string]>
 type Placements = RecordView<PlacementRecord, [string, string]>
 type Crashes = RecordView<CrashRecord, [string]>
+type Leavings = RecordView<LeavingRecord, [string, string]>
+type Settings = RecordView<ClusterSettingsRecord, ['cluster']>
 
 export class PlacementController {
   readonly #context: ControllerContext
@@ -68,6 +77,8 @@ export class PlacementController {
   readonly #units: Units
   readonly #placements: Placements
   readonly #crashes: Crashes
+  readonly #leaving: Leavings
+  readonly #settings: Settings
   readonly #once: Once
   /** The last plan could not be carried out, and people were told. */
   #isStuckTold = false
@@ -93,6 +104,8 @@ export class PlacementController {
     this.#units = viewOf(context, units, office, changed)
     this.#placements = viewOf(context, placements, office, changed)
     this.#crashes = viewOf(context, crashes, office, changed)
+    this.#leaving = viewOf(context, leaving, office, changed)
+    this.#settings = viewOf(context, clusterSettings, office, changed)
     this.#fences = new Fences(this.#machines, this.#placements, fencedInMs)
   }
 
@@ -102,8 +115,9 @@ export class PlacementController {
 
   async #run(): Promise<void> {
     if (this.#office.signal.aborted) return
-    const listed = [this.#machines.at, this.#units.at, this.#placements.at, this.#crashes.at]
-    if (listed.includes(undefined)) return
+    const views = [this.#machines, this.#units, this.#placements, this.#crashes]
+    const isListed = [...views, this.#leaving, this.#settings].every(({ at }) => at !== undefined)
+    if (!isListed) return
     try {
       await this.#planOnce()
       this.#isStuckTold = false
@@ -260,15 +274,19 @@ export class PlacementController {
         const told = reason.kind === 'preempted' ? [this.#preempted(unit, machine, reason.by)] : []
         return {
           compare: [guard(placements.key(machine, unit), placed), ...guards],
-          then: [...(isReleased ? [toLeave(placed)] : taken(machine, unit)), ...told],
+          then: isReleased
+            ? [toLeave(placed), ...told]
+            : [...taken(machine, unit), ...this.#left(machine, unit), ...told],
         }
       }
       case 'place':
       case 'move': {
         const compare = [...guards, guard(placements.key(machine, unit), undefined)]
         const then: Operation[] = [placements.put(this.#record(unit, machine), machine, unit)]
+        const left = this.#leaving.get(machine, unit)
+        if (left !== undefined) then.push({ kind: 'delete', key: left.key })
         if (decision.kind === 'move') {
-          then.push(...taken(decision.from, unit))
+          then.push(...taken(decision.from, unit), ...this.#left(decision.from, unit))
           const from = decision.from.slice(0, 8)
           const message = `${unit} moves from lost machine ${from} to ${machine.slice(0, 8)}`
           then.push(
@@ -286,6 +304,21 @@ export class PlacementController {
       default:
         return assertNever(decision)
     }
+  }
+
+  /** What the unit has on a machine that it was taken off is held for it until it is gone. */
+  #left(machine: MachineId, unit: UnitName): Operation[] {
+    const { needs, fence } = this.#placements.get(machine, unit)?.value ?? {}
+    // Who was told to stop under his placement has stopped by now.
+    const isOver = needs === undefined || fence?.leaving === true
+    if (isOver || !this.#has('leaving')) return []
+    const sinceMs = this.#context.clock.wallMs()
+    return [leaving.put({ v: 1, unit, machine, needs, sinceMs }, machine, unit)]
+  }
+
+  #has(feature: keyof typeof features): boolean {
+    const level = this.#settings.get('cluster')?.value.featureLevel ?? 0
+    return level >= features[feature]
   }
 
   #preempted(unit: UnitName, machine: MachineId, by: UnitName): Operation {
@@ -314,12 +347,22 @@ export class PlacementController {
   }
 
   #record(unit: UnitName, machine: MachineId): PlacementRecord {
-    const stored = this.#units.get(unit)
-    const record = stored?.value
-    assert(record !== undefined && record.desired !== 'inactive', 'what is placed is wanted')
-    const { desired, hash } = record
-    const fence = fenceOf(this.#rules.of(stored as Stored<UnitRecord>)?.rules)
-    return { v: 1, unit, machine, desired, hash, placedMs: this.#context.clock.wallMs(), ...fence }
+    const item = present(this.#units.get(unit), 'the record of a unit')
+    const { desired, hash } = item.value
+    assert(desired !== 'inactive', 'what is placed is wanted')
+    const placedMs = this.#context.clock.wallMs()
+    const unitRules = this.#rules.of(item)
+    const needs = unitRules?.needs ?? noNeeds
+    return {
+      v: 1,
+      unit,
+      machine,
+      desired,
+      hash,
+      placedMs,
+      ...fenceOf(unitRules?.rules),
+      ...(!isFree(needs) && { needs: { ...needs, ports: [...needs.ports] } }),
+    }
   }
 
   #snapshot(): Snapshot {
@@ -331,38 +374,12 @@ export class PlacementController {
         placements: this.#placements.values,
         isFenced: (placement) => this.#fences.isOver(placement),
         crashOf: (unit) => this.#crashes.get(unit)?.value,
+        leaving: this.#leaving.values,
       },
       (record) => this.#rules.of(present(items.get(record), 'the record of a unit')),
       this.#context.clock.wallMs(),
     )
   }
-}
-
-/**
- * A plan in transactions. One that takes a unit away and puts it back where it was (its peer has
- * just come there) does so in two: no transaction may both delete a key and put it.
- */
-export function chunksOf(decisions: readonly Decision[]): Decision[][] {
-  const chunks: Decision[][] = []
-  let touched = new Set<string>()
-  let cost = 0
-  for (const decision of decisions) {
-    const { unit, machine } = decision
-    const places = [`${machine}/${unit}`]
-    if (decision.kind === 'move') places.push(`${decision.from}/${unit}`)
-    const last = chunks.at(-1)
-    cost += costOf[decision.kind]
-    const isFull = last === undefined || cost > maxOperationsPerTransaction
-    if (isFull || places.some((place) => touched.has(place))) {
-      chunks.push([decision])
-      touched = new Set(places)
-      cost = costOf[decision.kind]
-    } else {
-      last.push(decision)
-      for (const place of places) touched.add(place)
-    }
-  }
-  return chunks
 }
 
 interface Part {

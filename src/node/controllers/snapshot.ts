@@ -4,6 +4,7 @@ import { generationOf, states } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type {
   CrashRecord,
+  LeavingRecord,
   MachineRecord,
   PlacementRecord,
   UnitRecord,
@@ -11,6 +12,7 @@ import type {
 } from '../../core/records/schemas.ts'
 import { crashesOf } from '../../core/scheduler/crash-loop.ts'
 import type {
+  SchedulerLeaving,
   SchedulerMachine,
   SchedulerPlacement,
   SchedulerUnit,
@@ -28,6 +30,7 @@ export interface SnapshotRecords {
   readonly isFenced?: (placement: PlacementRecord) => boolean
   /** By unit. */
   readonly crashOf: (unit: string) => CrashRecord | undefined
+  readonly leaving: Iterable<LeavingRecord>
 }
 
 /**
@@ -58,7 +61,21 @@ export function snapshotOf(
     placements: [...records.placements]
       .filter(({ unit }) => !beyondUs.has(unit))
       .map((placement) => toPlacement(placement, records, alone)),
+    leaving: leavingOf(records, new Set(units.map(({ name }) => name))),
   }
+}
+
+/**
+ * What units that were destroyed, or told to stop under their placement, have reserved is theirs until
+ * they are gone, as it is of others.
+ */
+function leavingOf(records: SnapshotRecords, known: ReadonlySet<string>): SchedulerLeaving[] {
+  const going = [...records.placements].filter(
+    ({ unit, fence }) => fence?.leaving === true || !known.has(unit),
+  )
+  return [...records.leaving, ...going].flatMap(({ unit, machine, needs }) =>
+    needs === undefined ? [] : [{ unit: unitName(unit), machine: machineId(machine), needs }],
+  )
 }
 
 /** Whether its agent says that it has stopped, `withRuns` adds. */

@@ -4,7 +4,7 @@
  */
 import { describeError } from '../../base/errors.ts'
 import type { MachineId } from '../../base/ids.ts'
-import { states } from '../../core/records/keyspace.ts'
+import { leaving, states } from '../../core/records/keyspace.ts'
 import type { Operation } from '../../core/store/types.ts'
 import { parseUnitName } from '../../core/units/names.ts'
 import type { Timer } from '../../ports/clock.ts'
@@ -35,6 +35,11 @@ export class UnitStates {
       if (!parseUnitName(unit).ok) continue
       const key = states.key(machine, unit)
       if (this.#waiting.size >= maxWaiting && !this.#waiting.has(key)) continue
+      if (report.kind === 'gone') {
+        // Nothing of it is left there: what it held is free.
+        const left = leaving.key(machine, unit)
+        this.#waiting.set(left, { kind: 'delete', key: left })
+      }
       this.#waiting.set(
         key,
         report.kind === 'gone'

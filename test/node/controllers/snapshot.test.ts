@@ -59,6 +59,7 @@ t.test(
         ],
         placements: ['a.service', 'b.service', 'c.service', 'ghost.service'].map(placed),
         crashOf: () => undefined,
+        leaving: [],
       },
       toSchedulerUnit,
       0,

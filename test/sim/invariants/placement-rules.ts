@@ -42,6 +42,8 @@ export const snapshotOf = ({
         const crash = crashes.items.get(crashKey(unit))?.value
         return crash?.parked === true ? crash : undefined
       },
+      // What leaves is gone in the end.
+      leaving: [],
     },
     (record) => {
       const key = `${record.name} ${record.hash} ${record.desired}`
