@@ -22,6 +22,7 @@ const unit = (name: string, machineOf: readonly string[]): SchedulerUnit => ({
     priority: 50,
     fencing: 'keep',
     fencingGraceMs: 0,
+    minAvailable: 0,
   },
   needs: noNeeds,
 })

@@ -1,7 +1,8 @@
 /** Machines that are taken out of the cluster: their work moves, their vote goes, their key is known no more. */
 import t from 'tap'
 import { admissions } from '../../src/core/records/keyspace.ts'
-import type { LeaveAnswer, MachinesAnswer } from '../../src/node/api/answers.ts'
+import type { MachinesAnswer } from '../../src/node/api/answers.ts'
+import type { LeaveAnswer } from '../../src/node/api/operation-answers.ts'
 import { clusterOf, soonMs, votersOf } from './membership.ts'
 import { ask, placesOf, runOnce, start, told, unitFile, unitsOn } from './people.ts'
 import type { SimulatedMachine } from './machine.ts'

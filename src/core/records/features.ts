@@ -30,6 +30,8 @@ export const features = {
   leave: 4,
   /** `/jangada/leaving/MACHINE/UNIT`: what holds its room until its container is gone. */
   leaving: 4,
+  /** `moving` of a placement. */
+  moving: 4,
 } as const
 export type Feature = keyof typeof features
 

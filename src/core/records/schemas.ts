@@ -108,6 +108,8 @@ export const placementSchema = Type.Object({
   /** The hash of the unit that was placed. */
   hash: text,
   placedMs: timeMs,
+  /** People want it elsewhere, its replacement first; where none is found until then, it stays. */
+  moving: Type.Optional(Type.Object({ untilMs: timeMs })),
   /** It must never run twice. */
   fence: Type.Optional(
     Type.Object({

@@ -261,10 +261,10 @@ function checkOnce(
   for (const [name, places] of Map.groupBy(placements, (placement) => placement.unit)) {
     const unit = units.get(name)
     if (unit === undefined || unit.rules.global) continue
-    // Beside its replacement it may stay on a machine that drains.
-    const ready = places.filter(({ machine: id }) => {
+    // Beside its replacement it may stay where it is to leave.
+    const ready = places.filter(({ machine: id, moves }) => {
       const machine = machines.get(id)
-      return machine?.status === 'ready' && machine.drain === 'none'
+      return machine?.status === 'ready' && machine.drain === 'none' && moves !== true
     })
     for (const { machine } of ready.slice(1)) {
       violations.push({ unit: name, machine, rule: 'once', detail: 'it is on two machines' })

@@ -20,6 +20,18 @@ export function compareFor(
   a: MachineState,
   b: MachineState,
 ): number {
+  const worth = compareWorth(unit, fleet, a, b)
+  if (worth !== 0) return worth
+  return a.machine.id < b.machine.id ? -1 : a.machine.id > b.machine.id ? 1 : 0
+}
+
+/** As `compareFor`, and zero for machines that are as good as each other. */
+export function compareWorth(
+  unit: SchedulerUnit,
+  fleet: FleetState,
+  a: MachineState,
+  b: MachineState,
+): number {
   const failures = failuresOn(unit, a) - failuresOn(unit, b)
   if (failures !== 0) return failures
   for (const key of unit.rules.spread) {
@@ -31,9 +43,9 @@ export function compareFor(
   if (unit.rules.strategy === 'pack') {
     const fuller = shareOf(b) - shareOf(a)
     if (fuller !== 0) return fuller
-    if (a.units.size !== b.units.size) return b.units.size - a.units.size
-  } else if (a.units.size !== b.units.size) return a.units.size - b.units.size
-  return a.machine.id < b.machine.id ? -1 : a.machine.id > b.machine.id ? 1 : 0
+    return b.units.size - a.units.size
+  }
+  return a.units.size - b.units.size
 }
 
 const failuresOn = ({ crashes }: SchedulerUnit, { machine }: MachineState): number =>

@@ -17,6 +17,8 @@ export function describeUnplace(reason: UnplaceReason): string {
       return describeObstacle(reason.obstacle)
     case 'drained':
       return 'its machine drains'
+    case 'moved':
+      return 'it moves, and runs elsewhere'
     case 'preempted':
       return `${reason.by} has a higher priority and needs its room`
     default:

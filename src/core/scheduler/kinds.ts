@@ -3,7 +3,7 @@ import type { UnitName } from '../../base/ids.ts'
 import type { SchedulerMachine } from './types.ts'
 
 /** `web@` for `web@3.service`; a unit that is no instance is of a kind of its own. */
-const kindOf = (unit: UnitName): string => {
+export const kindOf = (unit: UnitName): string => {
   const at = unit.indexOf('@')
   return at < 0 ? unit : unit.slice(0, at + 1)
 }

@@ -9,6 +9,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
+import { Availability } from './availability.ts'
 import { compareFor, takesTheFirst } from './choice.ts'
 import { FleetState, type MachineState } from './fleet-state.ts'
 import { OldCopies, withoutLeaving } from './old-copies.ts'
@@ -41,7 +42,10 @@ class Planner {
   readonly #decisions: Decision[] = []
   readonly #unplaced = new Map<UnitName, ObstacleCounts>()
   /** `machine/unit`, of units that are on several machines. */
-  readonly #running: ReadonlySet<string>
+  readonly #running: Set<string>
+  /** `machine/unit`, of units that are to go elsewhere. */
+  readonly #moving: Set<string>
+  readonly #available: Availability
   #movesLeft: number
 
   constructor(snapshot: Snapshot) {
@@ -50,6 +54,12 @@ class Planner {
         runs === true ? [`${machine}/${unit}`] : [],
       ),
     )
+    this.#moving = new Set(
+      snapshot.placements.flatMap(({ unit, machine, moves }) =>
+        moves === true ? [`${machine}/${unit}`] : [],
+      ),
+    )
+    this.#available = new Availability(snapshot)
     this.#snapshot = snapshot
     this.#movesLeft = snapshot.movesMax ?? Infinity
     this.#state = new FleetState(withoutLeaving(snapshot))
@@ -87,15 +97,13 @@ class Planner {
     for (const unit of this.#wanted) {
       const places = [...this.#state.placesOf(unit.name)].toSorted()
       if (unit.rules.global || places.length < 2) continue
-      const open = places.filter((id) => this.#isOpen(id))
+      const open = places.filter((id) => this.#isOpen(unit, id))
       const lasting = open.find((id) => this.#runs(unit, id)) ?? open[0]
       const keep = lasting ?? this.#bestOfClosed(unit, places)
       const replaced = lasting === undefined ? undefined : this.#replacedBy(unit, lasting, places)
       for (const machine of places) {
         if (machine !== keep && machine !== replaced) {
-          this.#unplace(unit, machine, {
-            kind: this.#isDraining(machine) ? 'drained' : 'duplicate',
-          })
+          this.#unplace(unit, machine, { kind: this.#whyGoes(unit, machine) })
         }
       }
     }
@@ -104,7 +112,7 @@ class Planner {
   /** Where none is there to stay: what runs, of those that may wait for a replacement. */
   #bestOfClosed(unit: SchedulerUnit, places: readonly MachineId[]): MachineId | undefined {
     const ready = places.filter((id) => this.#statusOf(id) === 'ready')
-    const waiting = ready.filter((id) => this.#drainOf(id) === 'replacing')
+    const waiting = ready.filter((id) => this.#leaveOf(unit, id) !== 'now')
     return waiting.find((id) => this.#runs(unit, id)) ?? waiting[0] ?? ready[0] ?? places[0]
   }
 
@@ -112,27 +120,36 @@ class Planner {
     return this.#running.has(`${machine}/${unit.name}`)
   }
 
-  /** The place on a machine that drains, for as long as the one at `lasting` does not run. */
+  /** The place that it is to leave, for as long as it does not run at `lasting`. */
   #replacedBy(
     unit: SchedulerUnit,
     lasting: MachineId,
     places: readonly MachineId[],
   ): MachineId | undefined {
     if (this.#runs(unit, lasting)) return undefined
-    return places.find((id) => this.#isDraining(id) && this.#drainOf(id) === 'replacing')
+    return places.find((id) => this.#leaveOf(unit, id) === 'replacing')
   }
 
-  #drainOf(id: MachineId): 'none' | 'replacing' | 'now' | undefined {
-    return this.#state.machines.get(id)?.machine.drain
+  /** Whether it is to leave a ready machine: because that drains, or because it moves itself. */
+  #leaveOf(unit: SchedulerUnit, id: MachineId): 'none' | 'replacing' | 'now' {
+    const machine = this.#state.machines.get(id)?.machine
+    if (machine?.status !== 'ready') return 'none'
+    const moves = machine.drain === 'none' && this.#moving.has(`${id}/${unit.name}`)
+    return moves ? 'replacing' : machine.drain
   }
 
-  #isDraining(id: MachineId): boolean {
-    return this.#statusOf(id) === 'ready' && this.#drainOf(id) !== 'none'
+  #isMoving(unit: SchedulerUnit): boolean {
+    return [...this.#state.placesOf(unit.name)].some((id) => this.#moving.has(`${id}/${unit.name}`))
   }
 
-  /** What is placed there is there to stay. */
-  #isOpen(id: MachineId): boolean {
-    return this.#statusOf(id) === 'ready' && this.#drainOf(id) === 'none'
+  #whyGoes(unit: SchedulerUnit, id: MachineId): 'drained' | 'moved' | 'duplicate' {
+    if (this.#leaveOf(unit, id) === 'none') return 'duplicate'
+    return this.#moving.has(`${id}/${unit.name}`) ? 'moved' : 'drained'
+  }
+
+  /** It is there to stay. */
+  #isOpen(unit: SchedulerUnit, id: MachineId): boolean {
+    return this.#statusOf(id) === 'ready' && this.#leaveOf(unit, id) === 'none'
   }
 
   /** Time is up for a machine that drains: what is left there goes, but for global units. */
@@ -140,8 +157,8 @@ class Planner {
     for (const unit of this.#wanted) {
       if (unit.rules.global) continue
       for (const machine of [...this.#state.placesOf(unit.name)]) {
-        const isOver = this.#isDraining(machine) && this.#drainOf(machine) === 'now'
-        if (isOver) this.#unplace(unit, machine, { kind: 'drained' })
+        if (this.#leaveOf(unit, machine) === 'now')
+          this.#unplace(unit, machine, { kind: 'drained' })
       }
     }
   }
@@ -226,7 +243,7 @@ class Planner {
 
   #needsPlace(unit: SchedulerUnit): boolean {
     for (const machine of this.#state.placesOf(unit.name)) {
-      if (this.#isOpen(machine)) return false
+      if (this.#isOpen(unit, machine)) return false
     }
     return true
   }
@@ -261,20 +278,24 @@ class Planner {
     }
     this.#unplaced.delete(unit.name)
     // Its replacement comes once it has stopped, and not before as it does for others.
-    if (yields) this.#unplace(unit, old, { kind: 'drained' })
+    if (yields) this.#unplace(unit, old, { kind: this.#whyGoes(unit, old) })
     else this.#place(unit, best)
     return true
   }
 
-  /** It is still on a machine that drains. */
+  /** It is still on a machine that it is to leave, and enough of its kind run without it. */
   #mayYield(unit: SchedulerUnit, machine: MachineId): boolean {
-    return this.#isDraining(machine) && this.#state.placesOf(unit.name).has(machine)
+    const isThere = this.#state.placesOf(unit.name).has(machine)
+    const leaves = this.#leaveOf(unit, machine)
+    return isThere && leaves !== 'none' && (leaves === 'now' || this.#available.mayGo(unit))
   }
 
   /** The machine where units of lower priority have made room, if there is one. */
   #preempt(unit: SchedulerUnit, counts: ObstacleCounts): MachineState | undefined {
+    // Nobody yields to who is well where he is.
+    if (this.#isMoving(unit)) return undefined
     const isShort = (counts.memoryBytes ?? 0) + (counts.nanoCpus ?? 0) + (counts.port ?? 0) > 0
-    const found = isShort ? preemptionFor(unit, this.#state) : undefined
+    const found = isShort ? preemptionFor(unit, this.#state, this.#available) : undefined
     if (found === undefined) return undefined
     for (const victim of found.victims) {
       this.#unplace(victim, found.state.machine.id, { kind: 'preempted', by: unit.name })
@@ -317,6 +338,7 @@ class Planner {
   #unplace(unit: SchedulerUnit, machine: MachineId, reason: UnplaceReason): void {
     if (!this.#leave(unit.name, machine, reason)) return
     this.#state.remove(unit, machine, { cedes: cedesRoom(reason) })
+    this.#available.went(unit, machine)
   }
 
   /** False when it cannot be taken away yet. */
@@ -324,6 +346,9 @@ class Planner {
     const kind = this.#copies.leave({ unit, machine })
     if (kind === 'wait') return false
     this.#decisions.push({ kind, unit, machine, reason })
+    // Should it come back there, that is another placement.
+    this.#running.delete(`${machine}/${unit}`)
+    this.#moving.delete(`${machine}/${unit}`)
     return true
   }
 }

@@ -2,8 +2,11 @@
  * Whom a unit with a high `Priority=` may drive from a machine that has no room for it. Only room is
  * fought for: no rule is broken for a priority, and nobody yields to one that is only a little higher.
  */
+import type { UnitName } from '../../base/ids.ts'
+import type { Availability } from './availability.ts'
 import { compareFor } from './choice.ts'
 import type { FleetState, MachineState } from './fleet-state.ts'
+import { kindOf } from './kinds.ts'
 import { isRoomComing, roomObstacle } from './room.ts'
 import { standingObstacle } from './rules.ts'
 import type { SchedulerUnit } from './types.ts'
@@ -21,14 +24,18 @@ export interface Preemption {
  * Where fewest of the least have to leave; undefined when that would not help either. Global units
  * never yield: they have no other place.
  */
-export function preemptionFor(unit: SchedulerUnit, fleet: FleetState): Preemption | undefined {
+export function preemptionFor(
+  unit: SchedulerUnit,
+  fleet: FleetState,
+  available: Availability,
+): Preemption | undefined {
   let best: Preemption | undefined
   for (const state of fleet.candidates) {
-    if (state.machine.drain !== 'none') continue
+    if (state.machine.drain !== 'none' || state.units.has(unit.name)) continue
     if (standingObstacle(unit, state, fleet) !== undefined) continue
     // Somebody has gone for it already, or by himself: it waits for that, and drives nobody else away.
     if (isRoomComing(unit, state.machine.capacity, state.room)) return undefined
-    const victims = victimsOn(unit, state)
+    const victims = victimsOn(unit, state, available)
     if (victims === undefined) continue
     const found = { state, victims }
     if (best === undefined || compare(unit, fleet, found, best) < 0) best = found
@@ -37,14 +44,20 @@ export function preemptionFor(unit: SchedulerUnit, fleet: FleetState): Preemptio
 }
 
 /** The fewest of lowest priority without whom there is room; undefined when there is none even so. */
-function victimsOn(unit: SchedulerUnit, state: MachineState): SchedulerUnit[] | undefined {
+function victimsOn(
+  unit: SchedulerUnit,
+  state: MachineState,
+  available: Availability,
+): SchedulerUnit[] | undefined {
   const fits = (leaving: readonly SchedulerUnit[]): boolean =>
     roomObstacle(unit, state.machine.capacity, state.room, leaving) === undefined
+  const peers = peersOf(unit, state)
   const lower = [...state.units.values()]
     .filter(({ rules, name }) => {
-      const isPeer = unit.rules.machineOf.includes(name)
+      const isPeer = peers.has(name)
       return !rules.global && !isPeer && rules.priority <= unit.rules.priority - yieldsBelow
     })
+    .filter((other, at, all) => available.mayGo(other) && isFirstToGo(other, all.slice(0, at)))
     .toSorted((a, b) => a.rules.priority - b.rules.priority || (a.name < b.name ? -1 : 1))
   const leaving: SchedulerUnit[] = []
   for (const other of lower) {
@@ -59,6 +72,20 @@ function victimsOn(unit: SchedulerUnit, state: MachineState): SchedulerUnit[] | 
   }
   return leaving
 }
+
+/** Whom it follows, and whom they follow there: with any of them its own place would go. */
+function peersOf(unit: SchedulerUnit, state: MachineState): ReadonlySet<string> {
+  const peers = new Set<string>(unit.rules.machineOf)
+  for (const name of peers) {
+    for (const further of state.units.get(name as UnitName)?.rules.machineOf ?? [])
+      peers.add(further)
+  }
+  return peers
+}
+
+/** Of a kind that asks for so many to be available, one at a time yields. */
+const isFirstToGo = ({ name, rules }: SchedulerUnit, before: readonly SchedulerUnit[]): boolean =>
+  rules.minAvailable === 0 || !before.some((other) => kindOf(other.name) === kindOf(name))
 
 function compare(unit: SchedulerUnit, fleet: FleetState, a: Preemption, b: Preemption): number {
   return (

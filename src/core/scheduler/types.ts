@@ -40,6 +40,8 @@ export interface SchedulerRules {
   /** `stop`: it never runs twice, whatever becomes of its machine. */
   readonly fencing: 'keep' | 'stop'
   readonly fencingGraceMs: number
+  /** So many of its kind are to be available when one leaves without need. */
+  readonly minAvailable: number
 }
 
 /** A unit that is to be placed (loaded or launched), or was and is not any more. */
@@ -55,8 +57,13 @@ export interface SchedulerUnit {
 export interface SchedulerPlacement {
   readonly unit: UnitName
   readonly machine: MachineId
-  /** Asked of units alone that are on several machines: it does its work there by now. */
+  /**
+   * Whether it does its work there by now. Asked of units alone that are on several machines, and of
+   * kinds with `minAvailable` while something is to move.
+   */
   readonly runs?: boolean
+  /** It is to go elsewhere, its replacement first, though its machine does not drain. */
+  readonly moves?: boolean
   /** Of a unit that must never run twice; see `old-copies.ts`. */
   readonly fence?: {
     /** It was told to stop there for good: it counts no more, but for its copy that may run. */
@@ -143,6 +150,8 @@ export type UnplaceReason =
   | { readonly kind: 'obstacle'; readonly obstacle: Obstacle }
   /** Its machine drains, and it runs elsewhere or its time is up. */
   | { readonly kind: 'drained' }
+  /** It was to move, and runs elsewhere. */
+  | { readonly kind: 'moved' }
   /** A unit of higher priority needs its room. */
   | { readonly kind: 'preempted'; readonly by: UnitName }
 

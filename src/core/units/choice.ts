@@ -15,6 +15,7 @@ export const choiceKeys: readonly string[] = [
   'Priority',
   'Memory',
   'Cpus',
+  'MinAvailable',
 ]
 
 const weightMax = 100
@@ -22,11 +23,15 @@ const defaultWeight = 50
 /** Of each of `Spread=` and `Prefer=`: every plan weighs them for every machine. */
 const wishesMax = 16
 
+const instancesMax = 10_000
 const priorityMax = 100
 /** Nomad's default. */
 const defaultPriority = 50
 
-type Choice = Pick<PlacementRules, 'spread' | 'prefer' | 'strategy' | 'priority'>
+/** Keys that came later than the others here. */
+export const lateChoiceKeys: readonly string[] = ['MinAvailable']
+
+type Choice = Pick<PlacementRules, 'spread' | 'prefer' | 'strategy' | 'priority' | 'minAvailable'>
 
 export function readChoice(
   options: readonly LocatedOption[],
@@ -74,7 +79,22 @@ export function readChoice(
     prefer,
     strategy: isPack ? 'pack' : 'spread',
     priority: rank ?? defaultPriority,
+    minAvailable: readMinAvailable(read('MinAvailable').at(-1), report),
   }
+}
+
+function readMinAvailable(
+  option: { readonly value: string; readonly line: number } | undefined,
+  report: Report,
+): number {
+  if (option === undefined) return 0
+  const count = parseInteger(option.value, 0, instancesMax)
+  if (count !== undefined) return count
+  report(
+    option.line,
+    `MinAvailable=${option.value}: write a whole number from 0 to ${instancesMax}`,
+  )
+  return 0
 }
 
 /** `disk=ssd:50`; without a weight it is 50. */

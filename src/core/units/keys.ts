@@ -3,7 +3,7 @@
  * `test/core/units/docs.test.ts` holds one against the other.
  */
 import { nearest } from '../../base/nearest.ts'
-import { choiceKeys } from './choice.ts'
+import { choiceKeys, lateChoiceKeys } from './choice.ts'
 import { fencingKeys } from './fencing.ts'
 import { fleetKeys } from './placement.ts'
 import { containerInstead, containerKeys } from './quadlet.ts'
@@ -44,7 +44,7 @@ export const acceptedKeys: Readonly<Record<string, readonly string[]>> = {
 const lifeKeys: ReadonlySet<string> = new Set([
   'Unit.StartLimitBurst',
   'Unit.StartLimitIntervalSec',
-  ...fencingKeys.map((key) => `X-Fleet.${key}`),
+  ...[...fencingKeys, ...lateChoiceKeys].map((key) => `X-Fleet.${key}`),
 ])
 
 /** What every member must know before a unit with this key may be submitted; undefined: the first releases did. */

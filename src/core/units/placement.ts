@@ -29,7 +29,7 @@ export type Report = (line: number, reason: string) => void
 /** What fleet itself knows. */
 type FleetRules = Omit<
   PlacementRules,
-  'spread' | 'prefer' | 'strategy' | 'priority' | 'fencing' | 'fencingGraceMs'
+  'spread' | 'prefer' | 'strategy' | 'priority' | 'fencing' | 'fencingGraceMs' | 'minAvailable'
 >
 
 interface Collected {

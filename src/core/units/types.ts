@@ -137,6 +137,8 @@ export interface PlacementRules {
   readonly fencing: 'keep' | 'stop'
   /** From its stop signal to its kill, when it is stopped because its machine is cut off. */
   readonly fencingGraceMs: number
+  /** Of the instances of its template, so many stay when one leaves without need. */
+  readonly minAvailable: number
 }
 
 export interface ParsedUnitName {

@@ -190,28 +190,6 @@ export interface UnitsAnswer extends Listing {
   readonly units: readonly UnitRow[]
 }
 
-/** How far a machine is on its way out. */
-export interface LeaveAnswer {
-  readonly id: string
-  readonly name: string
-  readonly status: MachineRecord['status']
-  /** Still placed there, or known to its engine. */
-  readonly units: number
-  readonly isMember: boolean
-  readonly isDone: boolean
-}
-
-export interface SettingsAnswer {
-  readonly settings: readonly {
-    readonly name: string
-    readonly value: string
-    readonly isDefault: boolean
-    /** What may be written, for people. */
-    readonly values: string
-    readonly about: string
-  }[]
-}
-
 /** `inactive`, `loaded` or `launched`: what a unit has reached, beside what is desired. */
 export interface UnitFileRow {
   readonly name: string

@@ -22,6 +22,7 @@ import { openBodyBytesMax, requestBodyBytesMax } from './messages.ts'
 import { planRoutes } from './plan.ts'
 import { bootRoute, publicRoutes } from './public.ts'
 import { quorumRoutes } from './quorum.ts'
+import { rebalanceRoutes } from './rebalance.ts'
 import { settingsRoutes } from './settings.ts'
 import { Router } from './router.ts'
 import { snapshotRoutes } from './snapshot.ts'
@@ -48,6 +49,7 @@ export class Api implements ApiHandler {
       ...machineRoutes(context),
       ...drainRoutes(context),
       ...leaveRoutes(context),
+      ...rebalanceRoutes(context),
       ...unitRoutes(context),
       ...unitWriteRoutes(context),
       ...planRoutes(context),

@@ -197,7 +197,7 @@ export class PlacementController {
     const { clock } = this.#context
     const globals = new Set(known.flatMap(({ name, rules }) => (rules.global ? [name] : [])))
     const others = placed.filter(({ unit }) => !globals.has(unit))
-    const isLeaving = placed.some(({ fence }) => fence?.isLeaving === true)
+    const isLeaving = placed.some(({ fence, moves }) => fence?.isLeaving === true || moves === true)
     const waits = isLeaving || new Set(others.map(({ unit }) => unit)).size < others.length
     const nowMs = clock.wallMs()
     const deadlines = this.#machines.values.flatMap(({ drain }) =>
@@ -245,9 +245,9 @@ export class PlacementController {
   }
 
   /** Where replacements run by now, and where copies have stopped that must be gone before. */
-  async #running(): Promise<ReadonlySet<string>> {
+  async #running(): Promise<ReadonlyMap<string, boolean>> {
     const asked = askedOf(this.#snapshot())
-    if (asked.length === 0) return new Set()
+    if (asked.length === 0) return new Map()
     return runningOf(asked, this.#context.store, this.#placements)
   }
 

@@ -60,7 +60,7 @@ export function snapshotOf(
     units,
     placements: [...records.placements]
       .filter(({ unit }) => !beyondUs.has(unit))
-      .map((placement) => toPlacement(placement, records, alone)),
+      .map((placement) => toPlacement(placement, records, alone, wallMs)),
     leaving: leavingOf(records, new Set(units.map(({ name }) => name))),
   }
 }
@@ -83,9 +83,12 @@ function toPlacement(
   placement: PlacementRecord,
   { isFenced }: SnapshotRecords,
   alone: ReadonlySet<string>,
+  wallMs: number,
 ): SchedulerPlacement {
-  const { unit, machine, fence } = placement
-  const known = { unit: unitName(unit), machine: machineId(machine) }
+  const { unit, machine, fence, moving } = placement
+  const moves = moving !== undefined && moving.untilMs > wallMs
+  const place = { unit: unitName(unit), machine: machineId(machine) }
+  const known = moves ? { ...place, moves } : place
   if (fence === undefined && !alone.has(unit)) return known
   const isLeaving = fence?.leaving === true
   return { ...known, fence: { isLeaving, isOver: isFenced?.(placement) ?? false } }
@@ -114,33 +117,40 @@ function toMachine(record: MachineRecord, wallMs: number): SchedulerMachine {
 }
 
 /**
- * Placements of units that are on several machines, but for global ones; and those of units that were
- * told to stop before they go elsewhere.
+ * Placements of units that are on several machines, but for global ones; those of units that were
+ * told to stop before they go elsewhere; and while something moves, those of kinds of which so many
+ * must be available.
  */
-export function askedOf({ units, placements }: Snapshot): readonly SchedulerPlacement[] {
+export function askedOf({ units, placements, machines }: Snapshot): readonly SchedulerPlacement[] {
+  const isMoving =
+    machines.some(({ drain }) => drain !== 'none') || placements.some(({ moves }) => moves)
+  const counted = new Set(
+    units.flatMap(({ name, rules }) => (isMoving && rules.minAvailable > 0 ? [name] : [])),
+  )
   const globals = new Set(units.flatMap(({ name, rules }) => (rules.global ? [name] : [])))
   const counts = new Map<UnitName, number>()
   for (const { unit } of placements) {
     if (!globals.has(unit)) counts.set(unit, (counts.get(unit) ?? 0) + 1)
   }
   return placements.filter(
-    ({ unit, fence }) => fence?.isLeaving === true || (counts.get(unit) ?? 0) > 1,
+    ({ unit, fence }) =>
+      fence?.isLeaving === true || (counts.get(unit) ?? 0) > 1 || counted.has(unit),
   )
 }
 
 /**
- * Which of the placements do their work by now, as their agents say, or have stopped if they were told
- * to: `placedKey` of each.
+ * Whether each of the placements does its work by now, as its agent says, or has stopped if it was told
+ * to: by `placedKey`.
  */
 export async function runningOf(
   asked: readonly SchedulerPlacement[],
   store: Pick<StoreAccess, 'range'>,
   placed: Pick<RecordView<PlacementRecord, [string, string]>, 'get'>,
-): Promise<ReadonlySet<string>> {
-  const running = new Set<string>()
+): Promise<ReadonlyMap<string, boolean>> {
+  const running = new Map<string, boolean>()
   for (const { machine, unit } of asked) {
     const placement = placed.get(machine, unit)
-    if (placement !== undefined && (await runs(store, placement))) running.add(placedKey(placement))
+    if (placement !== undefined) running.set(placedKey(placement), await runs(store, placement))
   }
   return running
 }
@@ -150,17 +160,16 @@ const placedKey = ({ key, modRevision }: Stored<PlacementRecord>): string => `${
 
 export function withRuns(
   snapshot: Snapshot,
-  running: ReadonlySet<string>,
+  running: ReadonlyMap<string, boolean>,
   placed: Pick<RecordView<PlacementRecord, [string, string]>, 'get'>,
 ): Snapshot {
   if (running.size === 0) return snapshot
   const placements = snapshot.placements.map((each) => {
     const placement = placed.get(each.machine, each.unit)
-    const isRunning = placement !== undefined && running.has(placedKey(placement))
-    if (!isRunning) return each
-    return each.fence?.isLeaving === true
-      ? { ...each, fence: { isLeaving: true, isOver: true } }
-      : { ...each, runs: true }
+    const isRunning = placement === undefined ? undefined : running.get(placedKey(placement))
+    if (isRunning === undefined) return each
+    if (each.fence?.isLeaving !== true) return { ...each, runs: isRunning }
+    return isRunning ? { ...each, fence: { isLeaving: true, isOver: true } } : each
   })
   return { ...snapshot, placements }
 }

@@ -30,6 +30,11 @@ const groups: Readonly<Record<string, readonly Entry[]>> = {
     entry('metadata', 'Label a machine', () => import('./commands/metadata.ts')),
     entry('drain', 'Empty a machine', () => import('./commands/drain.ts')),
     entry('undrain', 'Let it take units again', () => import('./commands/undrain.ts')),
+    entry(
+      'rebalance',
+      'What would be better placed elsewhere',
+      () => import('./commands/rebalance.ts'),
+    ),
     entry('leave', 'Take a machine out of the cluster', () => import('./commands/leave.ts')),
     entry('members', 'Who votes, and who stands by', () => import('./commands/members.ts')),
     entry('members promote', 'Let a machine vote', () => import('./commands/members-promote.ts')),

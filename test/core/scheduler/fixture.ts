@@ -27,6 +27,7 @@ const free: SchedulerRules = {
   priority: 50,
   fencing: 'keep',
   fencingGraceMs: 0,
+  minAvailable: 0,
 }
 export const machine = (
   n: number,

@@ -179,6 +179,7 @@ const rulesArbitrary = fc.record({
   priority: fc.constantFrom(50, 50, 55, 90, 10),
   fencing: fc.constantFrom('keep', 'keep', 'stop'),
   fencingGraceMs: fc.constant(0),
+  minAvailable: fc.constantFrom(0, 0, 1, 2),
 })
 const snapshotArbitrary = fc.record({
   machines: fc.array(
@@ -228,7 +229,12 @@ t.test('any cluster: each prefix keeps the rules, and planning again changes not
         const key = `${at} ${on}`
         if (seen.has(key)) return []
         seen.add(key)
-        const known = { unit: unitName(names[at] as string), machine: id(on), runs: on % 2 === 0 }
+        const known = {
+          unit: unitName(names[at] as string),
+          machine: id(on),
+          runs: on % 2 === 0,
+          moves: at % 3 === 0,
+        }
         const { fencing, global } = rules[at] as SchedulerRules
         return [fencing === 'stop' && !global ? { ...known, fence } : known]
       })

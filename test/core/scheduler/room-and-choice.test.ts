@@ -2,6 +2,7 @@
 import t from 'tap'
 import { unitName } from '../../../src/base/ids.ts'
 import { plan } from '../../../src/core/scheduler/plan.ts'
+import { rebalance } from '../../../src/core/scheduler/rebalance.ts'
 import { noNeeds } from '../../../src/core/scheduler/room.ts'
 import type { SchedulerRules, SchedulerUnit } from '../../../src/core/scheduler/types.ts'
 import { whyUnit } from '../../../src/core/scheduler/why.ts'
@@ -219,3 +220,111 @@ t.test('where it has failed of late is the last choice', async (t) => {
     t.same(plan(runs).decisions, [], 'what runs is left alone')
   }
 })
+
+t.test('nobody drives away whom its own peer follows', async (t) => {
+  const units = [
+    unit('base.service', { priority: 10 }, true, { memoryBytes: 3 * gib }),
+    unit('middle.service', { machineOf: ['base.service'] }),
+    unit('top.service', { machineOf: ['middle.service'] }, true, { memoryBytes: 2 * gib }),
+  ]
+  const placements = [{ unit: unitName('base.service'), machine: id(1) }]
+  const { where } = settle({ machines: [machine(1)], units, placements })
+  t.same(where, { 'base.service': [1], 'middle.service': [1] }, 'top waits')
+})
+
+t.test('a unit that is to move does, its replacement first, and drives nobody away', async (t) => {
+  const units = [unit('a.service'), unit('b.service'), unit('c.service')]
+  const placements = units.map(({ name }) => ({ unit: name, machine: id(1) }))
+  const snapshot = { machines: three, units, placements }
+  t.same(plan(snapshot).decisions, [], 'nothing moves by itself')
+  const moves = rebalance(snapshot, 10)
+  t.match(moves, [
+    { unit: 'a.service', from: id(1), to: id(2), why: '0 units; where it is: 2 units' },
+    { unit: 'b.service', from: id(1), to: id(3) },
+  ])
+  t.equal(rebalance(snapshot, 1).length, 1)
+  const [first, ...others] = placements
+  const asked = { ...snapshot, placements: [{ ...first!, moves: true }, ...others] }
+  const begun = settle(asked)
+  t.same(begun.where['a.service'], [1, 2], 'both, for now')
+  const seen = (runs: boolean) => ({
+    ...begun.after,
+    placements: begun.after.placements.map((each) =>
+      each.unit === 'a.service' && each.machine === id(2) ? { ...each, runs } : each,
+    ),
+  })
+  t.same(plan(seen(false)).decisions, [])
+  t.match(plan(seen(true)).decisions, [
+    { kind: 'unplace', unit: 'a.service', machine: id(1), reason: { kind: 'moved' } },
+  ])
+  const alone = { ...asked, machines: [machine(1)] }
+  t.same(plan(alone).decisions, [], 'where there is no other place it stays')
+})
+
+t.test(
+  'what is better placed elsewhere: by wishes and kinds too, and not what may not',
+  async (t) => {
+    const machines = [machine(1), machine(2, { disk: 'ssd' }), machine(3, { zone: 'b' })]
+    const units = [
+      unit('fast.service', { prefer: [{ key: 'disk', value: 'ssd', weight: 50 }] }),
+      unit('pinned.service', { machineId: id(1) }),
+      unit('all.service', { global: true }),
+      unit('base.service'),
+      unit('follows.service', { machineOf: ['base.service'] }),
+      unit('alone.service', { fencing: 'stop' }),
+      unit('off.service', {}, false),
+    ]
+    const placements = units.map(({ name }) => ({ unit: name, machine: id(1) }))
+    t.match(
+      rebalance({ machines, units, placements }, 10).map(({ unit: name, to }) => [name, to]),
+      [['fast.service', id(2)]],
+    )
+    const zones = [machine(1, { zone: 'a' }), machine(2, { zone: 'a' }), machine(3, { zone: 'b' })]
+    const kind = [1, 2].map((n) => unit(`web@${n}.service`, { spread: ['zone'] }))
+    const both = kind.map(({ name }, at) => ({ unit: name, machine: id(at + 1) }))
+    t.match(
+      rebalance({ machines: zones, units: kind, placements: both }, 10).map(({ to }) => to),
+      [id(3)],
+      'one of the two goes to the other zone',
+    )
+  },
+)
+
+t.test('who must be available in number does not yield one too many', async (t) => {
+  const low = (n: number) =>
+    unit(`web@${n}.service`, { priority: 10, minAvailable: 2 }, true, { memoryBytes: 2.5 * gib })
+  const units = [low(1), low(2), low(3)]
+  const placements = units.map(({ name }, at) => ({ unit: name, machine: id(at + 1) }))
+  const big = (name: string) => unit(name, { priority: 90 }, true, { memoryBytes: 3 * gib })
+  const one = settle({ machines: three, units: [...units, big('one.service')], placements })
+  t.same(one.where['one.service'], [1])
+  t.equal(Object.keys(one.where).length, 3, 'one of three yields')
+  const two = [...units, big('one.service'), big('two.service')]
+  const next = settle({ ...one.after, units: two })
+  t.equal(next.where['two.service'], undefined, 'and then no more')
+})
+
+t.test(
+  'of those that must stop before they move, so many stay that enough are there',
+  async (t) => {
+    const alone = (n: number) => unit(`db@${n}.service`, { fencing: 'stop', minAvailable: 2 })
+    const units = [alone(1), alone(2), alone(3)]
+    const fence = { isLeaving: false, isOver: false }
+    const placements = units.map(({ name }) => ({ unit: name, machine: id(1), fence, runs: true }))
+    const machines = [machine(1, {}, 'ready', 'replacing'), machine(2)]
+    const { decisions } = plan({ machines, units, placements })
+    t.match(decisions, [{ kind: 'release', unit: 'db@1.service' }])
+    t.equal(decisions.length, 1, 'one at a time')
+    const isStarting = [
+      { unit: unitName('db@1.service'), machine: id(2), fence, runs: false },
+      ...placements.slice(1),
+    ]
+    t.same(plan({ machines, units, placements: isStarting }).decisions, [], 'until it runs')
+    const runs = [{ ...isStarting[0]!, runs: true }, ...placements.slice(1)]
+    t.match(plan({ machines, units, placements: runs }).decisions, [
+      { kind: 'release', unit: 'db@2.service' },
+    ])
+    const now = [machine(1, {}, 'ready', 'now'), machine(2)]
+    t.equal(plan({ machines: now, units, placements }).decisions.length, 3, 'but for a deadline')
+  },
+)

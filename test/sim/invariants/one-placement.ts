@@ -1,6 +1,6 @@
 /**
  * A unit that is not global never has two placements, not even for one revision: but for one on a
- * machine that drains, which goes once the other runs.
+ * machine that drains, or that people move away, which goes once the other runs.
  */
 import { placements } from '../../../src/core/records/keyspace.ts'
 import { keyOf } from '../committed.ts'
@@ -20,7 +20,7 @@ export function onePlacement({ committed }: World): Invariant {
         if (unit.rules.global) continue
         const all = placed.filter((placement) => placement.unit === unit.name)
         holds(all.length <= 2, name, `${unit.name} is on ${all.length} machines`)
-        const places = all.filter(({ machine }) => !draining.has(machine))
+        const places = all.filter(({ machine, moves }) => !draining.has(machine) && moves !== true)
         const where = places.map(({ machine }) => machine.slice(-2)).join(' and ')
         holds(places.length <= 1, name, `${unit.name} is on ${where} at ${batch.revision}`)
       }

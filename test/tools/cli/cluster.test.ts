@@ -281,3 +281,39 @@ t.test('a machine is drained: what is left to move is told until nothing is', as
   t.ok(cut.code === 1 || cut.code === 130, 'Ctrl-C ends the waiting')
   t.not((await node.ask('GET', '/v1/machines')).value.machines[1].drain, null, 'and not the drain')
 })
+
+t.test('what would be better placed elsewhere is listed, and moved only on demand', async (t) => {
+  const { node, say } = await makeDesk(t)
+  node.store.put(machine(ids.n2, 'n2'))
+  t.match(await say('rebalance'), { code: 0, out: /every unit is as well placed as it can be/ })
+  for (const name of ['a.service', 'b.service']) {
+    await node.ask('PUT', `/v1/units/${name}`, { file: unitFile('busybox'), desired: 'launched' })
+    node.store.put(placement(name, ids.n2))
+  }
+  t.match(await say('rebalance'), {
+    code: 0,
+    out: /a\.service +n2 +n1 +0 units; where it is: 1 units[^]*1 would move: jangada rebalance --apply/,
+  })
+  t.equal(JSON.parse((await say('rebalance --json')).out).moves[0].to.name, 'n1')
+  t.match((await say('events')).out, /^(?![^]*moves from)/, 'nothing was written')
+  const steps = [
+    () => node.store.put(placement('a.service', ids.n1)),
+    () => node.store.put(state(node, 'a.service', ids.n1)),
+    () => node.store.put({ kind: 'delete', key: placements.key(ids.n2, 'a.service') }),
+  ]
+  const sleep = async (): Promise<void> => void steps.shift()?.()
+  t.match(await say('rebalance --apply', { sleep }), { code: 0, out: 'a.service: n2 to n1\n' })
+  t.match((await say('events')).out, /a\.service moves from n2, its replacement first/)
+  t.match(await say('rebalance --max 0'), { code: 2, err: /--max is a whole number/ })
+  for (const [name, why] of [
+    ['nowhere.service', /JGD_UNIT_UNKNOWN/],
+    ['c.service', /on no machine/],
+    ['all.service', /runs on every machine/],
+  ] as const) {
+    const rest = name === 'all.service' ? '[X-Fleet]\nGlobal=true\n' : ''
+    if (name !== 'nowhere.service') {
+      await node.ask('PUT', `/v1/units/${name}`, { file: unitFile('busybox', rest) })
+    }
+    t.match((await node.ask('POST', `/v1/units/${name}/move`)).text, why)
+  }
+})

@@ -1,4 +1,5 @@
-import type { LeaveAnswer, StatusReport } from '../../../node/api/answers.ts'
+import type { StatusReport } from '../../../node/api/answers.ts'
+import type { LeaveAnswer } from '../../../node/api/operation-answers.ts'
 import { type Command, nodeOptions, usage } from '../command.ts'
 import { drainAndWait } from '../drain-wait.ts'
 import { durationMs } from '../duration.ts'

@@ -1,4 +1,4 @@
-import type { SettingsAnswer } from '../../../node/api/answers.ts'
+import type { SettingsAnswer } from '../../../node/api/operation-answers.ts'
 import { anyNumber, type Command, nodeOptions, tableOptions, usage } from '../command.ts'
 import { openNode } from '../node-client.ts'
 import { type Column, printJson, printTable } from '../table.ts'
