@@ -69,6 +69,8 @@ export class SimulatedMachine {
   readonly engine: SimulatedEngine
   /** Of the binary that the next process runs. */
   featureLevel = featureLevel
+  /** What its processes measure of themselves: where it is long, they wait longer for others. */
+  loopDelayMs = 0
   readonly #around: MachineSurroundings
   readonly #random: SeededRandom
   #process: SimulatedProcess | undefined
@@ -145,6 +147,7 @@ export class SimulatedMachine {
       board,
       crypto,
       featureLevel: this.featureLevel,
+      loopDelayMs: () => this.loopDelayMs,
       log: this.#around.log(this),
       join: (disk) => this.#join(disk, starting),
       onServing: () => this.#around.onServing(),

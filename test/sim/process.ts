@@ -42,6 +42,8 @@ export interface ProcessOptions {
   readonly containers: Containers
   readonly board: SimulatedSwitchboard
   readonly crypto: Crypto
+  /** How late the loop is now. */
+  readonly loopDelayMs: () => number
   /** Of the binary that runs: an older one knows a lower level. */
   readonly featureLevel: number
   readonly log: LogSink
@@ -144,10 +146,10 @@ export class SimulatedProcess {
     this.#options.onServing()
   }
 
-  /** A simulated loop is never late; whoever is heard may be. */
+  /** A simulated loop is late only in stories that say so; whoever is heard may be. */
   #keepPace(core: ClusterCore): void {
     this.clock.after(paceMs, () => {
-      core.setPace(0)
+      core.setPace(this.#options.loopDelayMs())
       this.#keepPace(core)
     })
   }

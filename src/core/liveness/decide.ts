@@ -33,14 +33,19 @@ export interface LivenessDecision {
 /** More than this many machines silent at once look like the network's fault, not theirs. */
 export const brakeThreshold = (machines: number): number => Math.max(2, Math.floor(machines / 5))
 
+/** Pulses for which a leader listens first: what came between two leaders, nobody may have been told. */
+const pulsesHeardFirst = 4
+
 /**
- * A machine is lost L after it was last heard. One that nobody has heard counts from the leader's
+ * A machine is lost L after it was last heard, and not before the leader has listened for a while. One that nobody has heard counts from the leader's
  * taking office; so does one that had been silent for twice L by then, because the leader before
  * would have said so: whoever took over has only not been told who heard it since. Within L of
  * taking office, more than `brakeThreshold` of them are held.
  */
 export function decideLost(view: LivenessView): LivenessDecision {
   const { nowMs, tookOfficeMs } = view
+  const { lostMs, pulseMs } = view.deadlines
+  const listenedAtMs = tookOfficeMs + pulsesHeardFirst * pulseMs
   assert(nowMs >= tookOfficeMs, 'a leader looks after it took office')
   const due: MachineId[] = []
   let nextLookMs: number | undefined
@@ -49,13 +54,13 @@ export function decideLost(view: LivenessView): LivenessDecision {
   }
   for (const machine of view.machines) {
     const { heardAtMs: told = -Infinity } = machine
-    const isOld = told + 2 * view.deadlines.lostMs < tookOfficeMs
+    const isOld = told + 2 * lostMs < tookOfficeMs
     const heardAtMs = isOld ? tookOfficeMs : told
-    const lostAtMs = Math.max(heardAtMs + view.deadlines.lostMs, machine.silentUntilMs)
+    const lostAtMs = Math.max(heardAtMs + lostMs, machine.silentUntilMs, listenedAtMs)
     if (lostAtMs <= nowMs) due.push(machine.id)
     else lookAt(lostAtMs)
   }
-  const brakeEndsMs = tookOfficeMs + view.deadlines.lostMs
+  const brakeEndsMs = tookOfficeMs + lostMs
   if (nowMs < brakeEndsMs && due.length > brakeThreshold(view.machines.length)) {
     lookAt(brakeEndsMs)
     return { lost: [], braked: due, nextLookMs }

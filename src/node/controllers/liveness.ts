@@ -22,6 +22,11 @@ import { StallWatch } from './stall-watch.ts'
 const tableTimeoutMs = 250
 /** Longer than a pulse and its relays take; see `runs`. */
 const runsForSureMs = 2500
+/**
+ * Longer than a quorum takes to follow once more, even where everything is slow. A leader whose quorum
+ * took longer was cut off, and what it did not hear meanwhile says nothing of the others.
+ */
+const followedMsMax = 500
 /** The longest sleep between two looks: clocks and records may have changed meanwhile. */
 const longestLookMs = 200
 
@@ -46,6 +51,8 @@ export class LivenessController {
   readonly #acknowledgedMs = new Map<MachineId, number>()
   readonly #stalls: StallWatch
   #collected = false
+  /** Nobody is lost before: a quorum was away, and is heard again. */
+  #cutOffUntilMs = -Infinity
 
   constructor(options: LivenessOptions) {
     this.#options = options
@@ -174,9 +181,11 @@ export class LivenessController {
     const { context, office, table } = this.#options
     if (!this.#collected || this.#machines.at === undefined) return 10
     const ready = this.#machines.values.filter(({ status }) => status === 'ready')
-    const doubtfulForMs = this.#stalls.doubtfulForMs(deadlines(ready.length).lostMs)
+    const { lostMs } = deadlines(ready.length)
+    const doubtfulForMs = this.#stalls.doubtfulForMs(lostMs)
     if (doubtfulForMs > 0) return doubtfulForMs
     const nowMs = context.clock.monotonicMs()
+    if (nowMs < this.#cutOffUntilMs) return this.#cutOffUntilMs - nowMs
     const decision = decideLost({
       nowMs,
       tookOfficeMs: office.tookOfficeMs,
@@ -192,10 +201,30 @@ export class LivenessController {
         machines: decision.braked.length,
       })
     }
-    await Promise.all(decision.lost.map((id) => this.#declareLost(id, nowMs)))
+    if (decision.lost.length > 0) {
+      if (!(await this.#isFollowed(lostMs))) return longestLookMs
+      // Whoever was heard while that took lives.
+      const silent = decision.lost.filter((id) => (table.heardAtMs(id) ?? -Infinity) <= nowMs)
+      await Promise.all(silent.map((id) => this.#declareLost(id, nowMs)))
+    }
     const { nextLookMs } = decision
     const untilMs = nextLookMs === undefined ? longestLookMs : nextLookMs - nowMs
     return Math.max(1, Math.min(longestLookMs, untilMs))
+  }
+
+  /**
+   * Whether a quorum follows still: it may be this leader that is cut off, and knows it only later than
+   * it misses the others. What it wrote then would wait in its log, and hold once it leads again.
+   */
+  async #isFollowed(lostMs: number): Promise<boolean> {
+    const { clock, store } = this.#options.context
+    const askedMs = clock.monotonicMs()
+    await store.member.barrier()
+    assertInOffice(this.#options.office)
+    const nowMs = clock.monotonicMs()
+    if (nowMs - askedMs <= followedMsMax) return true
+    this.#cutOffUntilMs = nowMs + lostMs
+    return false
   }
 
   async #declareLost(id: MachineId, nowMs: number): Promise<void> {

@@ -273,6 +273,16 @@ export function unloaded(rows: readonly UnitRow[]): Outcome {
   return row.machine === null ? { ok: true, text: `Unit ${row.name} unloaded` } : undefined
 }
 
+/** Of a unit whose content was replaced, what its machine still says of the older one counts for nothing. */
+function ofNewContent({ done }: Changed, outcome: Waiting['outcome']): Waiting['outcome'] {
+  const hashes = new Map(
+    done.flatMap(({ name, hash, replaced }) => (replaced ? [[name, hash]] : [])),
+  )
+  const isOlder = ({ name, machine, hash }: UnitRow): boolean =>
+    machine !== null && hash !== (hashes.get(name) ?? hash)
+  return (rows, sinceMs) => (rows.some(isOlder) ? undefined : outcome(rows, sinceMs))
+}
+
 /** Waits as the options say, prints JSON if asked, and gives the exit code. */
 export async function finish(
   environment: CliEnvironment,
@@ -294,7 +304,8 @@ export async function finish(
     }
   }
   const waits = args.flag('block') && names.length > 0
-  const ok = waits ? await waitFor(environment, args, node, { names, outcome }) : true
+  const waiting = { names, outcome: ofNewContent(changed, outcome) }
+  const ok = waits ? await waitFor(environment, args, node, waiting) : true
   if (json) {
     const { units } = await node.get<UnitsAnswer>('/v1/units')
     const asked = new Set(changed.done.map(({ name }) => name))

@@ -51,7 +51,7 @@ t.test(
 
 t.test('right after an election, many silent machines are held, two are not', (t) => {
   const many = [1, 2, 3, 4, 5].map((n) => silence(n, 8000))
-  const view = { tookOfficeMs: 10_000, deadlines: deadlines(5), nowMs: 10_100 }
+  const view = { tookOfficeMs: 10_000, deadlines: deadlines(5), nowMs: 11_000 }
   const held = decideLost({ ...view, machines: many })
   t.same(held.lost, [])
   t.equal(held.braked.length, 5)
@@ -60,6 +60,14 @@ t.test('right after an election, many silent machines are held, two are not', (t
   t.equal(two.lost.length, 2, 'a power cut of the leader and one more is not a storm')
   const later = decideLost({ ...view, nowMs: 11_750, machines: many })
   t.equal(later.lost.length, 5, 'the brake ends')
+  t.end()
+})
+
+t.test('a leader that has just taken office listens for four pulses first', (t) => {
+  const machines = [silence(1, 8000)]
+  const view = { tookOfficeMs: 10_000, deadlines: deadlines(3), machines }
+  t.same(decideLost({ ...view, nowMs: 10_999 }), { lost: [], braked: [], nextLookMs: 11_000 })
+  t.same(decideLost({ ...view, nowMs: 11_000 }).lost, [id(1)])
   t.end()
 })
 
