@@ -11,6 +11,8 @@ export interface Capacity {
 export interface Needs extends Capacity {
   /** Fixed ports of the host. */
   readonly ports: readonly HostPort[]
+  /** Names of volumes that the machine's engine keeps: the unit goes where they are. Absent: none. */
+  readonly volumes?: readonly string[]
 }
 
 export interface HostPort {

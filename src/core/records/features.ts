@@ -32,6 +32,8 @@ export const features = {
   leaving: 4,
   /** `moving` of a placement. */
   moving: 4,
+  /** `/jangada/volumes/NAME/MACHINE`. */
+  volumes: 4,
 } as const
 export type Feature = keyof typeof features
 

@@ -27,6 +27,10 @@ export const leaving = under<typeof schemas.leavingSchema, [machineId: string, u
   'leaving',
   schemas.leavingSchema,
 )
+export const volumes = under<typeof schemas.volumeSchema, [name: string, machineId: string]>(
+  'volumes',
+  schemas.volumeSchema,
+)
 export const states = under<typeof schemas.unitStateSchema, [machineId: string, unit: string]>(
   'states',
   schemas.unitStateSchema,

@@ -137,6 +137,22 @@ export const leavingSchema = Type.Object({
 })
 export type LeavingRecord = Type.Static<typeof leavingSchema>
 
+/**
+ * `/jangada/volumes/NAME/MACHINE`: a unit that uses this volume has been placed on this machine, whose
+ * engine has made it or had it. Written in the transaction that places the unit, and deleted by people
+ * alone: units that use it go nowhere else.
+ */
+export const volumeSchema = Type.Object({
+  v: version,
+  name: text,
+  machine: hexId,
+  driver: text,
+  /** The first that was placed there. */
+  unit: text,
+  sinceMs: timeMs,
+})
+export type VolumeRecord = Type.Static<typeof volumeSchema>
+
 /** `/jangada/states/MACHINE/UNIT`: what the machine's agent last saw of the unit. */
 export const unitStateSchema = Type.Object({
   v: version,

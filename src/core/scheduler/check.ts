@@ -31,6 +31,7 @@ export interface Violation {
     | 'once'
     | 'ready'
     | 'room'
+    | 'volume'
   readonly detail: string
 }
 
@@ -66,6 +67,7 @@ export function checkPlan(snapshot: Snapshot, decisions: readonly Decision[]): V
   const replacements = new Replacements(snapshot.units)
   const violations = checkAlone(snapshot, decisions)
   const leaving = new Leaving(snapshot)
+  const volumes = volumesOf(snapshot, byMachine)
   for (const decision of decisions) {
     if (decision.kind !== 'place') {
       const from = decision.kind === 'move' ? decision.from : decision.machine
@@ -86,6 +88,7 @@ export function checkPlan(snapshot: Snapshot, decisions: readonly Decision[]): V
     byMachine.set(machine.id, here.set(unit.name, unit))
     const all = [...here.values()]
     violations.push(...checkOne(unit, machine, all, replacements))
+    violations.push(...checkVolumes(unit, machine, volumes))
     violations.push(...checkRoom(unit, machine, [...all, ...leaving.beside(unit, machine.id)]))
   }
   return violations
@@ -248,6 +251,44 @@ class Leaving {
     const there = this.#byMachine.get(machine) ?? new Map<UnitName, Holder>()
     this.#byMachine.set(machine, there.set(holder.name, holder))
   }
+}
+
+type Volumes = Map<string, Set<MachineId>>
+
+/** By name: where records have it, and where units are that use it. */
+function volumesOf(
+  { volumes = [], machines }: Snapshot,
+  byMachine: ReadonlyMap<MachineId, ReadonlyMap<UnitName, SchedulerUnit>>,
+): Volumes {
+  const where: Volumes = new Map()
+  for (const { name, machine } of volumes) {
+    where.set(name, (where.get(name) ?? new Set()).add(machine))
+  }
+  for (const { id, status } of machines) {
+    for (const { needs } of status === 'ready' ? (byMachine.get(id)?.values() ?? []) : []) {
+      for (const name of needs.volumes ?? []) {
+        where.set(name, (where.get(name) ?? new Set()).add(id))
+      }
+    }
+  }
+  return where
+}
+
+/** No unit that may be anywhere makes a volume that is somewhere else. Notes what it makes. */
+function checkVolumes(
+  { name: unit, needs, rules }: SchedulerUnit,
+  { id: machine }: SchedulerMachine,
+  volumes: Volumes,
+): Violation[] {
+  const violations: Violation[] = []
+  for (const name of needs.volumes ?? []) {
+    const there = volumes.get(name) ?? new Set<MachineId>()
+    if (there.size > 0 && !there.has(machine) && !rules.global) {
+      violations.push({ unit, machine, rule: 'volume', detail: `${name} is elsewhere` })
+    }
+    volumes.set(name, there.add(machine))
+  }
+  return violations
 }
 
 const isEveryAddress = (ip: string): boolean => ['', '0.0.0.0', '::'].includes(ip)

@@ -38,6 +38,7 @@ const words: Readonly<Record<ObstacleKind, string>> = {
   crashPause: 'its crash loop',
   parked: 'its crash loop',
   braked: 'the storm brake',
+  volume: 'a volume',
   port: 'a port',
   memoryBytes: 'memory',
   nanoCpus: 'processors',

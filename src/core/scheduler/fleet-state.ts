@@ -27,6 +27,7 @@ export class FleetState {
   readonly #places = new Map<string, Set<MachineId>>()
   readonly #order: MachineState[] = []
   readonly #kinds = new Kinds()
+  readonly #holders = new Map<string, Set<MachineId>>()
 
   constructor(snapshot: Snapshot) {
     this.replacements = new Replacements(snapshot.units)
@@ -45,6 +46,7 @@ export class FleetState {
       const state = this.machines.get(placement.machine)
       if (unit !== undefined && state !== undefined) this.#put(unit, state)
     }
+    for (const { name, machine } of snapshot.volumes ?? []) this.#hold(name, machine)
     for (const { unit, machine, needs } of snapshot.leaving ?? []) {
       const state = this.machines.get(machine)
       if (state === undefined || state.units.has(unit)) continue
@@ -65,6 +67,17 @@ export class FleetState {
   /** How many of the unit's kind are on ready machines with the same value of the label `key`. */
   kindred(unit: UnitName, key: string, { machine }: MachineState): number {
     return this.#kinds.count(unit, key, machine)
+  }
+
+  /** Where the volume is; nowhere, if it was never made. */
+  holdersOf(volume: string): ReadonlySet<MachineId> {
+    return this.#holders.get(volume) ?? nowhere
+  }
+
+  #hold(volume: string, machine: MachineId): void {
+    const there = this.#holders.get(volume)
+    if (there === undefined) this.#holders.set(volume, new Set([machine]))
+    else there.add(machine)
   }
 
   placesOf(unit: string): ReadonlySet<MachineId> {
@@ -94,6 +107,10 @@ export class FleetState {
   #put(unit: SchedulerUnit, state: MachineState): void {
     state.units.set(unit.name, unit)
     state.room.take(unit)
+    // On a lost machine the record says it, which people may take back.
+    if (state.machine.status === 'ready') {
+      for (const volume of unit.needs.volumes ?? []) this.#hold(volume, state.machine.id)
+    }
     this.#kinds.put(unit.name, state.machine)
     if (unit.rules.conflicts.length > 0 || unit.rules.replaces.length > 0) state.guarded.add(unit)
     const places = this.#places.get(unit.name)

@@ -8,7 +8,7 @@ import { compareFor } from './choice.ts'
 import type { FleetState, MachineState } from './fleet-state.ts'
 import { kindOf } from './kinds.ts'
 import { isRoomComing, roomObstacle } from './room.ts'
-import { standingObstacle } from './rules.ts'
+import { standingObstacle, volumeObstacle } from './rules.ts'
 import type { SchedulerUnit } from './types.ts'
 
 /** So much lower a priority must be to yield (Nomad's number): units of one rank stay in peace. */
@@ -33,6 +33,7 @@ export function preemptionFor(
   for (const state of fleet.candidates) {
     if (state.machine.drain !== 'none' || state.units.has(unit.name)) continue
     if (standingObstacle(unit, state, fleet) !== undefined) continue
+    if (volumeObstacle(unit, state, fleet) !== undefined) continue
     // Somebody has gone for it already, or by himself: it waits for that, and drives nobody else away.
     if (isRoomComing(unit, state.machine.capacity, state.room)) return undefined
     const victims = victimsOn(unit, state, available)

@@ -44,9 +44,26 @@ function newcomersObstacle(
   if (unit.crashes?.hold === 'parked') return { kind: 'parked' }
   if (unit.crashes?.hold === 'pause') return { kind: 'crashPause' }
   if (state.machine.drain !== 'none') return { kind: 'draining' }
+  const elsewhere = volumeObstacle(unit, state, fleet)
+  if (elsewhere !== undefined) return elsewhere
   if (isFree(unit.needs)) return undefined
   const leaving = victimsOf(unit, state, fleet).map(({ victim }) => victim)
   return roomObstacle(unit, state.machine.capacity, state.room, leaving)
+}
+
+/** A volume is never made a second time, empty, beside one that has data; global units are everywhere. */
+export function volumeObstacle(
+  { rules, needs }: SchedulerUnit,
+  { machine }: MachineState,
+  fleet: FleetState,
+): Obstacle | undefined {
+  if (rules.global) return undefined
+  for (const volume of needs.volumes ?? []) {
+    const holders = fleet.holdersOf(volume)
+    const [where] = holders
+    if (where !== undefined && !holders.has(machine.id)) return { kind: 'volume', volume, where }
+  }
+  return undefined
 }
 
 /** The rules that only the machine itself can break; `Global` units are held to these too. */
@@ -151,6 +168,8 @@ export function describeObstacle(obstacle: Obstacle): string {
       return 'it is parked: it failed again and again, on one machine after the other'
     case 'braked':
       return 'many machines are lost at once: others start elsewhere first'
+    case 'volume':
+      return `its volume ${obstacle.volume} is on ${obstacle.where.slice(0, 8)}`
     case 'port':
       return `port ${obstacle.port} of the host is ${obstacle.by}'s there${obstacle.stopping ? ', which is being stopped' : ''}`
     case 'memoryBytes':

@@ -80,6 +80,12 @@ export interface SchedulerLeaving {
   readonly needs: Needs
 }
 
+/** Where a volume is. One that is nowhere yet is made where the first unit goes that uses it. */
+export interface SchedulerVolume {
+  readonly name: string
+  readonly machine: MachineId
+}
+
 /** Templates are not in `units`: they never run. Placements of unknown units are taken away. */
 export interface Snapshot {
   readonly machines: readonly SchedulerMachine[]
@@ -89,6 +95,7 @@ export interface Snapshot {
   readonly movesMax?: number
   /** Of units that are not placed there (again). */
   readonly leaving?: readonly SchedulerLeaving[]
+  readonly volumes?: readonly SchedulerVolume[]
 }
 
 /** Why a machine may not run a unit. */
@@ -122,6 +129,8 @@ export type Obstacle =
   | { readonly kind: 'crashPause' | 'parked' }
   /** Its machine is lost with many others, and the replacements of others come first: see `movesMax`. */
   | { readonly kind: 'braked' }
+  /** Elsewhere it would be an empty one. */
+  | { readonly kind: 'volume'; readonly volume: string; readonly where: MachineId }
   /** `stopping`: its holder leaves, and is not gone yet. */
   | {
       readonly kind: 'port'

@@ -10,6 +10,7 @@ import type { DockerFlag } from './docker-flag-kinds.ts'
 import { newDraft } from './docker-draft.ts'
 import type { Draft, RunContext } from './docker-draft.ts'
 import { toRecord } from './docker-setters.ts'
+import { localVolumesOf } from './docker-volumes.ts'
 import type { PullPolicy } from './types.ts'
 import { unknownPiece } from './words.ts'
 
@@ -164,6 +165,9 @@ export const isImageReference = (text: string): boolean =>
 const isUserDefined = (network: string): boolean =>
   !['default', 'bridge', 'host', 'none'].includes(network)
 
+/** Each is a record of its own in the transaction that places the unit. */
+const volumesMax = 64
+
 /** What no flag can see alone. */
 function conflicts(draft: Draft): string[] {
   const reasons: string[] = []
@@ -184,6 +188,10 @@ function conflicts(draft: Draft): string[] {
   if (draft.aliases.length > 0 && (network?.aliases.length ?? 0) > 0) {
     reasons.push('--network-alias contradicts the alias in --network')
   }
+  const volumes = localVolumesOf(draft.host)
+  if (volumes.length > volumesMax) reasons.push(`at most ${volumesMax} named volumes`)
+  const bad = volumes.find((name) => !/^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}$/.test(name))
+  if (bad !== undefined) reasons.push(`${bad} is no name of a volume`)
   if (draft.host.NanoCpus !== undefined && (draft.host.CpuPeriod ?? draft.host.CpuQuota ?? 0)) {
     reasons.push('--cpus contradicts --cpu-period and --cpu-quota')
   }
@@ -231,10 +239,12 @@ function needsOf({ host }: Draft): Needs {
         : [],
     ),
   )
+  const volumes = localVolumesOf(host)
   return {
     memoryBytes: host.MemoryReservation || host.Memory || 0,
     nanoCpus: host.NanoCpus ?? Math.round((quota / period) * 1e9),
     ports,
+    ...(volumes.length === 0 ? {} : { volumes }),
   }
 }
 

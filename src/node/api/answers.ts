@@ -353,3 +353,19 @@ export interface VersionAnswer {
   readonly cluster: string
   readonly settings: Pick<ClusterSettingsRecord, 'admission' | 'status' | 'voters'> | null
 }
+
+export interface VolumeRow {
+  readonly name: string
+  /** Id. */
+  readonly machine: string
+  readonly machineName: string | null
+  readonly status: 'ready' | 'lost' | 'left'
+  readonly driver: string
+  /** That use it, wherever they are. */
+  readonly units: readonly string[]
+  readonly sinceMs: number
+}
+
+export interface VolumesAnswer extends Listing {
+  readonly volumes: readonly VolumeRow[]
+}

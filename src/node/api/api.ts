@@ -29,6 +29,7 @@ import { snapshotRoutes } from './snapshot.ts'
 import { StatusSource } from './status.ts'
 import { tokenRoutes } from './tokens.ts'
 import { unitRoutes } from './units.ts'
+import { volumeRoutes } from './volumes.ts'
 import { unitWriteRoutes } from './unit-writes.ts'
 
 export class Api implements ApiHandler {
@@ -62,6 +63,7 @@ export class Api implements ApiHandler {
       ...memberRoutes(context),
       ...quorumRoutes(context),
       ...settingsRoutes(context),
+      ...volumeRoutes(context),
     ])
   }
 

@@ -14,6 +14,7 @@ import type {
   QuotaAlarmRecord,
   UnitRecord,
   UnitStateRecord,
+  VolumeRecord,
 } from '../../core/records/schemas.ts'
 import type { KeyValue } from '../../core/store/types.ts'
 import type { Consistency, MemberView, StoreAccess } from '../member/store-access.ts'
@@ -33,6 +34,7 @@ export interface ClusterRecords {
   readonly crashes: ReadonlyMap<string, CrashRecord>
   /** Taken off their machines and not gone yet. */
   readonly leaving: readonly LeavingRecord[]
+  readonly volumes: readonly VolumeRecord[]
   /** By `machine/unit`. */
   readonly states: ReadonlyMap<string, UnitStateRecord>
 }
@@ -107,6 +109,7 @@ async function readOnce(store: Reader, consistency: Consistency): Promise<Cluste
   const states = await read<UnitStateRecord>(keyspace.states)
   const crashes = await read<CrashRecord>(keyspace.crashes)
   const leaving = await read<LeavingRecord>(keyspace.leaving)
+  const volumes = await read<VolumeRecord>(keyspace.volumes)
   const [alarm] = await read<QuotaAlarmRecord>(keyspace.quotaAlarm)
   const [settings] = first.items
   return {
@@ -118,6 +121,7 @@ async function readOnce(store: Reader, consistency: Consistency): Promise<Cluste
     placements,
     storeFull: alarm?.value,
     leaving: leaving.map(({ value }) => value),
+    volumes: volumes.map(({ value }) => value),
     crashes: new Map(crashes.map(({ value }) => [value.unit, value])),
     states: new Map(states.map(({ value }) => [`${value.machine}/${value.unit}`, value])),
   }

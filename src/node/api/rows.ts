@@ -11,6 +11,7 @@ import type {
   PlacementRecord,
   UnitRecord,
   UnitStateRecord,
+  VolumeRecord,
 } from '../../core/records/schemas.ts'
 import { noNeeds } from '../../core/scheduler/room.ts'
 import { capacityOf } from '../../core/units/capacity.ts'
@@ -141,7 +142,9 @@ export function unitRows(records: ClusterRecords, only?: string): UnitRow[] {
     const before = rows.length
     for (const placement of here) rows.push(placedRow(records, unit, placement))
     for (const state of leftovers.get(unit.name) ?? []) rows.push(stateRow(records, unit, state))
-    if (rows.length === before) rows.push(nowhereRow(unit, records.crashes.get(unit.name)))
+    if (rows.length === before) {
+      rows.push(nowhereRow(unit, records.crashes.get(unit.name), volumeText(records, unit)))
+    }
   }
   return rows
 }
@@ -200,6 +203,18 @@ function leftoversOf(records: ClusterRecords): UnitStateRecord[] {
 const isReady = (records: ClusterRecords, machine: string): boolean =>
   records.machines.get(machine)?.status === 'ready'
 
+/** The first of its volumes that is somewhere. */
+const volumeOf = (records: ClusterRecords, unit: UnitRecord): VolumeRecord | undefined =>
+  records.volumes.find(({ name }) => factsOf(unit).needs.volumes?.includes(name))
+
+function volumeText(records: ClusterRecords, unit: UnitRecord): string {
+  const volume = volumeOf(records, unit)
+  if (volume === undefined) return ''
+  const machine = records.machines.get(volume.machine)
+  const status = machine?.status === 'ready' ? '' : `, which is ${machine?.status ?? 'gone'}`
+  return ` (its volume ${volume.name} is on ${machine?.name ?? volume.machine.slice(0, 8)}${status})`
+}
+
 function placedRow(
   records: ClusterRecords,
   unit: UnitRecord,
@@ -209,7 +224,10 @@ function placedRow(
   const place = placeOf(records, machine)
   const common = { name: unit.name, desired: unit.desired, hash: unit.hash, ...place }
   if (!isReady(records, machine)) {
-    const message = 'the machine is lost; what runs there is not known'
+    const volume = volumeOf(records, unit)
+    const waits =
+      volume === undefined ? '' : `; it waits for its volume ${volume.name}, which is there`
+    const message = `the machine is lost; what runs there is not known${waits}`
     return { ...common, active: 'unknown', sub: 'lost', restarts: 0, message }
   }
   const state = records.states.get(`${machine}/${unit.name}`)
@@ -239,7 +257,11 @@ function stateRow(records: ClusterRecords, unit: UnitRecord, state: UnitStateRec
   }
 }
 
-function nowhereRow({ name, desired, hash }: UnitRecord, crash: CrashRecord | undefined): UnitRow {
+function nowhereRow(
+  { name, desired, hash }: UnitRecord,
+  crash: CrashRecord | undefined,
+  where: string,
+): UnitRow {
   const isWanted = desired !== 'inactive'
   const nowhere = {
     name,
@@ -252,7 +274,7 @@ function nowhereRow({ name, desired, hash }: UnitRecord, crash: CrashRecord | un
   }
   if (!isWanted) return { ...nowhere, active: 'inactive', sub: 'dead', message: '' }
   if (crash?.hash !== hash) {
-    const message = `no machine may run it now: jangada why ${name}`
+    const message = `no machine may run it now${where}: jangada why ${name}`
     return { ...nowhere, active: 'inactive', sub: 'unplaced', message }
   }
   if (crash.parked) {

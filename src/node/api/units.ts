@@ -156,7 +156,7 @@ function why(records: ClusterRecords, listing: Listing, name: string, wallMs: nu
 
 /** As the placement controller sees it. */
 export const snapshotOf = (
-  { machines, units, placements, crashes, leaving }: ClusterRecords,
+  { machines, units, placements, crashes, leaving, volumes }: ClusterRecords,
   wallMs: number,
 ): Snapshot =>
   schedulerSnapshot(
@@ -166,6 +166,7 @@ export const snapshotOf = (
       placements: placements.map(({ value }) => value),
       crashOf: (name) => crashes.get(name),
       leaving,
+      volumes,
     },
     toSchedulerUnit,
     wallMs,

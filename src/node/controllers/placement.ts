@@ -4,21 +4,12 @@
  */
 import { assert, assertNever, present } from '../../base/assert.ts'
 import { describeError, type ErrorCode, isJangadaError } from '../../base/errors.ts'
+import type { Needs } from '../../base/room.ts'
 import { type MachineId, machineId, type UnitName, unitName } from '../../base/ids.ts'
-import { features } from '../../core/records/features.ts'
-import {
-  clusterSettings,
-  crashes,
-  leaving,
-  machines,
-  placements,
-  units,
-} from '../../core/records/keyspace.ts'
+import { crashes, machines, placements, units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type {
-  ClusterSettingsRecord,
   CrashRecord,
-  LeavingRecord,
   MachineRecord,
   PlacementRecord,
   UnitRecord,
@@ -27,22 +18,17 @@ import { afterPlan, checkPlacements, checkPlan } from '../../core/scheduler/chec
 import { plan } from '../../core/scheduler/plan.ts'
 import { isFree, noNeeds } from '../../core/scheduler/room.ts'
 import type { Decision, Snapshot } from '../../core/scheduler/types.ts'
-import {
-  type Compare,
-  maxOperationsPerTransaction,
-  type Operation,
-} from '../../core/store/types.ts'
+import { type Compare, type Operation } from '../../core/store/types.ts'
 import { sleep, type Timer } from '../../ports/clock.ts'
 import type { RecordView } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
 import { type FencedInMs, fenceOf, Fences, taken, toLeave } from './fence.ts'
-import { chunksOf } from './plan-chunks.ts'
+import { chunksOf, partsInChunks } from './plan-chunks.ts'
 import { askedOf, runningOf, snapshotOf, withRuns } from './snapshot.ts'
+import { Held, type Part } from './held.ts'
 import { StormBrake } from './storm-brake.ts'
 import type { UnitRules } from './unit-rules.ts'
 
-/** Placements that only follow their unit have one operation, and two compares. */
-const updatesPerChunk = maxOperationsPerTransaction
 /** After a plan that could not be committed, and while nothing else changes. */
 const retryMs = 100
 /** After a plan that nobody can carry out, and while nothing else changes. */
@@ -67,8 +53,6 @@ type Machines = RecordView<MachineRecord, [string]>
 type Units = RecordView<UnitRecord, [string]>
 type Placements = RecordView<PlacementRecord, [string, string]>
 type Crashes = RecordView<CrashRecord, [string]>
-type Leavings = RecordView<LeavingRecord, [string, string]>
-type Settings = RecordView<ClusterSettingsRecord, ['cluster']>
 
 export class PlacementController {
   readonly #context: ControllerContext
@@ -77,8 +61,7 @@ export class PlacementController {
   readonly #units: Units
   readonly #placements: Placements
   readonly #crashes: Crashes
-  readonly #leaving: Leavings
-  readonly #settings: Settings
+  readonly #held: Held
   readonly #once: Once
   /** The last plan could not be carried out, and people were told. */
   #isStuckTold = false
@@ -104,8 +87,7 @@ export class PlacementController {
     this.#units = viewOf(context, units, office, changed)
     this.#placements = viewOf(context, placements, office, changed)
     this.#crashes = viewOf(context, crashes, office, changed)
-    this.#leaving = viewOf(context, leaving, office, changed)
-    this.#settings = viewOf(context, clusterSettings, office, changed)
+    this.#held = new Held(context, office, changed)
     this.#fences = new Fences(this.#machines, this.#placements, fencedInMs)
   }
 
@@ -116,8 +98,7 @@ export class PlacementController {
   async #run(): Promise<void> {
     if (this.#office.signal.aborted) return
     const views = [this.#machines, this.#units, this.#placements, this.#crashes]
-    const isListed = [...views, this.#leaving, this.#settings].every(({ at }) => at !== undefined)
-    if (!isListed) return
+    if (!this.#held.isListed || views.some(({ at }) => at === undefined)) return
     try {
       await this.#planOnce()
       this.#isStuckTold = false
@@ -179,16 +160,16 @@ export class PlacementController {
     ]
     assert(violations.length === 0, `a plan keeps the rules: ${JSON.stringify(violations[0])}`)
     const guards = new Map(decisions.map((decision) => [decision, this.#guardsOf(decision)]))
-    for (const chunk of chunksOf(decisions)) {
+    this.#held.planBegins()
+    for (const chunk of chunksOf(decisions, (unit) => this.#needsOf(unit)?.volumes?.length ?? 0)) {
       const parts = chunk.map((decision) => this.#partOf(decision, guards.get(decision) ?? []))
       if (!(await this.#commit(parts))) return
       this.#brake.took(chunk.filter(({ kind }) => kind === 'move').length)
     }
     const isBraked = [...unplaced.values()].some(({ braked }) => braked !== undefined)
     this.#lookAgain(afterPlan(snapshot, decisions), isBraked ? this.#brake.waitMs : Infinity)
-    const updates = this.#updates(decisions)
-    for (let at = 0; at < updates.length; at += updatesPerChunk) {
-      if (!(await this.#commit(updates.slice(at, at + updatesPerChunk)))) return
+    for (const parts of partsInChunks(this.#updates(decisions))) {
+      if (!(await this.#commit(parts))) return
     }
   }
 
@@ -225,9 +206,10 @@ export class PlacementController {
   async #commit(parts: readonly Part[]): Promise<boolean> {
     const compare = new Map<string, Compare>()
     for (const part of parts) for (const each of part.compare) compare.set(each.key, each)
+    const then = parts.flatMap((part) => part.then)
     const result = await this.#context.store.transact({
       compare: [...compare.values()],
-      then: parts.flatMap((part) => part.then),
+      then,
       otherwise: [],
       term: this.#office.term,
     })
@@ -238,7 +220,9 @@ export class PlacementController {
       return false
     }
     // Planning again from a view that misses this plan would place the same units again.
-    while ((this.#placements.at ?? 0) < result.revision && !this.#office.signal.aborted) {
+    const isBehind = (): boolean =>
+      (this.#placements.at ?? 0) < result.revision || !this.#held.hasSeen(then, result.revision)
+    while (isBehind() && !this.#office.signal.aborted) {
       await sleep(this.#context.clock, 1, this.#office.signal)
     }
     return true
@@ -276,17 +260,21 @@ export class PlacementController {
           compare: [guard(placements.key(machine, unit), placed), ...guards],
           then: isReleased
             ? [toLeave(placed), ...told]
-            : [...taken(machine, unit), ...this.#left(machine, unit), ...told],
+            : [...taken(machine, unit), ...(placed ? this.#held.left(placed.value) : []), ...told],
         }
       }
       case 'place':
       case 'move': {
-        const compare = [...guards, guard(placements.key(machine, unit), undefined)]
-        const then: Operation[] = [placements.put(this.#record(unit, machine), machine, unit)]
-        const left = this.#leaving.get(machine, unit)
-        if (left !== undefined) then.push({ kind: 'delete', key: left.key })
+        const held = this.#held.placed(unit, machine, this.#needsOf(unit))
+        const compare = [
+          ...guards,
+          guard(placements.key(machine, unit), undefined),
+          ...held.compare,
+        ]
+        const then = [placements.put(this.#record(unit, machine), machine, unit), ...held.then]
         if (decision.kind === 'move') {
-          then.push(...taken(decision.from, unit), ...this.#left(decision.from, unit))
+          const before = this.#placements.get(decision.from, unit)
+          then.push(...taken(decision.from, unit), ...(before ? this.#held.left(before.value) : []))
           const from = decision.from.slice(0, 8)
           const message = `${unit} moves from lost machine ${from} to ${machine.slice(0, 8)}`
           then.push(
@@ -306,21 +294,6 @@ export class PlacementController {
     }
   }
 
-  /** What the unit has on a machine that it was taken off is held for it until it is gone. */
-  #left(machine: MachineId, unit: UnitName): Operation[] {
-    const { needs, fence } = this.#placements.get(machine, unit)?.value ?? {}
-    // Who was told to stop under his placement has stopped by now.
-    const isOver = needs === undefined || fence?.leaving === true
-    if (isOver || !this.#has('leaving')) return []
-    const sinceMs = this.#context.clock.wallMs()
-    return [leaving.put({ v: 1, unit, machine, needs, sinceMs }, machine, unit)]
-  }
-
-  #has(feature: keyof typeof features): boolean {
-    const level = this.#settings.get('cluster')?.value.featureLevel ?? 0
-    return level >= features[feature]
-  }
-
   #preempted(unit: UnitName, machine: MachineId, by: UnitName): Operation {
     const message = `${unit} leaves ${machine.slice(0, 8)}: ${by} has a higher priority and needs its room`
     const event = { kind: 'unit.preempted', severity: 'warning', message, unit, machine } as const
@@ -335,12 +308,15 @@ export class PlacementController {
       const { machine, unit, desired, hash } = placed.value
       const record = this.#units.get(unit)?.value
       if (record === undefined || record.desired === 'inactive') continue
-      if (record.desired === desired && record.hash === hash) continue
-      if (placed.value.fence?.leaving === true) continue
-      if (decided.has(`${machine}/${unit}`)) continue
+      const [name, at] = [unitName(unit), machineId(machine)]
+      if (placed.value.fence?.leaving === true || decided.has(`${machine}/${unit}`)) continue
+      const held = this.#held.missing(name, at, this.#needsOf(name))
+      const isSame = record.desired === desired && record.hash === hash
+      if (isSame && held === undefined) continue
+      const guards = [guard(placed.key, placed), guard(units.key(unit), this.#units.get(unit))]
       parts.push({
-        compare: [guard(placed.key, placed), guard(units.key(unit), this.#units.get(unit))],
-        then: [placements.put(this.#record(unitName(unit), machineId(machine)), machine, unit)],
+        compare: [...guards, ...(held?.compare ?? [])],
+        then: [placements.put(this.#record(name, at), machine, unit), ...(held?.then ?? [])],
       })
     }
     return parts
@@ -353,6 +329,7 @@ export class PlacementController {
     const placedMs = this.#context.clock.wallMs()
     const unitRules = this.#rules.of(item)
     const needs = unitRules?.needs ?? noNeeds
+    const { memoryBytes, nanoCpus } = needs
     return {
       v: 1,
       unit,
@@ -361,8 +338,13 @@ export class PlacementController {
       hash,
       placedMs,
       ...fenceOf(unitRules?.rules),
-      ...(!isFree(needs) && { needs: { ...needs, ports: [...needs.ports] } }),
+      ...(!isFree(needs) && { needs: { memoryBytes, nanoCpus, ports: [...needs.ports] } }),
     }
+  }
+
+  #needsOf(unit: UnitName): Needs | undefined {
+    const item = this.#units.get(unit)
+    return item === undefined ? undefined : this.#rules.of(item)?.needs
   }
 
   #snapshot(): Snapshot {
@@ -374,17 +356,12 @@ export class PlacementController {
         placements: this.#placements.values,
         isFenced: (placement) => this.#fences.isOver(placement),
         crashOf: (unit) => this.#crashes.get(unit)?.value,
-        leaving: this.#leaving.values,
+        ...this.#held.records,
       },
       (record) => this.#rules.of(present(items.get(record), 'the record of a unit')),
       this.#context.clock.wallMs(),
     )
   }
-}
-
-interface Part {
-  readonly compare: readonly Compare[]
-  readonly then: readonly Operation[]
 }
 
 const guard = (key: string, seen: Stored<unknown> | undefined): Compare => ({

@@ -9,6 +9,7 @@ import type {
   PlacementRecord,
   UnitRecord,
   UnitStateRecord,
+  VolumeRecord,
 } from '../../core/records/schemas.ts'
 import { crashesOf } from '../../core/scheduler/crash-loop.ts'
 import type {
@@ -31,6 +32,7 @@ export interface SnapshotRecords {
   /** By unit. */
   readonly crashOf: (unit: string) => CrashRecord | undefined
   readonly leaving: Iterable<LeavingRecord>
+  readonly volumes: Iterable<VolumeRecord>
 }
 
 /**
@@ -61,6 +63,10 @@ export function snapshotOf(
     placements: [...records.placements]
       .filter(({ unit }) => !beyondUs.has(unit))
       .map((placement) => toPlacement(placement, records, alone, wallMs)),
+    volumes: [...records.volumes].map(({ name, machine }) => ({
+      name,
+      machine: machineId(machine),
+    })),
     leaving: leavingOf(records, new Set(units.map(({ name }) => name))),
   }
 }

@@ -70,6 +70,8 @@ const groups: Readonly<Record<string, readonly Entry[]>> = {
     entry('cat', 'Print a unit file', () => import('./commands/cat.ts')),
     entry('plan', 'What would come of it', () => import('./commands/plan.ts')),
     entry('why', 'Why a unit is where it is', () => import('./commands/why.ts')),
+    entry('volumes', 'Where volumes are', () => import('./commands/volumes.ts')),
+    entry('volumes forget', 'Give up a volume', () => import('./commands/volumes-forget.ts')),
     entry('logs', "A unit's output", () => import('./commands/logs.ts')),
   ],
   'Keys and values': [

@@ -60,6 +60,7 @@ t.test(
         placements: ['a.service', 'b.service', 'c.service', 'ghost.service'].map(placed),
         crashOf: () => undefined,
         leaving: [],
+        volumes: [],
       },
       toSchedulerUnit,
       0,

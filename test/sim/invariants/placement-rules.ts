@@ -44,6 +44,7 @@ export const snapshotOf = ({
       },
       // What leaves is gone in the end.
       leaving: [],
+      volumes: [],
     },
     (record) => {
       const key = `${record.name} ${record.hash} ${record.desired}`
