@@ -12,6 +12,12 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${version()}\n`)
     return 0
   }
+  // Hidden: an agent starts it beside itself.
+  if (argv.length === 2 && argv[0] === 'fencer') {
+    const { runFencer } = await import('./daemon/fencer-process.ts')
+    await runFencer(argv[1] ?? '')
+    return 0
+  }
   const { runCli } = await import('./tools/cli/main.ts')
   return runCli(argv, await environment())
 }

@@ -1,4 +1,5 @@
 /** Everything that `jangada up` runs on one machine, put together over the real world. */
+import path from 'node:path'
 import { present } from '../base/assert.ts'
 import { utf8 } from '../base/bytes.ts'
 import { describeError, isJangadaError, JangadaError } from '../base/errors.ts'
@@ -29,6 +30,7 @@ import type { Disk } from '../ports/disk.ts'
 import type { Log } from '../ports/log.ts'
 import { type BootServiceOptions, imagesOf, openAssets, openBootService } from './boot.ts'
 import type { UpConfig } from './config.ts'
+import { FencerClient } from './fencer-client.ts'
 import { Forwarder } from './forward.ts'
 import { bootArguments, isShuttingDown, linkNamed } from './machine.ts'
 import { rememberedName, stateDisk } from './membership.ts'
@@ -188,6 +190,10 @@ export class RunningMachine {
       clusterId,
       store: core.store,
       containers: dockerContainers({ socketPath: this.#config.dockerSocket }),
+      fencer: new FencerClient(
+        path.join(path.dirname(this.#config.socketPath), 'fencer.sock'),
+        this.#clock,
+      ),
       clock: this.#clock,
       entropy: this.#entropy,
       host: this.#host,

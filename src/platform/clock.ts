@@ -1,6 +1,13 @@
 /** The machine's own clocks behind `ports/Clock`. */
+import os from 'node:os'
 import type { Clock, Timer } from '../ports/clock.ts'
 import { atTurnsEnd } from './turn.ts'
+
+/** CLOCK_MONOTONIC as it is for every process of the machine. */
+export const kernelMonotonicMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
+
+/** How long the machine was suspended since its start, more or less; only differences say anything. */
+export const suspendedMs = (): number => os.uptime() * 1000 - kernelMonotonicMs()
 
 /** The longest delay `setTimeout` takes; a longer one it would turn into 1 ms. */
 const timeoutMsMax = 0x7fff_ffff

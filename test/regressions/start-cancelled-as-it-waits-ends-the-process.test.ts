@@ -23,6 +23,7 @@ t.test('a start that is cancelled just as it begins to wait is cancelled, no mor
     host: { hostname: () => 'm1', readTextFile: async () => null },
     containers: new SimulatedEngine({ time, random: random.fork() }),
     clock: new SimulatedClock(time, random.fork()),
+    fence: { permit: async () => 0, guard: async () => undefined, started: () => undefined },
   })
   const parsed = parseUnit('web.service', file)
   assert(parsed.ok, 'the unit is a good one')

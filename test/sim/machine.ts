@@ -25,6 +25,7 @@ import { SimulatedDisk } from './disk.ts'
 import { SimulatedEngine } from './engine.ts'
 import { connectEngine, type ContainerStop } from './engine-connection.ts'
 import { seededEntropy } from './entropy.ts'
+import { SimulatedFencer } from './fencer.ts'
 import type { SimulatedNetwork } from './network.ts'
 import { simulatedHttps } from './pinned-https.ts'
 import { SimulatedProcess } from './process.ts'
@@ -67,6 +68,7 @@ export class SimulatedMachine {
   readonly spec: MachineSpec
   readonly disk: SimulatedDisk
   readonly engine: SimulatedEngine
+  readonly fencer: SimulatedFencer
   /** Of the binary that the next process runs. */
   featureLevel = featureLevel
   /** What its processes measure of themselves: where it is long, they wait longer for others. */
@@ -91,6 +93,7 @@ export class SimulatedMachine {
       after: (ms, fire) => time.after(ms, () => this.#whenAwake(fire)),
     })
     this.engine = new SimulatedEngine({ time, random: random.fork(), name: spec.name })
+    this.fencer = new SimulatedFencer(time, random.fork(), this.engine, spec.clockRate)
     this.#bootId = toHex(random.bytes(8))
     this.#clockRate = spec.clockRate
   }
@@ -144,6 +147,7 @@ export class SimulatedMachine {
         heard: () => this.#heardBy(starting),
         onStop: (stop) => this.#around.onContainerStop({ ...stop, machine: this }),
       }),
+      fencer: this.fencer.connect(clock, () => this.#heardBy(starting)),
       board,
       crypto,
       featureLevel: this.featureLevel,
@@ -193,6 +197,7 @@ export class SimulatedMachine {
     this.#process = undefined
     this.disk.losePower()
     this.engine.powerOff()
+    this.fencer.die()
   }
 
   /** Another disk is put in while the machine is off: no state, and no containers. */
@@ -243,6 +248,7 @@ export class SimulatedMachine {
   /** Of processes that start later too. */
   setClockRate(rate: number): void {
     this.#clockRate = rate
+    this.fencer.setRate(rate)
     this.#process?.clock.setRate(rate)
   }
 

@@ -17,6 +17,7 @@ import type { Containers } from '../../src/ports/containers.ts'
 import type { Crypto, KeyPair } from '../../src/ports/crypto.ts'
 import type { Disk } from '../../src/ports/disk.ts'
 import type { Entropy } from '../../src/ports/entropy.ts'
+import type { Fencer } from '../../src/ports/fencer.ts'
 import type { Host } from '../../src/ports/host.ts'
 import type { Log } from '../../src/ports/log.ts'
 import type { SimulatedClock } from './clock.ts'
@@ -40,6 +41,7 @@ export interface ProcessOptions {
   readonly clock: SimulatedClock
   readonly entropy: Entropy
   readonly containers: Containers
+  readonly fencer: Fencer
   readonly board: SimulatedSwitchboard
   readonly crypto: Crypto
   /** How late the loop is now. */
@@ -207,6 +209,7 @@ export class SimulatedProcess {
       clusterId: files.clusterId,
       store: core.store,
       containers,
+      fencer: this.#options.fencer,
       clock,
       entropy,
       host: this.#host(),

@@ -32,6 +32,8 @@ export function unitFiles(pinned: MachineId): readonly UnitFile[] {
     unit('fast.service', 'MachineMetadata=disk=ssd'),
     unit('here.service', `MachineID=${pinned}`),
     unit('everywhere.service', 'Global=true'),
+    unit('alone.service', 'Fencing=stop'),
+    unit('alone-slow.service', 'Fencing=stop\nFencingGrace=1s', ''),
     unit('hello@.service', ''),
   ]
 }

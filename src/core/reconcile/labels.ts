@@ -16,6 +16,8 @@ export interface Ownership {
   readonly restarts: number
   /** So that it can be stopped as the unit wants when the unit is known no more. */
   readonly stop: StopRule
+  /** Present when the unit must never run twice: its grace when it is fenced. */
+  readonly fenceGraceMs?: number
 }
 
 const forEver = 'infinity'
@@ -31,6 +33,9 @@ export function writeLabels(owner: Ownership): Record<string, string> {
     'jangada.restarts': String(owner.restarts),
     'jangada.stop-signal': owner.stop.signal ?? '',
     'jangada.stop-grace-ms': String(owner.stop.graceMs ?? forEver),
+    ...(owner.fenceGraceMs === undefined
+      ? {}
+      : { 'jangada.fence-grace-ms': String(owner.fenceGraceMs) }),
   }
 }
 
@@ -47,7 +52,9 @@ export function readLabels(labels: Readonly<Record<string, string>>): Ownership 
   if (clusterId === undefined || unit === undefined || hash === undefined) return undefined
   if (generation === undefined || restarts === undefined || signal === undefined) return undefined
   if (graceMs === undefined && graceText !== forEver) return undefined
+  const fenceGraceMs = readCount(labels['jangada.fence-grace-ms'])
   return {
+    ...(fenceGraceMs === undefined ? {} : { fenceGraceMs }),
     clusterId,
     unit: unit as UnitName,
     generation: generation as Generation,

@@ -81,8 +81,15 @@ export function remember(
 /** Another generation or hash is another story; the same work under a new number goes on. */
 function carryOver(memory: UnitMemory | undefined, desired: DesiredUnit): UnitMemory {
   const { generation, hash } = desired
-  const condemned = memory?.condemned ?? []
-  const fresh: UnitMemory = {
+  const anew = { ...fresh(desired), condemned: memory?.condemned ?? [] }
+  if (memory === undefined || memory.hash !== hash || desired.desired === 'loaded') return anew
+  if (memory.generation === generation) return memory
+  return { ...anew, running: memory.running, restarts: memory.restarts }
+}
+
+/** Of a unit that nothing is known of yet. */
+export function fresh({ generation, hash }: DesiredUnit): UnitMemory {
+  return {
     generation,
     hash,
     highestGeneration: generation,
@@ -91,11 +98,8 @@ function carryOver(memory: UnitMemory | undefined, desired: DesiredUnit): UnitMe
     failures: 0,
     running: undefined,
     end: undefined,
-    condemned,
+    condemned: [],
   }
-  if (memory === undefined || memory.hash !== hash || desired.desired === 'loaded') return fresh
-  if (memory.generation === generation) return memory
-  return { ...fresh, running: memory.running, restarts: memory.restarts }
 }
 
 function withKeeper(memory: UnitMemory, keeper: OwnedContainer, nowMs: number): UnitMemory {

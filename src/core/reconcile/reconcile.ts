@@ -12,6 +12,7 @@ import { brokenBond, type Neighbours, reasonToWait, type Standing } from './depe
 import { readLabels } from './labels.ts'
 import {
   chooseKeeper,
+  fresh,
   type OwnedContainer,
   remember,
   restartAtMs,
@@ -103,10 +104,30 @@ function makeViews(
       work: input.work.get(name),
       memory: input.memory.get(name),
     }
-    const memory = remember(seen, input.bootId, input.nowMs)
+    const memory = remember(withFenced(seen, input.fenced), input.bootId, input.nowMs)
     const keeper = chooseKeeper(seen.desired, seen.containers, memory)
     return { ...seen, memory, keeper }
   })
+}
+
+/** A fenced container is condemned, as one that is being cleared away is. */
+function withFenced<View extends Omit<UnitView, 'keeper'>>(
+  view: View,
+  fenced: ReadonlySet<string> = new Set(),
+): View {
+  const { memory, containers } = view
+  const ids = containers.flatMap(({ id }) => (fenced.has(id) ? [id] : []))
+  if (ids.length === 0 || view.desired === undefined) return view
+  const known = memory ?? fresh(view.desired)
+  const wasRunning = known.running !== undefined && ids.includes(known.running.containerId)
+  return {
+    ...view,
+    memory: {
+      ...known,
+      running: wasRunning ? undefined : known.running,
+      condemned: [...new Set([...known.condemned, ...ids])],
+    },
+  }
 }
 
 function readNeighbours(views: readonly UnitView[], nowMs: number): Neighbours {

@@ -152,6 +152,8 @@ export interface ReconcileInput {
   readonly containers: readonly ObservedContainer[] | undefined
   readonly memory: ReadonlyMap<UnitName, UnitMemory>
   readonly work: ReadonlyMap<UnitName, Work>
+  /** Containers that the machine's fencer has stopped, or is about to: their ends are no ends of a run. */
+  readonly fenced?: ReadonlySet<string>
 }
 
 export interface ReconcileResult {

@@ -29,6 +29,7 @@ export function describeUnplace(reason: UnplaceReason): string {
 const words: Readonly<Record<ObstacleKind, string>> = {
   machineLost: 'lost',
   draining: 'drain',
+  noFencer: 'Fencing',
   oldCopy: 'its old copy',
   otherMachine: 'MachineID',
   metadata: 'MachineMetadata',

@@ -46,6 +46,7 @@ function newcomersObstacle(
   if (state.machine.drain !== 'none') return { kind: 'draining' }
   const elsewhere = volumeObstacle(unit, state, fleet)
   if (elsewhere !== undefined) return elsewhere
+  if (unit.rules.fencing === 'stop' && state.machine.cannotFence) return { kind: 'noFencer' }
   if (isFree(unit.needs)) return undefined
   const leaving = victimsOf(unit, state, fleet).map(({ victim }) => victim)
   return roomObstacle(unit, state.machine.capacity, state.room, leaving)
@@ -144,6 +145,8 @@ export function describeObstacle(obstacle: Obstacle): string {
       return 'the machine is lost'
     case 'draining':
       return 'the machine drains'
+    case 'noFencer':
+      return 'Fencing=stop: the release on that machine is too old for it'
     case 'oldCopy':
       return `it waits until its old copy on ${obstacle.where.slice(0, 8)} is surely dead`
     case 'otherMachine':

@@ -14,6 +14,8 @@ export interface SchedulerMachine {
    */
   readonly drain: 'none' | 'replacing' | 'now'
   readonly capacity: Capacity
+  /** Its release has no fencer: it takes no unit that must never run twice. */
+  readonly cannotFence?: true
 }
 
 /** The part of `[X-Fleet]` that decides; see `core/units`, whose rules have this shape. */
@@ -102,6 +104,7 @@ export interface Snapshot {
 export type Obstacle =
   | { readonly kind: 'machineLost' }
   | { readonly kind: 'draining' }
+  | { readonly kind: 'noFencer' }
   /** It must not run twice, and its copy there is not surely dead. */
   | { readonly kind: 'oldCopy'; readonly where: MachineId }
   | { readonly kind: 'otherMachine'; readonly wanted: MachineId }

@@ -32,8 +32,5 @@ export function readFencing(
       `FencingGrace=${grace.value}: write a time of at most ${graceMsMax / 1000} s`,
     )
   }
-  if (grace !== undefined && !isStop) {
-    report(grace.line, 'FencingGrace= says something only beside Fencing=stop')
-  }
   return { fencing: isStop ? 'stop' : 'keep', fencingGraceMs: graceMs ?? 0 }
 }

@@ -37,7 +37,7 @@ export const acceptedKeys: Readonly<Record<string, readonly string[]>> = {
   ],
   Container: containerKeys,
   Install: ['WantedBy', 'RequiredBy', 'Also', 'Alias'],
-  'X-Fleet': [...Object.keys(fleetKeys), ...choiceKeys],
+  'X-Fleet': [...Object.keys(fleetKeys), ...choiceKeys, ...fencingKeys],
 }
 
 /** Keys about failing and dying. */

@@ -15,6 +15,7 @@ import type { UnitStateRecord } from '../../core/records/schemas.ts'
 import { type Clock, sleep, type Timer } from '../../ports/clock.ts'
 import type { Containers, EngineInfo } from '../../ports/containers.ts'
 import type { Entropy } from '../../ports/entropy.ts'
+import type { Fencer } from '../../ports/fencer.ts'
 import type { Host, HostFacts } from '../../ports/host.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Metrics } from '../../ports/metrics.ts'
@@ -23,6 +24,7 @@ import { silentForMsMax } from '../member/pulse-types.ts'
 import type { StoreAccess } from '../member/store-access.ts'
 import type { CallMethods } from '../wire/calls.ts'
 import { EngineWatch } from './engine-watch.ts'
+import { Fence, fencedEvent } from './fence.ts'
 import { type LogsContext, type LogsRequest, logMethods, readLogs } from './logs.ts'
 import { PlacedUnits } from './placed-units.ts'
 import { Pulser, type PulseSender } from './pulse.ts'
@@ -30,13 +32,12 @@ import { type MachineFacts, register } from './register.ts'
 import { rememberedUnits, TakenOff } from './remembered-units.ts'
 import { Reports } from './reports.ts'
 import type { StartAction, StartOutcome } from './starts.ts'
+import { stateOf } from './unit-state.ts'
 import { Works } from './works.ts'
 
 const retryMs = 250
 /** Between two looks whether a machine that has left is wanted again. */
 const leftLookMs = 5000
-/** Of the record's texts. */
-const textMax = 1024
 /** Of the name by which this process of the agent is told from the one before. */
 const runBytes = 8
 
@@ -60,6 +61,7 @@ export interface AgentOptions {
   /** Where blank machines boot from this one, as its links are now; each an IPv4 address. */
   readonly bootAddresses?: () => readonly string[]
   readonly pulses: PulseSender
+  readonly fencer: Fencer
   /** The Raft member on this machine; 0 when there is none. */
   readonly memberId: () => number
   /** Machines that pulse, as far as this one knows. */
@@ -73,6 +75,7 @@ export class Agent {
   readonly #placed: PlacedUnits
   readonly #engine: EngineWatch
   readonly #pulser: Pulser
+  readonly #fence: Fence
   readonly #register: Once
   readonly #forget: Once
   readonly #takenOff = new TakenOff()
@@ -104,6 +107,7 @@ export class Agent {
       onChange,
       onConnected: (info) => this.#connected(info),
     })
+    this.#fence = this.#makeFence()
     this.#register = new Once(() => this.#registerUntilDone())
     this.#pulser = new Pulser({
       machineId,
@@ -117,6 +121,7 @@ export class Agent {
       memberId: options.memberId,
       machineCount: options.machineCount,
       onRegister: () => this.#register.ask(),
+      onAcknowledged: (sentMs) => this.#fence.acknowledged(sentMs),
     })
   }
 
@@ -178,6 +183,17 @@ export class Agent {
     return { clusterId, containers, observed: () => this.#engine.containers }
   }
 
+  #makeFence(): Fence {
+    const { machineId, facts } = this.#options
+    return new Fence({
+      ...this.#options,
+      onChange: () => this.#look(),
+      onFenced: (condemned) => {
+        for (const one of condemned) void this.#writeEvent(fencedEvent(machineId, facts.name, one))
+      },
+    })
+  }
+
   #makeWorks(bootId: string): Works {
     const { clusterId, machineId, containers, clock, host, log } = this.#options
     return new Works({
@@ -188,6 +204,7 @@ export class Agent {
       clock,
       host,
       log,
+      fence: this.#fence,
       specOf: (unit, hash) => this.#placed.specOf(unit, hash),
       refresh: () => this.#engine.refresh(),
       onStarted: (action, outcome) => this.#started(action, outcome),
@@ -202,6 +219,8 @@ export class Agent {
     if (works === undefined || desired === undefined || this.#stop.signal.aborted) return
     // Before the engine was asked, nothing is unknown yet: a restart of the agent makes no noise.
     if (!this.#engine.isKnown) return
+    const { containers } = this.#engine
+    if (containers !== undefined && !this.#fence.observe(containers)) return
     const { clock, clusterId, metrics } = this.#options
     const nowMs = clock.monotonicMs()
     const result = reconcile({
@@ -209,9 +228,10 @@ export class Agent {
       bootId: works.bootId,
       nowMs,
       desired,
-      containers: this.#engine.containers,
+      containers,
       memory: this.#memory,
       work: works.inFlight,
+      fenced: this.#fence.condemned,
     })
     this.#memory = result.memory
     const news = this.#publish(
@@ -239,7 +259,13 @@ export class Agent {
     const before = new Map(this.#reports.states.map((state) => [state.unit, state]))
     let news = false
     for (const [unit, condition] of conditions) {
-      const state = this.#stateOf(condition, placed.get(unit), before.get(unit), unit)
+      const state = stateOf(unit, condition, {
+        machine: this.#options.machineId,
+        memory: this.#memory.get(unit),
+        placed: placed.get(unit),
+        before: before.get(unit),
+        wallMs: this.#options.clock.wallMs(),
+      })
       news = this.#reports.set(state, nowMs) || news
     }
     for (const unit of before.keys()) {
@@ -253,31 +279,6 @@ export class Agent {
       news = this.#reports.gone(unit, nowMs) || news
     }
     return news
-  }
-
-  #stateOf(
-    condition: UnitCondition,
-    placed: DesiredUnit | undefined,
-    before: UnitStateRecord | undefined,
-    unit: UnitName,
-  ): UnitStateRecord {
-    const { machineId, clock } = this.#options
-    const memory = this.#memory.get(unit)
-    const same =
-      before?.active === condition.active &&
-      before.sub === condition.sub &&
-      before.containerId === condition.containerId
-    return {
-      v: 1,
-      unit,
-      machine: machineId,
-      generation: memory?.generation ?? placed?.generation ?? before?.generation ?? 0,
-      hash: memory?.hash ?? placed?.hash ?? before?.hash ?? '',
-      ...condition,
-      image: condition.image.slice(0, textMax),
-      message: condition.message.slice(0, textMax),
-      sinceMs: same ? before.sinceMs : clock.wallMs(),
-    }
   }
 
   #started(action: StartAction, outcome: StartOutcome): void {
@@ -321,12 +322,13 @@ export class Agent {
     log.warn(message, { code })
     const kind = 'engine.no-live-restore'
     const event = { kind, severity: 'warning', message, code, machine: machineId } as const
-    await this.#untilDone('a warning was not written', async () => {
-      await this.#options.store.transact({
-        compare: [],
-        then: [putEvent(this.#options, event)],
-        otherwise: [],
-      })
+    await this.#writeEvent(event)
+  }
+
+  #writeEvent(event: Parameters<typeof putEvent>[1]): Promise<void> {
+    const then = [putEvent(this.#options, event)]
+    return this.#untilDone('an event was not written', async () => {
+      await this.#options.store.transact({ compare: [], then, otherwise: [] })
       return true
     })
   }

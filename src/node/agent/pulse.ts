@@ -40,6 +40,8 @@ export interface PulserOptions {
   readonly machineCount: () => number
   /** The leader does not know this machine as ready. */
   readonly onRegister: () => void
+  /** A pulse that was sent then has been acknowledged. */
+  readonly onAcknowledged: (sentMs: number) => void
 }
 
 const targetsPerPulse = 2
@@ -185,7 +187,7 @@ export class Pulser {
   }
 
   #take(answer: PulseAnswer, versions: ReadonlyMap<string, number>, sentMs: number): void {
-    const { reports, clock, onRegister } = this.#options
+    const { reports, clock, onRegister, onAcknowledged } = this.#options
     if (answer.term < this.#term) return
     if (answer.term > this.#term) {
       this.#term = answer.term
@@ -193,7 +195,11 @@ export class Pulser {
       reports.tellAllAgain(clock.monotonicMs())
     }
     reports.told(versions)
-    if (answer.verdict === 'register') onRegister()
-    else this.#acknowledgedMs = Math.max(this.#acknowledgedMs ?? -Infinity, sentMs)
+    if (answer.verdict === 'register') {
+      onRegister()
+      return
+    }
+    this.#acknowledgedMs = Math.max(this.#acknowledgedMs ?? -Infinity, sentMs)
+    onAcknowledged(sentMs)
   }
 }

@@ -5,6 +5,7 @@ import type { Action, StartFailure } from '../../core/reconcile/types.ts'
 import type { UnitSpec } from '../../core/units/types.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Containers } from '../../ports/containers.ts'
+import { type Fence, Held } from './fence.ts'
 import { Gate } from './gate.ts'
 import { StartLimit } from './start-limit.ts'
 import { type ContainerContext, type ReadyContainer, unitContainer } from './unit-container.ts'
@@ -21,6 +22,7 @@ const optionalPullMs = 5_000
 export interface StartsOptions extends ContainerContext {
   readonly containers: Containers
   readonly clock: Clock
+  readonly fence: Pick<Fence, 'permit' | 'guard' | 'started'>
 }
 
 export type StartAction = Extract<Action, { kind: 'start' }>
@@ -31,7 +33,7 @@ export type StartOutcome =
   /** The unit's own fault, or its image's: counts as an end. */
   | ({ readonly kind: 'failed' } & StartFailure)
   /** Nobody's fault: looked at again. */
-  | { readonly kind: 'engine-down' | 'cancelled' }
+  | { readonly kind: 'engine-down' | 'cancelled' | 'held' }
 
 interface Attempt {
   readonly action: StartAction
@@ -73,6 +75,10 @@ export class Starts {
       return { kind: 'started' }
     } catch (error) {
       if (signal.aborted) return { kind: 'cancelled' }
+      if (error instanceof Held) {
+        tell('preparing', error.message)
+        return { kind: 'held' }
+      }
       if (abandoned.signal.aborted) {
         const limitMs = spec.timeoutStartMs ?? 0
         const message = `not started within TimeoutStartSec (${limitMs / 1000} s)`
@@ -129,6 +135,17 @@ export class Starts {
     return orAborted(pulling, attempt.signal)
   }
 
+  /** Of a unit that must never run twice; undefined of others. Rejects with `Held`. */
+  async #permit({ action, spec }: Attempt): Promise<number | undefined> {
+    if (spec.placement.fencing !== 'stop') return undefined
+    return this.#options.fence.permit(action.unit, action.generation)
+  }
+
+  #guard({ action, spec }: Attempt, permit: number, id: string): Promise<void> {
+    const graceMs = spec.placement.fencingGraceMs
+    return this.#options.fence.guard(permit, { id, unit: action.unit, graceMs })
+  }
+
   /** False when the image is missing and may be pulled. */
   #createAndStart(ready: ReadyContainer, attempt: Attempt): Promise<boolean> {
     const { containers } = this.#options
@@ -138,6 +155,7 @@ export class Starts {
       signal.throwIfAborted()
       attempt.limit.goOn()
       attempt.tell('starting', '')
+      const permit = await this.#permit(attempt)
       let id: string
       try {
         const name = containerName(action.unit, action.generation)
@@ -149,11 +167,15 @@ export class Starts {
       }
       try {
         signal.throwIfAborted()
+        if (permit !== undefined) await this.#guard(attempt, permit, id)
+        signal.throwIfAborted()
         await containers.start(id)
         return true
       } catch (error) {
         await containers.remove(id).catch(() => undefined)
         throw error
+      } finally {
+        this.#options.fence.started(id)
       }
     })
     return orAborted(starting, signal)

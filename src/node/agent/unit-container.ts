@@ -51,8 +51,10 @@ function withOurs(
   spec: UnitSpec,
   { unit, generation, hash, restarts }: Extract<Action, { kind: 'start' }>,
 ): ContainerSpec {
-  const { stop } = spec
-  const labels = writeLabels({ clusterId, unit, generation, hash, bootId, restarts, stop })
+  const { stop, placement } = spec
+  const owner = { clusterId, unit, generation, hash, bootId, restarts, stop }
+  const fenceGraceMs = placement.fencing === 'stop' ? placement.fencingGraceMs : undefined
+  const labels = writeLabels(fenceGraceMs === undefined ? owner : { ...owner, fenceGraceMs })
   const variables = {
     JANGADA_UNIT: unit,
     JANGADA_GENERATION: String(generation),

@@ -115,7 +115,7 @@ export class Works {
     if (outcome.kind === 'started') log.info('unit started', { unit, tookMs })
     else if (outcome.kind === 'failed')
       log.warn('unit not started', { unit, cause: outcome.message })
-    if (outcome.kind === 'engine-down') {
+    if (outcome.kind === 'engine-down' || outcome.kind === 'held') {
       await sleep(clock, engineDownPauseMs, inFlight.abort.signal)
     }
     if (!this.#stopped) onStarted(action, outcome)

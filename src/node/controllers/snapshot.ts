@@ -1,5 +1,6 @@
 /** The records as the scheduler sees them: for the leader's plans, and for whoever asks what they would be. */
 import { machineId, type UnitName, unitName } from '../../base/ids.ts'
+import { features, firstFeatureLevel } from '../../core/records/features.ts'
 import { generationOf, states } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type {
@@ -119,6 +120,9 @@ function toMachine(record: MachineRecord, wallMs: number): SchedulerMachine {
     status: status === 'ready' ? 'ready' : 'lost',
     drain: drain === undefined ? 'none' : isOver ? 'now' : 'replacing',
     capacity: capacityOf(record),
+    ...((record.featureLevel ?? firstFeatureLevel) < features.lifeKeys
+      ? { cannotFence: true as const }
+      : {}),
   }
 }
 

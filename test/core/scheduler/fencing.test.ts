@@ -88,6 +88,15 @@ t.test('started again while it is still being stopped: it waits, on its own mach
   t.end()
 })
 
+t.test('a machine whose release has no fencer does not get it', (t) => {
+  const old = { ...machine(1), cannotFence: true } as const
+  t.same(planned([old, machine(2)], []).does, ['place 2'])
+  const { does, waits = {} } = planned([old], [])
+  t.same(does, [])
+  t.equal(describeCounts(waits), 'refused 1 by Fencing')
+  t.end()
+})
+
 t.test('the checker finds a second copy', (t) => {
   const snapshot = { machines: three, units: [db], placements: [at(1, runs)] }
   const place = { kind: 'place', unit: unitName('db.service'), machine: id(2) } as const

@@ -13,6 +13,7 @@ import type { Metrics } from '../../../src/ports/metrics.ts'
 import { SimulatedClock, SimulatedTime } from '../../sim/clock.ts'
 import { SimulatedEngine } from '../../sim/engine.ts'
 import { seededEntropy } from '../../sim/entropy.ts'
+import { SimulatedFencer } from '../../sim/fencer.ts'
 import { LocalStore } from '../../support/local-store.ts'
 
 export const own = machineId('1'.repeat(32))
@@ -47,6 +48,7 @@ export class AgentWorld {
   readonly time = new SimulatedTime(this.random.fork())
   readonly store = new LocalStore()
   readonly engine: SimulatedEngine
+  readonly fencer: SimulatedFencer
   readonly files = new Map<string, string>()
   readonly pulses: SentPulse[] = []
   voters: readonly MachineId[] = [own, machineId('2'.repeat(32)), machineId('3'.repeat(32))]
@@ -61,6 +63,7 @@ export class AgentWorld {
     const { time, random } = this
     this.engine = new SimulatedEngine({ time, random: random.fork(), liveRestore, registry })
     this.containers = this.engine
+    this.fencer = new SimulatedFencer(time, random.fork(), this.engine, 1)
     this.agent = this.makeAgent()
   }
 
@@ -71,6 +74,7 @@ export class AgentWorld {
       clusterId: cluster,
       store: this.store,
       containers: this.containers,
+      fencer: this.fencer.connect(clock, () => Promise.resolve()),
       clock,
       entropy: seededEntropy(this.random.fork()),
       host: this.#host(),

@@ -28,6 +28,7 @@ const makeAgent = (): Agent =>
     clusterId: clusterId('c'.repeat(32)),
     store,
     containers: dockerContainers({ socketPath: engineSocket(initPid ?? 0) }),
+    fencer: { tell: () => Promise.reject(new Error('no fencer')) },
     clock: world.clock,
     entropy: kernelEntropy(),
     host: systemHost(),

@@ -8,6 +8,7 @@ import { leaderCompleteness } from './leader-completeness.ts'
 import { logMatching } from './log-matching.ts'
 import { memberIds } from './member-ids.ts'
 import { monotonic } from './monotonic.ts'
+import { neverTwice } from './never-twice.ts'
 import { oneCopy } from './one-copy.ts'
 import { onePlacement } from './one-placement.ts'
 import { placementRules } from './placement-rules.ts'
@@ -29,4 +30,5 @@ export const worldInvariants: readonly MakeInvariant[] = [
   onePlacement,
   healthyWork,
   oneCopy,
+  neverTwice,
 ]

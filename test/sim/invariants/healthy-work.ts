@@ -1,10 +1,13 @@
 /**
  * No healthy container is stopped for doubt: an agent ends a running container only if, at some
- * revision since that container's placement, its unit was not wanted there as it runs.
+ * revision since that container's placement, its unit was not wanted there as it runs. Units that ask
+ * for `Fencing=stop` are stopped for doubt, and for no less of it than that.
  */
 import { readLabels } from '../../../src/core/reconcile/labels.ts'
+import { deadlines } from '../../../src/core/liveness/deadlines.ts'
 import { placements } from '../../../src/core/records/keyspace.ts'
 import type { World } from '../world.ts'
+import type { SimulatedMachine } from '../machine.ts'
 import { holds, type Invariant } from './invariant.ts'
 
 export function healthyWork({ committed }: World): Invariant {
@@ -14,6 +17,7 @@ export function healthyWork({ committed }: World): Invariant {
     containerStopped: ({ machine, container, beside }) => {
       const owner = readLabels(container.labels)
       if (owner === undefined) return
+      if (owner.fenceGraceMs !== undefined && isFenced(machine, container.id)) return
       // Of two that do the same work one goes, and it is the agent that says which.
       const twin = beside
         .map((each) => readLabels(each.labels))
@@ -34,4 +38,11 @@ export function healthyWork({ committed }: World): Invariant {
       holds(!stood, name, text)
     },
   }
+}
+
+/** Its fencer has condemned it, or the agent sees that it is about to. */
+function isFenced({ process, fencer }: SimulatedMachine, id: string): boolean {
+  const sentMs = process?.agent?.acknowledgedMs
+  const ageMs = sentMs === undefined ? Infinity : (process?.clock.monotonicMs() ?? 0) - sentMs
+  return fencer.condemned.has(id) || ageMs >= deadlines(1).fenceMs
 }
