@@ -13,9 +13,8 @@ import {
   votersOf,
 } from '../../src/tools/rack/demo/scene.ts'
 import { containersOn, isRunning, statusOf } from '../../src/tools/rack/demo/view.ts'
-import { supervisorDir } from '../../src/tools/rack/host-init.ts'
 import { until } from '../../src/tools/rack/world.ts'
-import { killAgent, stage, startExamples, unitsOn } from './stage.ts'
+import { killAgent, mendDisk, ontoOwnDisk, stage, startExamples, unitsOn } from './stage.ts'
 
 t.setTimeout(400_000)
 
@@ -124,28 +123,6 @@ function noneTwice(): Promise<true> {
     return new Set(units).size === units.length ? true : undefined
   })
 }
-
-/**
- * The state directory as it is, on a file system of its own, which can be made to fail. Nothing is
- * left of it below: an agent that starts while this one is not mounted must find no older log.
- */
-const ontoOwnDisk = `
-pid=$(cat ${supervisorDir}/jangada.pid)
-kill -STOP $pid
-truncate -s 192M /run/disk.img
-mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 /run/disk.img
-mkdir -p /run/disk
-mount -o loop /run/disk.img /run/disk
-cp -a ${clusterStateDir}/. /run/disk
-umount /run/disk
-rm -rf ${clusterStateDir}/*
-mount -o loop /run/disk.img ${clusterStateDir}
-kill -KILL $pid
-`
-const mendDisk = `
-until umount ${clusterStateDir}; do sleep 0.1; done
-mount -o loop /run/disk.img ${clusterStateDir}
-`
 
 await t.test('the disk of a member fails: it ends, and no container with it', async (t) => {
   await rack.sh('n3', ['bash', '-ec', ontoOwnDisk])

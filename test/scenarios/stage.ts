@@ -2,7 +2,12 @@
 import path from 'node:path'
 import type { Test } from 'tap'
 import type { StatusReport } from '../../src/node/api/answers.ts'
-import { agentReady, bringUpCluster, type ClusterOptions } from '../../src/tools/rack/cluster.ts'
+import {
+  agentReady,
+  bringUpCluster,
+  type ClusterOptions,
+  clusterStateDir,
+} from '../../src/tools/rack/cluster.ts'
 import {
   exampleFiles,
   expectUnits,
@@ -12,6 +17,7 @@ import {
   type Scene,
 } from '../../src/tools/rack/demo/scene.ts'
 import { containersOn, isRunning, statusOf } from '../../src/tools/rack/demo/view.ts'
+import { supervisorDir } from '../../src/tools/rack/host-init.ts'
 import { rackDown, rackUp } from '../../src/tools/rack/lifecycle.ts'
 import { compareOutside, snapshotOutside } from '../../src/tools/rack/outside.ts'
 import type { Rack } from '../../src/tools/rack/rack.ts'
@@ -88,3 +94,25 @@ export async function killAgent(rack: Rack, host: string, signal: 'KILL' | 'TERM
   })
   await agentReady(rack, host)
 }
+
+/**
+ * The state directory as it is, on a file system of its own, which can be made to fail. Nothing is
+ * left of it below: an agent that starts while this one is not mounted must find no older log.
+ */
+export const ontoOwnDisk = `
+pid=$(cat ${supervisorDir}/jangada.pid)
+kill -STOP $pid
+truncate -s 192M /run/disk.img
+mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 /run/disk.img
+mkdir -p /run/disk
+mount -o loop /run/disk.img /run/disk
+cp -a ${clusterStateDir}/. /run/disk
+umount /run/disk
+rm -rf ${clusterStateDir}/*
+mount -o loop /run/disk.img ${clusterStateDir}
+kill -KILL $pid
+`
+export const mendDisk = `
+until umount ${clusterStateDir}; do sleep 0.1; done
+mount -o loop /run/disk.img ${clusterStateDir}
+`

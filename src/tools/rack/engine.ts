@@ -71,10 +71,14 @@ export async function onUnitStart(
   events.on('error', () => undefined)
 }
 
-/** When the container was last started, as the engine spells it. */
-export async function containerStartedAt(initPid: number, id: string): Promise<string> {
+/** When the container was last started, as the engine spells it, and its process on the host. */
+export async function containerStart(
+  initPid: number,
+  id: string,
+): Promise<{ readonly startedAt: string; readonly pid: number }> {
   const details = JSON.parse(await ask(initPid, 'GET', `/containers/${id}/json`))
-  return (details as { State: { StartedAt: string } }).State.StartedAt
+  const { State } = details as { State: { StartedAt: string; Pid: number } }
+  return { startedAt: State.StartedAt, pid: State.Pid }
 }
 
 function ask(

@@ -4,7 +4,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { StatusReport } from '../../../node/api/answers.ts'
 import { bringUpCluster } from '../cluster.ts'
-import { containerStartedAt } from '../engine.ts'
+import { containerStart } from '../engine.ts'
 import { rackDown, rackUp } from '../lifecycle.ts'
 import { compareOutside, type OutsideSnapshot } from '../outside.ts'
 import { lanPrefix, lanPrefixBits } from '../names.ts'
@@ -246,12 +246,12 @@ export async function powerOnStep(story: Story, scene: Scene, victim: string): P
   story.note('every rule holds')
 }
 
-/** Container id → what it is, and since when it runs. */
+/** Container id → what it is, since when it runs, and as which process. */
 export async function healthy(rack: Rack, hosts: readonly string[]): Promise<Map<string, string>> {
   const containers = (await containersOn(rack, hosts)).filter(isRunning)
   const entries = containers.map(async ({ id, unit, machine }) => {
-    const startedAt = await containerStartedAt(await rack.initPid(machine), id)
-    return [id, `${unit} on ${machine} since ${startedAt}`] as const
+    const { startedAt, pid } = await containerStart(await rack.initPid(machine), id)
+    return [id, `${unit} on ${machine} since ${startedAt} as ${pid}`] as const
   })
   return new Map(await Promise.all(entries))
 }
