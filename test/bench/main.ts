@@ -12,6 +12,7 @@ import { benchFootprint } from './footprint.ts'
 import { type Figure, figureLines } from './figures.ts'
 import { benchLeaderLoss } from './leader-loss.ts'
 import { buildFirst } from './rack.ts'
+import { benchSchedule } from './schedule/schedule.ts'
 
 const repository = path.join(import.meta.dirname, '../..')
 const usage = `usage: npm run bench -- failover [--cuts N] [--json]
@@ -19,7 +20,8 @@ const usage = `usage: npm run bench -- failover [--cuts N] [--json]
        npm run bench -- leader-loss [--cuts N] [--json]
        npm run bench -- calm [--minutes N] [--json]
        npm run bench -- consensus [--peer etcd] [--runs N] [--seconds N] [--clients 1,64,…] [--json]
-       npm run bench -- weight [--peer etcd] [--puts N] [--json]`
+       npm run bench -- weight [--peer etcd] [--puts N] [--json]
+       npm run bench -- schedule [--sizes 1000,10000,…] [--seed S] [--runs N] [--out FILE] [--picture FILE] [--json]`
 
 const options = {
   json: { type: 'boolean', default: false },
@@ -30,6 +32,10 @@ const options = {
   runs: { type: 'string', default: '3' },
   seconds: { type: 'string', default: '10' },
   clients: { type: 'string', default: '1,64,256,1000' },
+  sizes: { type: 'string', default: '100000' },
+  seed: { type: 'string', default: '1' },
+  out: { type: 'string' },
+  picture: { type: 'string' },
 } as const
 
 /** What was measured, for programs and for people. */
@@ -67,6 +73,13 @@ async function measure(words: readonly string[]): Promise<Measured & { readonly 
       const data = await benchWeight(count(values.puts), say)
       return { json, data, lines: weightLines(data) }
     }
+    case 'schedule': {
+      const { out, picture } = values
+      const [sizes, seed] = [values.sizes.split(',').map(count), count(values.seed)]
+      const asked = { sizes, seed, runs: count(values.runs), out, picture }
+      const data = await benchSchedule(asked, say)
+      return { json, data, lines: [`seed ${seed}`, ...figureLines(data.figures)] }
+    }
     default:
       throw new Error(usage)
   }
@@ -84,7 +97,8 @@ function count(text: string): number {
 }
 
 async function main(words: readonly string[]): Promise<void> {
-  await buildFirst()
+  // Plans are made in this repository's own code, without a cluster.
+  if (words[0] !== 'schedule') await buildFirst()
   const { json, data, lines } = await measure(words)
   const commit = (await must(['git', '-C', repository, 'rev-parse', '--short', 'HEAD'])).trim()
   const machine = { cpus: cpus().length, model: cpus()[0]?.model ?? '?', load: loadavg()[0] ?? 0 }

@@ -1,0 +1,105 @@
+/**
+ * One cluster planned, in a process of its own, so that memory is its own too: prints one JSON line.
+ *
+ *     node one-size.ts UNITS SEED RUNS [FILE]
+ */
+import { createWriteStream } from 'node:fs'
+import { once } from 'node:events'
+import { afterPlan, checkPlacements, checkPlan } from '../../../src/core/scheduler/check.ts'
+import { plan } from '../../../src/core/scheduler/plan.ts'
+import type { Plan, Snapshot } from '../../../src/core/scheduler/types.ts'
+import { makeCluster } from './cluster.ts'
+
+export interface SizeFigures {
+  readonly units: number
+  readonly machines: number
+  readonly placements: number
+  readonly unplaced: number
+  /** Processor time of this process. The first one is of code that was never run before. */
+  readonly coldMs: readonly number[]
+  /** Of one machine after the other, each lost and back before the next. */
+  readonly lostMs: readonly number[]
+  readonly movedPerMachine: number
+  /** Of rules that the plan breaks, as the checker says; of the plans after a loss, too. */
+  readonly violations: number
+  readonly checkMs: number
+  readonly residentMb: number
+}
+
+const lostMachines = 5
+
+/** Others use the processor as well: their time is not counted. */
+function measured<T>(work: () => T): { readonly ms: number; readonly result: T } {
+  const before = process.cpuUsage()
+  const result = work()
+  const { user, system } = process.cpuUsage(before)
+  return { ms: (user + system) / 1000, result }
+}
+
+function measure(
+  units: number,
+  seed: number,
+  runs: number,
+): { figures: SizeFigures; after: Snapshot } {
+  const cluster = makeCluster(units, seed)
+  const colds = Array.from({ length: runs }, () => measured(() => plan(cluster)))
+  const { decisions, unplaced } = (colds[0] as { result: Plan }).result
+  const after = afterPlan(cluster, decisions)
+  const checked = measured(() => [...checkPlan(cluster, decisions), ...checkPlacements(after)])
+  const lost = loseOneByOne(after)
+  const figures: SizeFigures = {
+    units,
+    machines: cluster.machines.length,
+    placements: after.placements.length,
+    unplaced: unplaced.size,
+    coldMs: colds.map(({ ms }) => ms),
+    lostMs: lost.map(({ ms }) => ms),
+    movedPerMachine: lost.reduce((sum, { moved }) => sum + moved, 0) / lost.length,
+    violations: checked.result.length + lost.reduce((sum, each) => sum + each.violations, 0),
+    checkMs: checked.ms,
+    residentMb: process.memoryUsage.rss() / 1e6,
+  }
+  return { figures, after }
+}
+
+function loseOneByOne(start: Snapshot) {
+  let snapshot = start
+  const step = Math.max(1, Math.floor(start.machines.length / lostMachines))
+  return start.machines
+    .filter((_, n) => n % step === 0)
+    .slice(0, lostMachines)
+    .map((machine) => {
+      const lost = { ...machine, status: 'lost' as const }
+      const machines = snapshot.machines.map((each) => (each.id === machine.id ? lost : each))
+      const seen = { ...snapshot, machines }
+      const { ms, result } = measured(() => plan(seen))
+      const violations = checkPlan(seen, result.decisions).length
+      const moved = result.decisions.filter(({ kind }) => kind === 'move').length
+      // It comes back, with what could not move.
+      snapshot = { ...afterPlan(seen, result.decisions), machines: start.machines }
+      return { ms, moved, violations }
+    })
+}
+
+/** One item a line: a document of a million units is longer than a string may be. */
+async function write(file: string, seed: number, { machines, units, placements }: Snapshot) {
+  const stream = createWriteStream(file)
+  const put = async (text: string): Promise<void> => {
+    if (!stream.write(text)) await once(stream, 'drain')
+  }
+  await put(`{"v":1,"seed":${seed}`)
+  for (const [name, items] of Object.entries({ machines, units, placements })) {
+    await put(`,\n"${name}":[`)
+    for (const [at, item] of items.entries())
+      await put(`${at === 0 ? '' : ','}\n${JSON.stringify(item)}`)
+    await put('\n]')
+  }
+  await put('}\n')
+  stream.end()
+  await once(stream, 'finish')
+}
+
+const [units, seed, runs, file] = process.argv.slice(2)
+const { figures, after } = measure(Number(units), Number(seed), Number(runs))
+if (file !== undefined) await write(file, Number(seed), after)
+process.stdout.write(`${JSON.stringify(figures)}\n`)
