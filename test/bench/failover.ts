@@ -22,8 +22,10 @@ import {
 } from '../../src/tools/rack/demo/scene.ts'
 import { askNode, containersOn, isRunning } from '../../src/tools/rack/demo/view.ts'
 import type { Rack } from '../../src/tools/rack/rack.ts'
+import { until } from '../../src/tools/rack/world.ts'
 import { startAlone } from './engine-alone.ts'
 import { type Figure, median, medianAndWorst } from './figures.ts'
+import { swarmCuts } from './failover-swarm.ts'
 import { inRack } from './rack.ts'
 
 /** Of the engine alone, before the first cut. */
@@ -41,7 +43,7 @@ ExecStart=/usr/bin/docker run busybox:jangada true
 `
 
 export function benchFailover(
-  cuts: number,
+  { cuts, swarm }: { readonly cuts: number; readonly swarm: number },
   say: (line: string) => void,
 ): Promise<readonly Figure[]> {
   return inRack({ hosts: 3 }, async (rack) => {
@@ -64,7 +66,9 @@ export function benchFailover(
       elsewhere.push(outcome.lastMs / 1000)
       if (outcome.writeMs !== undefined) writes.push(outcome.writeMs)
     }
+    const peer = swarm === 0 ? [] : await besideSwarm(scene, swarm, elsewhere, say)
     return [
+      ...peer,
       ...medianAndWorst('six containers started by an engine alone', 's', alone, {
         ...{ median: Infinity, worst: Infinity },
       }),
@@ -75,6 +79,31 @@ export function benchFailover(
         ...{ median: 350, worst: 600 },
       }),
     ]
+  })
+}
+
+/** Its figures have no goal; the ratio to ours is what counts. */
+async function besideSwarm(
+  { rack, units }: Scene,
+  cuts: number,
+  ours: readonly number[],
+  say: (line: string) => void,
+): Promise<Figure[]> {
+  const hosts = hostNames(rack)
+  const [first = ''] = hosts
+  await jangada(rack, first, 'destroy', ...units.keys())
+  await until(rack.clock, { what: 'our units are gone', timeoutMs: 60_000 }, async () =>
+    (await containersOn(rack, hosts)).length === 0 ? true : undefined,
+  )
+  for (const host of hosts) await rack.stopService(host, 'jangada')
+  const outcomes = await swarmCuts(rack, cuts, say)
+  const none = { median: Infinity, worst: Infinity }
+  return (['follower', 'leader'] as const).flatMap((role) => {
+    const samples = outcomes.filter((each) => each.role === role).map(({ lastMs }) => lastMs / 1000)
+    if (samples.length === 0) return []
+    const ratio = (median(samples) / median(ours)).toFixed(1)
+    say(`Docker Swarm, a ${role} cut: ${median(samples).toFixed(2)} s, ${ratio} times ours`)
+    return medianAndWorst(`Docker Swarm, ${role} cut → last of six elsewhere`, 's', samples, none)
   })
 }
 

@@ -15,7 +15,7 @@ import { buildFirst } from './rack.ts'
 import { benchSchedule } from './schedule/schedule.ts'
 
 const repository = path.join(import.meta.dirname, '../..')
-const usage = `usage: npm run bench -- failover [--cuts N] [--json]
+const usage = `usage: npm run bench -- failover [--cuts N] [--swarm-cuts N] [--json]
        npm run bench -- footprint [--json]
        npm run bench -- leader-loss [--cuts N] [--json]
        npm run bench -- calm [--minutes N] [--json]
@@ -26,6 +26,7 @@ const usage = `usage: npm run bench -- failover [--cuts N] [--json]
 const options = {
   json: { type: 'boolean', default: false },
   cuts: { type: 'string', default: '20' },
+  'swarm-cuts': { type: 'string', default: '0' },
   minutes: { type: 'string', default: '10' },
   puts: { type: 'string', default: '1000000' },
   peer: { type: 'string', default: 'etcd' },
@@ -54,7 +55,7 @@ async function measure(words: readonly string[]): Promise<Measured & { readonly 
   if (positionals.length !== 1) throw new Error(usage)
   switch (name) {
     case 'failover':
-      return { json, ...ofFigures(await benchFailover(count(values.cuts), say)) }
+      return { json, ...ofFigures(await failover(values, say)) }
     case 'leader-loss':
       return { json, ...ofFigures(await benchLeaderLoss(count(values.cuts), say)) }
     case 'calm':
@@ -83,6 +84,14 @@ async function measure(words: readonly string[]): Promise<Measured & { readonly 
     default:
       throw new Error(usage)
   }
+}
+
+function failover(
+  values: { readonly cuts: string; readonly 'swarm-cuts': string },
+  tell: typeof say,
+): Promise<readonly Figure[]> {
+  const swarm = values['swarm-cuts'] === '0' ? 0 : count(values['swarm-cuts'])
+  return benchFailover({ cuts: count(values.cuts), swarm }, tell)
 }
 
 const ofFigures = (figures: readonly Figure[]): Measured => ({

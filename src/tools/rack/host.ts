@@ -57,7 +57,8 @@ export async function prepareHost(rack: RackSpec, host: HostSpec): Promise<void>
   // The Kubernetes plug-in costs memory and start time, and nothing here uses it.
   const containerd = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
   await writeFile(etc('containerd/config.toml'), containerd)
-  await writeFile(at('etc-docker/daemon.json'), daemonSettings(host))
+  const own = await readFile(at(ownDaemonSettings), 'utf8').catch(() => '{}')
+  await writeFile(at('etc-docker/daemon.json'), daemonSettings(host, own))
   await writeFile(at('product_uuid'), `${host.uuid}\n`)
   await writeFile(at('host-init.sh'), hostInitScript)
   for (const [service, script] of Object.entries(engineServices)) {
@@ -69,12 +70,16 @@ export async function prepareHost(rack: RackSpec, host: HostSpec): Promise<void>
   if (rack.binary !== undefined) await symlink(path.resolve(rack.binary), at('binary'))
 }
 
-const daemonSettings = (host: HostSpec): string =>
+/** In a host's directory: what its engine is set to beside what all are, as `daemon.json` has it. */
+export const ownDaemonSettings = 'own-daemon.json'
+
+const daemonSettings = (host: HostSpec, own: string): string =>
   JSON.stringify({
     'live-restore': true,
     bip: containerBridge(host.index),
     containerd: '/run/containerd/containerd.sock',
     'log-level': 'warn',
+    ...(JSON.parse(own) as object),
   })
 
 const engineServices = {

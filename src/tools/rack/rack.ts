@@ -3,14 +3,14 @@
  * operation looks at the files and processes, so that any process may go on with a rack that
  * another one started.
  */
-import { access, readdir, rm } from 'node:fs/promises'
+import { access, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { JangadaError } from '../../base/errors.ts'
 import { serialLog, startBlank } from './blank.ts'
 import { type CgroupLayout, isFrozen, killAll, setFrozen } from './cgroups.ts'
 import { type EngineInfo, loadImage } from './engine.ts'
 import { type Faults, applyFaults, healed, noFaults, withLoss, withPartition } from './faults.ts'
-import { engineReady, execIn, startHost } from './host.ts'
+import { engineReady, execIn, ownDaemonSettings, startHost } from './host.ts'
 import { type HostStatus, type RackStatus, readStatus } from './status.ts'
 import { tail } from './logs.ts'
 import { cgroupName, rackPaths } from './names.ts'
@@ -240,6 +240,12 @@ export class Rack {
   /** The service's process as the host numbers it. */
   async servicePid(name: string, service: string): Promise<number | undefined> {
     return services.servicePid(await this.#runningHost(name), service)
+  }
+
+  /** What the host's engine is set to from its next start on, beside what all are: as in `daemon.json`. */
+  async setEngine(name: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
+    const file = path.join(this.#directory(this.host(name)), ownDaemonSettings)
+    await writeFile(file, JSON.stringify(settings))
   }
 
   /** `docker load` on one host, which keeps the image over power cuts. */

@@ -28,7 +28,7 @@ export const movable = (rules: FileRules): boolean => !rules.global && rules.mac
 
 /**
  * Cuts the power of `victim`, and looks at the engines of `others` until each of `lost` runs
- * there. Throws `JGD_RACK` when that takes longer than a minute.
+ * there. Throws `JGD_RACK` when that takes longer than `timeoutMs`, a minute where nothing is said.
  */
 export async function cutAndWatch(
   rack: Rack,
@@ -36,6 +36,7 @@ export async function cutAndWatch(
   others: readonly string[],
   lost: readonly string[],
   onCut?: (atMs: number) => void,
+  { timeoutMs = replacedTimeoutMs } = {},
 ): Promise<FailoverOutcome> {
   const ended = new AbortController()
   try {
@@ -43,7 +44,7 @@ export async function cutAndWatch(
     const cutting = rack.powerOff(victim, onCut)
     // Awaited below; until then a failure must not count as nobody's.
     cutting.catch(() => undefined)
-    const seen = await lookForAll(rack, others, lost, nextStart)
+    const seen = await lookForAll(rack, others, lost, { nextStart, timeoutMs })
     const cut = await cutting
     const replacements = [...seen].map(([unit, { machine, atMs }]) => ({
       unit,
@@ -90,10 +91,10 @@ async function lookForAll(
   rack: Rack,
   hosts: readonly string[],
   lost: readonly string[],
-  nextStart: () => Promise<void>,
+  { nextStart, timeoutMs }: { nextStart: () => Promise<void>; readonly timeoutMs: number },
 ): Promise<Map<string, { readonly machine: string; readonly atMs: number }>> {
   const { clock } = rack
-  const deadlineMs = clock.monotonicMs() + replacedTimeoutMs
+  const deadlineMs = clock.monotonicMs() + timeoutMs
   const seen = new Map<string, { machine: string; atMs: number }>()
   for (;;) {
     const running = (await containersOn(rack, hosts)).filter(isRunning)
@@ -104,7 +105,7 @@ async function lookForAll(
     if (seen.size === lost.length) return seen
     if (atMs > deadlineMs) {
       const left = lost.filter((unit) => !seen.has(unit))
-      throw rackError(`a minute after the cut these run nowhere: ${left.join(', ')}`)
+      throw rackError(`${timeoutMs / 1000} s after the cut these run nowhere: ${left.join(', ')}`)
     }
     await nextStart()
   }
