@@ -3,6 +3,8 @@ import { utf8 } from '../base/bytes.ts'
 import { isJangadaError, JangadaError } from '../base/errors.ts'
 import { type MachineId, noMember } from '../base/ids.ts'
 import { machines } from '../core/records/keyspace.ts'
+import type { MachineRecord } from '../core/records/schemas.ts'
+import { checkUsage, type UnitUsage } from '../node/agent/usage.ts'
 import type { ClusterCore } from '../node/cluster-core.ts'
 import { enrol } from '../node/enrol/enrol.ts'
 import { renewCertificate } from '../node/enrol/issue.ts'
@@ -22,6 +24,8 @@ import { type Clock, sleep } from '../ports/clock.ts'
 import type { PeerIdentity } from '../ports/streams.ts'
 
 const enrolTimeoutMs = 8000
+/** Of which the machine takes a second to look twice. */
+const usageTimeoutMs = 6000
 const transferWaitMs = 3000
 const transferLookMs = 20
 
@@ -35,6 +39,7 @@ export interface ForwarderOptions {
   readonly machineId: MachineId
   /** This machine's own agent. */
   readonly ownLogs: UnitLogs
+  readonly ownUsage: () => Promise<readonly UnitUsage[]>
 }
 
 export class Forwarder {
@@ -141,6 +146,18 @@ export class Forwarder {
       ? this.#options.ownLogs(place, options, signal)
       : this.#remoteLogs(place, options, signal)
 
+  /** See `ApiContext`. */
+  async unitUsage(machine: MachineId): Promise<readonly UnitUsage[]> {
+    if (machine === this.#options.machineId) return this.#options.ownUsage()
+    const { record, address } = await this.#placeOf(machine)
+    try {
+      const calls = await this.#options.core().door.callsTo(address)
+      return checkUsage(await calls.call('agent.usage', {}, usageTimeoutMs))
+    } catch (error) {
+      throw awayOr(error, record, 'see "jangada machines"')
+    }
+  }
+
   async transferLeader(to: MachineId): Promise<void> {
     const core = this.#options.core()
     const target = core.knownMembers().find(({ machineId }) => machineId === to)
@@ -216,30 +233,36 @@ export class Forwarder {
     options: Parameters<UnitLogs>[1],
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array> {
-    const core = this.#options.core()
-    const { items } = await core.store.range({ key: machines.key(place.machine) }, 'local')
-    const record = items[0] === undefined ? undefined : machines.read(items[0])
-    if (record === undefined) {
-      throw new JangadaError('JGD_NOT_FOUND', `machine ${place.machine} is not in the cluster`)
-    }
-    const address = { host: record.value.address, port: this.#options.peerPort }
+    const { record, address } = await this.#placeOf(place.machine)
     try {
-      const calls = await core.door.callsTo(address)
+      const calls = await this.#options.core().door.callsTo(address)
       for await (const item of calls.feed('agent.logs', { unit: place.unit, ...options }, signal)) {
         if (typeof item === 'string') yield utf8(item)
       }
     } catch (error) {
-      // Nothing was asked that could have happened or not: the machine is simply away.
-      const isAway =
-        isJangadaError(error, 'JGD_UNREACHABLE') || isJangadaError(error, 'JGD_OUTCOME_UNKNOWN')
-      if (!isAway) throw error
-      const message = `${record.value.name} (${record.value.address}) does not answer`
-      throw new JangadaError('JGD_MACHINE_UNREACHABLE', message, {
-        hint: '"jangada units" says where the unit runs now',
-        cause: error,
-      })
+      throw awayOr(error, record, '"jangada units" says where the unit runs now')
     }
   }
+
+  /** Rejects with JGD_NOT_FOUND. */
+  async #placeOf(machine: MachineId) {
+    const { store } = this.#options.core()
+    const { items } = await store.range({ key: machines.key(machine) }, 'local')
+    const record = items[0] === undefined ? undefined : machines.read(items[0])?.value
+    if (record === undefined) {
+      throw new JangadaError('JGD_NOT_FOUND', `machine ${machine} is not in the cluster`)
+    }
+    return { record, address: { host: record.address, port: this.#options.peerPort } }
+  }
+}
+
+/** Nothing was asked that could have happened or not: the machine is simply away. */
+function awayOr(error: unknown, { name, address }: MachineRecord, hint: string): unknown {
+  const isAway =
+    isJangadaError(error, 'JGD_UNREACHABLE') || isJangadaError(error, 'JGD_OUTCOME_UNKNOWN')
+  if (!isAway) return error
+  const message = `${name} (${address}) does not answer`
+  return new JangadaError('JGD_MACHINE_UNREACHABLE', message, { hint, cause: error })
 }
 
 function isPeer(value: unknown): value is PeerIdentity {

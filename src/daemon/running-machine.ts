@@ -100,6 +100,7 @@ export class RunningMachine {
       clock: this.#clock,
       peerPort: this.#config.ports.peer,
       machineId: this.#files.machineId,
+      ownUsage: () => this.#ownAgent().usage.units(),
       ownLogs: (place, options, abort) => this.#ownLogs({ unit: place.unit, ...options }, abort),
     })
     const core = new ClusterCore({
@@ -240,6 +241,7 @@ export class RunningMachine {
       transferLeader: (to) => forwarder.transferLeader(to),
       quorum: () => core.quorum(),
       unitLogs: forwarder.unitLogs,
+      unitUsage: (machine) => forwarder.unitUsage(machine),
       saveSnapshot: (signal) => forwarder.saveSnapshot(signal),
       bootTimeline: () => this.#timeline.entries(),
       bootRoutes: async (request) => {
@@ -321,12 +323,15 @@ export class RunningMachine {
     const feeds: CallMethods['feeds'] = new Map([
       ['agent.logs', (body, context, signal) => this.#logFeed()(body, context, signal)],
     ])
-    return { calls: new Map(), feeds }
+    return { calls: new Map([['agent.usage', () => this.#ownAgent().usage.units()]]), feeds }
+  }
+
+  #ownAgent(): Agent {
+    return present(this.#agent, 'the agent of a started machine')
   }
 
   #logFeed(): Feed {
-    const agent = present(this.#agent, 'the agent of a started machine')
-    return present(agent.methods().feeds.get('agent.logs'), 'the feed of output')
+    return present(this.#ownAgent().methods().feeds.get('agent.logs'), 'the feed of output')
   }
 
   async *#ownLogs(body: unknown, signal: AbortSignal): AsyncGenerator<Uint8Array> {

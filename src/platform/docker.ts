@@ -9,9 +9,11 @@ import type {
   ContainerEvent,
   ContainerFacts,
   Containers,
+  ContainerUsage,
   EngineInfo,
   LogOptions,
 } from '../ports/containers.ts'
+import { toUsage } from './docker-usage.ts'
 import { demultiplex, jsonLines } from './docker-streams.ts'
 import { engineError, isAbsent, statusOf } from './docker-errors.ts'
 
@@ -227,6 +229,31 @@ class DockerEngine implements Containers {
   }
 
   /** Undefined when it was removed between the list and the question. */
+  async usage(ids: readonly string[]): Promise<ReadonlyMap<string, ContainerUsage>> {
+    const used = new Map<string, ContainerUsage>()
+    for (let at = 0; at < ids.length; at += inspectionsAtOnce) {
+      const some = ids.slice(at, at + inspectionsAtOnce)
+      await Promise.all(
+        some.map(async (id) => {
+          const usage = await this.#usageOf(id)
+          if (usage !== undefined) used.set(id, usage)
+        }),
+      )
+    }
+    return used
+  }
+
+  async #usageOf(id: string): Promise<ContainerUsage | undefined> {
+    try {
+      const options = { stream: false, 'one-shot': true } as const
+      return toUsage(await this.#ask((docker) => docker.getContainer(id).stats(options)))
+    } catch (error) {
+      // 409: it does not run.
+      if (isAbsent(error) || statusOf(error) === 409) return undefined
+      throw error
+    }
+  }
+
   async #inspect(id: string): Promise<ContainerFacts | undefined> {
     const question = Symbol(id)
     this.#asking.set(id, question)

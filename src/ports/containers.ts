@@ -27,12 +27,20 @@ export interface Containers {
   stop(id: string, signal: string | undefined, graceMs: number | undefined): Promise<void>
   /** Removes it, killing it if it runs; absent is fine. Its anonymous volumes go with it. */
   remove(id: string): Promise<void>
+  /** What these use; without those that do not run. */
+  usage(ids: readonly string[]): Promise<ReadonlyMap<string, ContainerUsage>>
   /** Undefined when absent. */
   imageDigest(reference: string): Promise<string | undefined>
   /** Rejects with `JGD_IMAGE_PULL` after `deadlineMs`, or as soon as the registry says no. */
   pull(reference: string, deadlineMs: number, onProgress: (text: string) => void): Promise<void>
   /** Output, oldest first; ends with the container unless `follow`. */
   logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>
+}
+
+export interface ContainerUsage {
+  readonly memoryBytes: number
+  /** Processor time since its start. */
+  readonly cpuMs: number
 }
 
 export interface LogOptions {

@@ -62,6 +62,7 @@ export function containersContract(t: Test, side: ContainersSide): void {
   stops(t, bench)
   refuses(t, bench)
   tellsOutput(t, bench)
+  tellsUse(t, bench)
   endsFollowing(t, bench)
   crashes(t, bench)
   t.end()
@@ -95,6 +96,31 @@ function livesAndEnds(t: Test, bench: Bench): void {
     t.equal(await bench.facts('life', id), undefined)
     listener.close()
   })
+}
+
+function tellsUse(t: Test, bench: Bench): void {
+  t.test(
+    'what a container uses grows with its work; one that has ended uses nothing',
+    async (t) => {
+      const busy = await bench.started('use', ['sh', '-c', 'sleep 1000'])
+      const ended = await bench.started('use', ['true'])
+      const listener = bench.listen('use')
+      await bench.run(listener.next())
+      const hasEnded = async (): Promise<boolean> =>
+        (await bench.facts('use', ended))?.state === 'exited'
+      while (!(await hasEnded())) await bench.run(bench.engine.info())
+      const first = await bench.run(bench.engine.usage([busy, ended, 'f'.repeat(64)]))
+      t.same([...first.keys()], [busy])
+      const { memoryBytes = 0, cpuMs = -1 } = first.get(busy) ?? {}
+      t.ok(memoryBytes > 0 && memoryBytes < 2 ** 30, `${memoryBytes} bytes`)
+      t.ok(cpuMs >= 0)
+      const later = (await bench.run(bench.engine.usage([busy]))).get(busy)
+      t.ok((later?.cpuMs ?? 0) >= cpuMs)
+      t.same(await bench.run(bench.engine.usage([])), new Map())
+      listener.close()
+      await bench.run(Promise.all([bench.engine.remove(busy), bench.engine.remove(ended)]))
+    },
+  )
 }
 
 function keepsToItsLabel(t: Test, bench: Bench): void {

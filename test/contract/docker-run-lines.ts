@@ -67,7 +67,7 @@ export const carriedLines: readonly (readonly string[])[] = [
   one('-v', '/srv/data:/data', '-v', 'vol:/var/lib:ro', '-v/cache', '--volume=/a:/b:rshared,z'),
   one('--volume-driver', 'local', '-v', '/same:/same', '-v', '/same:/same'),
   one('--mount', 'type=bind,src=/srv,dst=/srv,readonly,bind-propagation=rslave'),
-  one('--mount', 'type=volume,source=v,target=/v,volume-nocopy,volume-label=a=b,volume-opt=o=1'),
+  one('--mount', 'type=volume,source=vol,target=/v,volume-nocopy,volume-label=a=b,volume-opt=o=1'),
   one('--mount', 'type=tmpfs,destination=/t,tmpfs-size=64m,tmpfs-mode=1770'),
   one(
     '--mount',

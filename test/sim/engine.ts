@@ -9,6 +9,7 @@ import type {
   ContainerEvent,
   ContainerFacts,
   Containers,
+  ContainerUsage,
   EngineInfo,
   LogOptions,
 } from '../../src/ports/containers.ts'
@@ -238,6 +239,17 @@ export class SimulatedEngine implements Containers {
     return this.#work(1, 3, () => this.#images.get(reference))
   }
 
+  usage(ids: readonly string[]): Promise<ReadonlyMap<string, ContainerUsage>> {
+    return this.#work(1, 3, () => {
+      const running = ids.flatMap((id) => this.#containers.get(id) ?? [])
+      return new Map(
+        running
+          .filter((each) => this.#isRunning(each))
+          .map(({ id, startedAtMs = 0 }) => [id, usedSince(startedAtMs, this.#wallMs())]),
+      )
+    })
+  }
+
   async pull(
     reference: string,
     deadlineMs: number,
@@ -385,3 +397,9 @@ export class SimulatedEngine implements Containers {
 
 const down = (): JangadaError =>
   new JangadaError('JGD_ENGINE_DOWN', 'the container engine does not answer')
+
+/** A megabyte, and a hundredth of a processor. */
+const usedSince = (startedAtMs: number, nowMs: number): ContainerUsage => ({
+  memoryBytes: 2 ** 20,
+  cpuMs: (nowMs - startedAtMs) / 100,
+})

@@ -199,6 +199,7 @@ export class SimulatedProcess {
       peerPort,
       machineId: files.machineId,
       ownLogs: noLogs,
+      ownUsage: () => Promise.resolve([]),
     })
   }
 
@@ -250,6 +251,7 @@ export class SimulatedProcess {
       transferLeader: (to) => forwarder.transferLeader(to),
       quorum: () => core.quorum(),
       unitLogs: noLogs,
+      unitUsage: () => Promise.resolve([]),
       bootTimeline: () => [],
     })
   }

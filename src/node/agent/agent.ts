@@ -23,9 +23,9 @@ import { Once, putEvent } from '../controllers/context.ts'
 import { silentForMsMax } from '../member/pulse-types.ts'
 import type { StoreAccess } from '../member/store-access.ts'
 import type { CallMethods } from '../wire/calls.ts'
-import { EngineWatch } from './engine-watch.ts'
+import { EngineWatch, noLiveRestoreEvent } from './engine-watch.ts'
 import { Fence, fencedEvent } from './fence.ts'
-import { type LogsContext, type LogsRequest, logMethods, readLogs } from './logs.ts'
+import { type LogsRequest, logMethods, readLogs } from './logs.ts'
 import { PlacedUnits } from './placed-units.ts'
 import { Pulser, type PulseSender } from './pulse.ts'
 import { type MachineFacts, register } from './register.ts'
@@ -33,6 +33,7 @@ import { rememberedUnits, TakenOff } from './remembered-units.ts'
 import { Reports } from './reports.ts'
 import type { StartAction, StartOutcome } from './starts.ts'
 import { stateOf } from './unit-state.ts'
+import { Usage, type UsageContext } from './usage.ts'
 import { Works } from './works.ts'
 
 const retryMs = 250
@@ -70,6 +71,7 @@ export interface AgentOptions {
 
 export class Agent {
   readonly #options: AgentOptions
+  readonly usage: Usage
   readonly #stop = new AbortController()
   readonly #reports = new Reports()
   readonly #placed: PlacedUnits
@@ -107,6 +109,7 @@ export class Agent {
       onChange,
       onConnected: (info) => this.#connected(info),
     })
+    this.usage = new Usage(this.#logsContext)
     this.#fence = this.#makeFence()
     this.#register = new Once(() => this.#registerUntilDone())
     this.#pulser = new Pulser({
@@ -173,14 +176,14 @@ export class Agent {
     return readLogs(this.#logsContext, { unit, ...options }, signal)
   }
 
-  /** What other machines may ask of this one: `agent.logs`. */
+  /** What other machines may ask of this one. */
   methods(): CallMethods {
-    return logMethods(this.#logsContext)
+    return { ...logMethods(this.#logsContext), calls: this.usage.methods }
   }
 
-  get #logsContext(): LogsContext {
-    const { clusterId, containers } = this.#options
-    return { clusterId, containers, observed: () => this.#engine.containers }
+  get #logsContext(): UsageContext {
+    const { clusterId, containers, clock } = this.#options
+    return { clusterId, containers, clock, observed: () => this.#engine.containers }
   }
 
   #makeFence(): Fence {
@@ -312,17 +315,9 @@ export class Agent {
     if (before?.liveRestore !== info.liveRestore) this.#register.ask()
     if (info.liveRestore || this.#warnedOfLiveRestore) return
     this.#warnedOfLiveRestore = true
-    void this.#warnOfLiveRestore()
-  }
-
-  async #warnOfLiveRestore(): Promise<void> {
-    const code = 'JGD_ENGINE_NO_LIVE_RESTORE'
-    const { log, machineId, facts } = this.#options
-    const message = `${facts.name}: containers die when its engine restarts; set "live-restore": true in /etc/docker/daemon.json`
-    log.warn(message, { code })
-    const kind = 'engine.no-live-restore'
-    const event = { kind, severity: 'warning', message, code, machine: machineId } as const
-    await this.#writeEvent(event)
+    const event = noLiveRestoreEvent(this.#options.machineId, this.#options.facts.name)
+    log.warn(event.message, { code: event.code })
+    void this.#writeEvent(event)
   }
 
   #writeEvent(event: Parameters<typeof putEvent>[1]): Promise<void> {

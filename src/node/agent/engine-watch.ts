@@ -3,6 +3,7 @@
  * each event and every ten seconds, because an engine that was down tells nothing of what died
  * meanwhile.
  */
+import type { MachineId } from '../../base/ids.ts'
 import { describeError } from '../../base/errors.ts'
 import { unitContainerLabel } from '../../core/reconcile/labels.ts'
 import { sleep, type Clock } from '../../ports/clock.ts'
@@ -115,3 +116,13 @@ export class EngineWatch {
     this.#options.onChange()
   }
 }
+
+/** For people, of an engine whose own restart ends all containers. */
+export const noLiveRestoreEvent = (machine: MachineId, name: string) =>
+  ({
+    kind: 'engine.no-live-restore',
+    severity: 'warning',
+    code: 'JGD_ENGINE_NO_LIVE_RESTORE',
+    message: `${name}: containers die when its engine restarts; set "live-restore": true in /etc/docker/daemon.json`,
+    machine,
+  }) as const

@@ -50,7 +50,7 @@ export async function* readLogs(
 ): AsyncGenerator<Uint8Array> {
   const seen = observed()
   if (seen === undefined) {
-    throw new JangadaError('JGD_ENGINE_DOWN', 'the container engine of this machine is down')
+    throw engineDown()
   }
   const container = newestOf(seen, clusterId, unit)
   if (container === undefined) {
@@ -60,6 +60,9 @@ export async function* readLogs(
   }
   yield* containers.logs(container.id, { tail, follow }, signal)
 }
+
+export const engineDown = (): JangadaError =>
+  new JangadaError('JGD_ENGINE_DOWN', 'the container engine of this machine is down')
 
 async function* readText(
   context: LogsContext,

@@ -28,6 +28,7 @@ import { Router } from './router.ts'
 import { snapshotRoutes } from './snapshot.ts'
 import { StatusSource } from './status.ts'
 import { tokenRoutes } from './tokens.ts'
+import { usageRoutes } from './usage.ts'
 import { unitRoutes } from './units.ts'
 import { volumeRoutes } from './volumes.ts'
 import { unitWriteRoutes } from './unit-writes.ts'
@@ -51,6 +52,7 @@ export class Api implements ApiHandler {
       ...drainRoutes(context),
       ...leaveRoutes(context),
       ...rebalanceRoutes(context),
+      ...usageRoutes(context),
       ...unitRoutes(context),
       ...unitWriteRoutes(context),
       ...planRoutes(context),

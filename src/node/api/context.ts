@@ -5,6 +5,7 @@ import type { Crypto } from '../../ports/crypto.ts'
 import type { Entropy } from '../../ports/entropy.ts'
 import type { Log } from '../../ports/log.ts'
 import type { PeerIdentity } from '../../ports/streams.ts'
+import type { UnitUsage } from '../agent/usage.ts'
 import type { StoredImage } from '../assets/assets.ts'
 import type { QuorumReport } from '../controllers/quorum-report.ts'
 import type { BootTimelineEntry } from '../bootd/boot-step.ts'
@@ -40,6 +41,8 @@ export interface ApiContext {
   /** As the leader sees the members. Rejects with JGD_NO_QUORUM, or when it does not answer. */
   readonly quorum: () => Promise<QuorumReport>
   readonly unitLogs: UnitLogs
+  /** Of a machine's units. Rejects with JGD_MACHINE_UNREACHABLE or JGD_ENGINE_DOWN. */
+  readonly unitUsage: (machine: MachineId) => Promise<readonly UnitUsage[]>
   /** The cluster's state as a file; see `SnapshotSaver`. Absent where nobody could make one. */
   readonly saveSnapshot?: (signal: AbortSignal) => AsyncIterable<Uint8Array>
   /** Of the machines that this node has booted. */

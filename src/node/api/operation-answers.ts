@@ -1,6 +1,6 @@
 /** What is answered to those who run the cluster: settings, machines that leave, units that move. */
 import type { MachineRecord } from '../../core/records/schemas.ts'
-import type { Listing } from './answers.ts'
+import type { Amounts, Listing } from './answers.ts'
 
 interface Named {
   readonly id: string
@@ -21,6 +21,20 @@ export interface MoveAnswer {
   readonly from: Named
   /** Where no other place is found until then, it stays. */
   readonly untilMs: number
+}
+
+export interface UsageRow {
+  readonly unit: string
+  readonly machine: string
+  readonly machineName: string
+  readonly used: Amounts
+  readonly reserved: Amounts
+}
+
+export interface UsageAnswer extends Listing {
+  readonly units: readonly UsageRow[]
+  /** Names of machines that did not answer. */
+  readonly silent: readonly string[]
 }
 
 /** How far a machine is on its way out. */

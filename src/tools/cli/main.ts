@@ -30,6 +30,7 @@ const groups: Readonly<Record<string, readonly Entry[]>> = {
     entry('metadata', 'Label a machine', () => import('./commands/metadata.ts')),
     entry('drain', 'Empty a machine', () => import('./commands/drain.ts')),
     entry('undrain', 'Let it take units again', () => import('./commands/undrain.ts')),
+    entry('top', 'What units use', () => import('./commands/top.ts')),
     entry(
       'rebalance',
       'What would be better placed elsewhere',

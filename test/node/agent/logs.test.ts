@@ -1,4 +1,4 @@
-/** A unit's output, read on its machine. */
+/** A unit's output, and what units use, read on their machine. */
 import t from 'tap'
 import { AgentWorld } from './fixture.ts'
 
@@ -36,4 +36,34 @@ t.test('of a unit that runs, has ended, or never was', async (t) => {
   await t.rejects(read(world, { unit: 'talk.service', tail: 1, follow: false }), {
     code: 'JGD_ENGINE_DOWN',
   })
+})
+
+t.test('what units use, asked of the engine once however many ask', async (t) => {
+  const world = new AgentWorld()
+  world.place('work.service', ['ExecStart=/usr/bin/docker run busybox:jangada sleep 1000'])
+  world.agent.start()
+  await world.untilWord('work.service', 'active/running')
+  let asked = 0
+  const { engine } = world
+  const usage = engine.usage.bind(engine)
+  engine.usage = (ids) => {
+    asked += 1
+    return usage(ids)
+  }
+  const ask = () => world.time.runUntilSettled(world.agent.usage.units(), 60_000)
+  const [first, second] = await world.time.runUntilSettled(
+    Promise.all([world.agent.usage.units(), world.agent.usage.units()]),
+    60_000,
+  )
+  t.same(first, second)
+  t.match(first, [{ unit: 'work.service', memoryBytes: 2 ** 20 }])
+  t.ok(Math.abs((first[0]?.cpus ?? 0) - 0.01) < 0.001, `${first[0]?.cpus} processors`)
+  t.equal(asked, 2, 'twice, for a rate')
+  await world.time.runFor(5000)
+  await ask()
+  t.equal(asked, 4)
+  engine.crash()
+  await world.untilWord('work.service', 'unknown/unknown')
+  await world.time.runFor(5000)
+  await t.rejects(ask(), { code: 'JGD_ENGINE_DOWN' })
 })

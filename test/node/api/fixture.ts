@@ -91,6 +91,7 @@ export async function makeNode(changes: Partial<ApiContext> = {}): Promise<Node>
       throw new JangadaError('JGD_NO_QUORUM', 'nobody leads here')
     },
     unitLogs: noLogs,
+    unitUsage: () => Promise.resolve([]),
     bootTimeline: () => [],
     ...changes,
   }

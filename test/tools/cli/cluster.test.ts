@@ -1,4 +1,5 @@
 import t from 'tap'
+import { JangadaError } from '../../../src/base/errors.ts'
 import { members, placements, states } from '../../../src/core/records/keyspace.ts'
 import { parseToken } from '../../../src/core/trust/token-text.ts'
 import type { InitConfig, JoinConfig, UpConfig } from '../../../src/daemon/config.ts'
@@ -316,4 +317,27 @@ t.test('what would be better placed elsewhere is listed, and moved only on deman
     }
     t.match((await node.ask('POST', `/v1/units/${name}/move`)).text, why)
   }
+})
+
+t.test('what units use stands beside what they reserve, and who is silent is named', async (t) => {
+  const { node, say } = await makeDesk(t, {
+    unitUsage: async (id) => {
+      if (id === ids.n2) throw new JangadaError('JGD_MACHINE_UNREACHABLE', 'n2 does not answer')
+      return [
+        { unit: 'small.service', memoryBytes: 5 * 2 ** 20, cpus: 0.25 },
+        { unit: 'big.service', memoryBytes: 300 * 2 ** 20, cpus: 1.5 },
+      ]
+    },
+  })
+  node.store.put(machine(ids.n1, 'n1'), machine(ids.n2, 'n2'))
+  const file = unitFile('--memory 512m busybox')
+  await node.ask('PUT', '/v1/units/big.service', { file, desired: 'launched' })
+  t.match(await say('top n1'), {
+    code: 0,
+    out: /big\.service +n1 +1\.50 +300[^]* +512[^]*small\.service +n1 +0\.25 +5/,
+    err: '',
+  })
+  t.match(await say('top'), { code: 1, out: /big/, err: 'no answer from n2\n' })
+  t.equal(JSON.parse((await say('top n1 --json')).out).units[0].used.cpus, 0.25)
+  t.match(await say('top n9'), { code: 1, err: /JGD_NOT_FOUND/ })
 })
