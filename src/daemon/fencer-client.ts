@@ -1,5 +1,5 @@
 /** The agent's way to its machine's fencer: finds the one there is, or starts one. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile, rm } from 'node:fs/promises'
 import net from 'node:net'
 import { describeError, JangadaError } from '../base/errors.ts'
@@ -27,6 +27,8 @@ export class FencerClient implements Fencer {
   #connection: Promise<net.Socket> | undefined
   readonly #waiting = new Map<number, Waiting>()
   #number = 0
+  /** The one that was started here, while it runs. */
+  #child: ChildProcess | undefined
   /** The one there is does not answer. */
   #isMute = false
 
@@ -70,9 +72,9 @@ export class FencerClient implements Fencer {
     if (this.#isMute) await this.#endMute()
     const found = await this.#dial().catch(() => undefined)
     if (found !== undefined) return this.#adopt(found)
-    this.#startOne()
     const deadlineMs = this.#clock.monotonicMs() + startMs
     for (;;) {
+      this.#startOne()
       try {
         return this.#adopt(await this.#dial())
       } catch (error) {
@@ -98,11 +100,18 @@ export class FencerClient implements Fencer {
 
   /** In a session of its own: neither a signal to the agent's group nor its end is one to it. */
   #startOne(): void {
+    // On a busy machine it may come late: of two, the later one would know nothing of what the other guards.
+    if (this.#child !== undefined) return
     const [, program = ''] = process.argv
     const args = [...(isBinary() ? [] : [program]), 'fencer', this.#socketPath]
     const child = spawn(process.execPath, args, { detached: true, stdio: 'ignore', cwd: '/' })
-    child.on('error', () => undefined)
+    const forget = (): void => {
+      if (this.#child === child) this.#child = undefined
+    }
+    child.on('error', forget)
+    child.once('exit', forget)
     child.unref()
+    this.#child = child
   }
 
   #dial(): Promise<net.Socket> {

@@ -1,11 +1,19 @@
 /** Four hosts: who votes, who stands by, and what becomes of the vote when machines come and go. */
+import path from 'node:path'
 import t from 'tap'
 import type { MembersAnswer, QuorumAnswer } from '../../src/node/api/answers.ts'
 import { agentService, clusterStateDir, program } from '../../src/tools/rack/cluster.ts'
-import { jangada, leaderOf, statusThat, votersOf } from '../../src/tools/rack/demo/scene.ts'
-import { statusOf } from '../../src/tools/rack/demo/view.ts'
+import { healthy } from '../../src/tools/rack/demo/cluster-steps.ts'
+import {
+  examplesDirectory,
+  jangada,
+  leaderOf,
+  statusThat,
+  votersOf,
+} from '../../src/tools/rack/demo/scene.ts'
+import { containersOn, isRunning, statusOf } from '../../src/tools/rack/demo/view.ts'
 import { until } from '../../src/tools/rack/world.ts'
-import { killAgent, stage } from './stage.ts'
+import { killAgent, stage, unitsOn } from './stage.ts'
 
 t.setTimeout(400_000)
 
@@ -122,3 +130,39 @@ await t.test('a majority is lost: writes wait, and one return restores', async (
   await Promise.all([standby, second].map((name) => rack.powerOn(name)))
   await held(here, 3, 1)
 })
+
+await t.test(
+  'the leader leaves: work, vote and key go with it, and it is on no list',
+  async (t) => {
+    const [asked = ''] = await held('n1', 3, 1)
+    const leaving = leaderOf(await statusOf(rack, asked))
+    const others = hosts.filter((name) => name !== leaving)
+    const [through = ''] = others
+    const units = [1, 2, 3, 4].map((number) => `hello@${number}.service`)
+    await jangada(rack, through, 'submit', path.join(examplesDirectory, 'hello@.service'))
+    await jangada(
+      rack,
+      through,
+      'start',
+      ...units,
+      path.join(examplesDirectory, 'node-agent.service'),
+    )
+    t.ok((await unitsOn(rack, leaving)).length >= 2, 'it has work')
+    const untouched = await healthy(rack, others)
+
+    const told = await jangada(rack, through, 'leave', leaving)
+    t.match(told, new RegExp(`${leaving} is drained[^]*${leaving} has left`))
+    t.same((await containersOn(rack, [leaving])).filter(isRunning), [], 'its containers stopped')
+    const { machines, units: rows } = await statusOf(rack, through)
+    t.same(machines.map(({ name }) => name).toSorted(), others)
+    t.same(
+      rows.filter(({ name, active }) => name.startsWith('hello@') && active === 'active').length,
+      units.length,
+    )
+    const now = await healthy(rack, others)
+    for (const [id, since] of untouched) t.equal(now.get(id), since, `${since}: never touched`)
+    await held(through, 3, 0)
+    const refused = await rack.exec(leaving, [program, 'kv', 'put', 'gone', '1'])
+    t.not(refused.code, 0, 'and its own agent is let in nowhere')
+  },
+)

@@ -151,6 +151,7 @@ export class Fence {
     if (this.#isLapsed || this.#options.clock.monotonicMs() < this.#untilMs) return
     this.#isLapsed = true
     this.#gaps += 1
+    if (this.#guarded.size === 0) return
     for (const { id, unit } of this.#guarded.values()) this.#condemn({ id, unit, lateMs: 0 })
     this.#telling.ask()
   }
