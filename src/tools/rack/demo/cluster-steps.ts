@@ -188,6 +188,7 @@ export async function powerCutStep(story: Story, scene: Scene): Promise<string> 
     const rules = units.get(unit)
     return rules !== undefined && movable(rules)
   })
+  const waiting = there.filter((unit) => units.get(unit)?.hasVolume === true)
   const outcome = await cutAndWatch(rack, victim, others, lost)
   story.startClock(outcome.cutAtMs)
   story.note(`the power of ${victim} is cut`, outcome.cutAtMs)
@@ -197,6 +198,7 @@ export async function powerCutStep(story: Story, scene: Scene): Promise<string> 
   const lastMs = outcome.replacements.at(-1)?.afterMs ?? 0
   const seconds = (lastMs / 1000).toFixed(2)
   story.note(`all ${lost.length} lost containers run elsewhere, ${seconds} s after the cut`)
+  for (const unit of waiting) story.note(`${unit} waits for ${victim}: its volume is there`)
   const status = await statusThat(rack, asked, 'another leads', (seen) => {
     return seen.leader !== null && seen.leader.name !== victim
   })

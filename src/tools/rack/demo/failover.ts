@@ -24,7 +24,8 @@ export interface FailoverOutcome extends PowerCut {
 }
 
 /** Units that leave `victim` with it and can run on another of `machines`. */
-export const movable = (rules: FileRules): boolean => !rules.global && rules.machineId === undefined
+export const movable = (rules: FileRules): boolean =>
+  !rules.global && rules.machineId === undefined && !rules.hasVolume
 
 /**
  * Cuts the power of `victim`, and looks at the engines of `others` until each of `lost` runs

@@ -12,6 +12,8 @@ export interface FileRules {
   readonly global: boolean
   /** `key=value`; for each key one of its values must fit. */
   readonly metadata: readonly string[]
+  /** It has a named volume, which is on one machine: it waits where that is lost. */
+  readonly hasVolume: boolean
 }
 
 export interface SeenMachine {
@@ -47,17 +49,19 @@ export function rulesOf(file: string): FileRules {
     conflicts: values('Conflicts'),
     global: values('Global')[0] === 'true',
     metadata: values('MachineMetadata'),
+    hasVolume: /\s(-v|--volume)[ =][^/\s]/.test(file),
   }
 }
 
 /**
  * `units` shall run on `machines`, which are all that can be looked into. A unit whose only
- * machine is not among them is not missed.
+ * machine is not among them is not missed; nor, where some are `away`, one that may wait for its volume.
  */
 export function checkRules(
   units: ReadonlyMap<string, FileRules>,
   machines: readonly SeenMachine[],
   running: readonly SeenUnit[],
+  { away = false } = {},
 ): RuleFindings {
   const broken: string[] = []
   const missing: string[] = []
@@ -78,7 +82,9 @@ export function checkRules(
         else if (!places.includes(name)) broken.push(text)
       }
     }
-    const wanted = rules.global ? fitting : at.length === 0 && fitting.length > 0 ? ['any'] : []
+    const mayWait = away && rules.hasVolume
+    const isMissed = at.length === 0 && fitting.length > 0 && !mayWait
+    const wanted = rules.global ? fitting : isMissed ? ['any'] : []
     for (const name of wanted) {
       if (at.includes(name)) continue
       missing.push(rules.global ? `${unit} on ${name}` : `${unit} on ${fitting.join(' or ')}`)

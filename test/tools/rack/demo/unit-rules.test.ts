@@ -43,6 +43,19 @@ t.test('what is not there yet is missing, and no rule is broken by it', (t) => {
   t.end()
 })
 
+t.test('where a machine is away, who has a volume may wait for it', (t) => {
+  const here = new Map([
+    ['db.service', rulesOf('[Service]\nExecStart=docker run -v db:/x busybox\n')],
+  ])
+  t.match(checkRules(here, machines, []).missing, ['db.service on n1 or n2'])
+  t.same(checkRules(here, machines, [], { away: true }).missing, [])
+  const path = new Map([
+    ['x.service', rulesOf('[Service]\nExecStart=docker run -v /x:/x busybox\n')],
+  ])
+  t.match(checkRules(path, machines, [], { away: true }).missing, ['x.service on n1 or n2'])
+  t.end()
+})
+
 t.test('each rule can be seen to be broken', (t) => {
   const broken = (names: string[], running: SeenUnit[]): string =>
     findings(names, running).broken.join('; ')
