@@ -49,10 +49,10 @@ t.test('where a machine is away, who has a volume may wait for it', (t) => {
   ])
   t.match(checkRules(here, machines, []).missing, ['db.service on n1 or n2'])
   t.same(checkRules(here, machines, [], { away: true }).missing, [])
-  const path = new Map([
+  const mounts = new Map([
     ['x.service', rulesOf('[Service]\nExecStart=docker run -v /x:/x busybox\n')],
   ])
-  t.match(checkRules(path, machines, [], { away: true }).missing, ['x.service on n1 or n2'])
+  t.match(checkRules(mounts, machines, [], { away: true }).missing, ['x.service on n1 or n2'])
   t.end()
 })
 
