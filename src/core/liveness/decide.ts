@@ -37,10 +37,10 @@ export const brakeThreshold = (machines: number): number => Math.max(2, Math.flo
 const pulsesHeardFirst = 4
 
 /**
- * A machine is lost L after it was last heard, and not before the leader has listened for a while. One that nobody has heard counts from the leader's
- * taking office; so does one that had been silent for twice L by then, because the leader before
- * would have said so: whoever took over has only not been told who heard it since. Within L of
- * taking office, more than `brakeThreshold` of them are held.
+ * A machine is lost L after it was last heard, and not before the leader has listened for a while.
+ * One that nobody has heard counts from the leader's taking office; so does one that had been silent
+ * for twice L by then, because the leader before would have said so: whoever took over has only not
+ * been told who heard it since. Within L of taking office, more than `brakeThreshold` of them are held.
  */
 export function decideLost(view: LivenessView): LivenessDecision {
   const { nowMs, tookOfficeMs } = view

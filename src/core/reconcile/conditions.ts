@@ -96,18 +96,16 @@ export const waiting = (view: UnitView, message: string): UnitCondition => ({
 
 export function restarting(view: UnitView, rules: UnitRules, inMs: number): UnitCondition {
   const { end, failures = 0 } = view.memory ?? {}
-  const why = end === undefined ? '' : `${describeEnd(end.how)}; `
-  // Whole seconds of the full delay, so that the words do not change with every look.
-  const message = `${why}starts again${inMs >= 1000 ? ' after a pause' : ''}`
-  const condition = {
-    ...preparing(view),
-    sub: 'auto-restart',
-    ...ofContainer(newest(view)),
-    message,
+  const why = end === undefined ? '' : describeEnd(end.how)
+  const condition = { ...preparing(view), sub: 'auto-restart', ...ofContainer(newest(view)) }
+  if (failures >= rules.startLimit.burst) {
+    const isOfImage = end?.how.kind === 'start-failed' && end.how.ofImage
+    // When it is tried again is said by whoever decides it, and that is not this machine alone.
+    return { ...condition, message: why, crashLoop: isOfImage ? 'image' : 'run' }
   }
-  if (failures < rules.startLimit.burst) return condition
-  const isOfImage = end?.how.kind === 'start-failed' && end.how.ofImage
-  return { ...condition, crashLoop: isOfImage ? 'image' : 'run' }
+  // Whole seconds of the full delay, so that the words do not change with every look.
+  const again = `starts again${inMs >= 1000 ? ' after a pause' : ''}`
+  return { ...condition, message: why === '' ? again : `${why}; ${again}` }
 }
 
 export function ended(view: UnitView, rules: UnitRules): UnitCondition {

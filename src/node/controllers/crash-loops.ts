@@ -5,7 +5,15 @@
  */
 import { describeError } from '../../base/errors.ts'
 import type { MachineId } from '../../base/ids.ts'
-import { crashes, generationOf, machines, placements, units } from '../../core/records/keyspace.ts'
+import {
+  clusterSettings,
+  crashes,
+  generationOf,
+  machines,
+  placements,
+  units,
+} from '../../core/records/keyspace.ts'
+import { firstFeatureLevel } from '../../core/records/features.ts'
 import type { RecordKind, Stored } from '../../core/records/record.ts'
 import type { CrashRecord, PlacementRecord, UnitStateRecord } from '../../core/records/schemas.ts'
 import { afterCrash } from '../../core/scheduler/crash-loop.ts'
@@ -13,7 +21,8 @@ import type { Compare, Operation } from '../../core/store/types.ts'
 import type { UnitReport } from '../member/pulse-types.ts'
 import { listAll } from '../member/follow.ts'
 import { type ControllerContext, type Office, Once, putEvent } from './context.ts'
-import { takenInTime } from './fence.ts'
+import { taken, toLeave } from './fence.ts'
+import { leftBehind } from './held.ts'
 import type { UnitRules } from './unit-rules.ts'
 
 /** Agents report all again every ten seconds, so more are dropped. */
@@ -60,7 +69,10 @@ export class CrashLoops {
     const { machine, unit, hash } = state
     const placed = await this.#read(placements, machine, unit)
     const isOfNow = placed !== undefined && generationOf(placed) === state.generation
-    if (!isOfNow || placed.value.hash !== hash || (await this.#isFollowed(machine, unit))) return
+    if (!isOfNow || placed.value.hash !== hash) return
+    // This failure is counted already: it was told to stop for it, or for another reason.
+    if (placed.value.fence?.leaving === true) return
+    if (await this.#isFollowed(machine, unit)) return
     const { store, clock } = this.#context
     const nowMs = clock.wallMs()
     const before = await this.#read(crashes, unit)
@@ -71,12 +83,21 @@ export class CrashLoops {
       compare: [unchanged(placed.key, placed), unchanged(crashes.key(unit), before)],
       then: [
         crashes.put(after, unit),
-        ...takenInTime(placed),
+        ...(await this.#takenOff(placed, nowMs)),
         await this.#event(placed.value, after, nowMs),
       ],
       otherwise: [],
       term: this.#office.term,
     })
+  }
+
+  /** At once; but where the unit must never run twice, when it has stopped. */
+  async #takenOff(placed: Stored<PlacementRecord>, nowMs: number): Promise<Operation[]> {
+    const { machine, unit, fence } = placed.value
+    if (fence !== undefined) return [toLeave(placed)]
+    const settings = await this.#read(clusterSettings, 'cluster')
+    const level = settings?.value.featureLevel ?? firstFeatureLevel
+    return [...taken(machine, unit), ...leftBehind(placed.value, level, nowMs)]
   }
 
   async #event(

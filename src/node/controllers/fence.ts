@@ -25,12 +25,6 @@ export const taken = (machine: string, unit: string): Operation[] => [
   { kind: 'delete', key: states.key(machine, unit) },
 ]
 
-/** At once; but where the unit must never run twice, when it has stopped. */
-export const takenInTime = (placed: Stored<PlacementRecord>): Operation[] =>
-  placed.value.fence === undefined
-    ? taken(placed.value.machine, placed.value.unit)
-    : [toLeave(placed)]
-
 /** Until the fencer of a machine that is not ready has surely stopped a unit with this grace. */
 export type FencedInMs = (machine: MachineId, graceMs: number) => number
 

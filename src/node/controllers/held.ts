@@ -56,13 +56,8 @@ export class Held {
     return !makes || (this.#volumes.at ?? 0) >= revision
   }
 
-  /** What the unit has on a machine that it was taken off is held for it until it is gone. */
-  left({ machine, unit, needs, fence }: PlacementRecord): Operation[] {
-    // Who was told to stop under his placement has stopped by now.
-    const isOver = needs === undefined || fence?.leaving === true
-    if (isOver || !this.#has('leaving')) return []
-    const sinceMs = this.#context.clock.wallMs()
-    return [leaving.put({ v: 1, unit, machine, needs, sinceMs }, machine, unit)]
+  left(placement: PlacementRecord): Operation[] {
+    return leftBehind(placement, this.#level, this.#context.clock.wallMs())
   }
 
   /** With the unit's placement: it has its room again, and its volumes are on this machine. */
@@ -100,7 +95,22 @@ export class Held {
   }
 
   #has(feature: Feature): boolean {
-    const level = this.#settings.get('cluster')?.value.featureLevel ?? 0
-    return level >= features[feature]
+    return this.#level >= features[feature]
   }
+
+  get #level(): number {
+    return this.#settings.get('cluster')?.value.featureLevel ?? 0
+  }
+}
+
+/** What the unit has on a machine that it was taken off is held for it until it is gone. */
+export function leftBehind(
+  { machine, unit, needs, fence }: PlacementRecord,
+  featureLevel: number,
+  sinceMs: number,
+): Operation[] {
+  // Who was told to stop under his placement has stopped by now.
+  const isOver = needs === undefined || fence?.leaving === true
+  if (isOver || featureLevel < features.leaving) return []
+  return [leaving.put({ v: 1, unit, machine, needs, sinceMs }, machine, unit)]
 }
