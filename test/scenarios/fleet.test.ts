@@ -66,7 +66,7 @@ await t.test(
     for (const host of hosts) t.equal(placesOf(`on@${host}.service`), host)
     const start = [program, 'start', 'on@nowhere', '--block-attempts', '2']
     const { code, stderr } = await rack.exec('n1', start)
-    t.match({ code, stderr }, { code: 1, stderr: /no machine may run it now/ })
+    t.match({ code, stderr }, { code: 1, stderr: /it has no machine now/ })
     const why = await jangada(rack, 'n1', 'why', 'on@nowhere')
     t.equal(why.match(/hostname=nowhere; it is "n\d"/g)?.length, 3, 'a reason for each machine')
     await people.destroy(...['n1', 'n2', 'n3', 'nowhere'].map((each) => `on@${each}.service`))

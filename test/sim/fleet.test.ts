@@ -200,7 +200,7 @@ t.test('a template names the machine of each instance; an impossible one says wh
   await world.run(2000)
   const [row] = await rowsOf(world, 'on@nowhere.service')
   t.match(row, { machine: null, sub: 'unplaced' })
-  t.match(row?.message, /no machine may run it now/)
+  t.match(row?.message, /it has no machine now/)
   const { isPlaced, machines } = await why(world, 'on@nowhere.service')
   t.equal(isPlaced, false)
   t.equal(machines.length, 3)

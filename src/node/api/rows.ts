@@ -274,7 +274,8 @@ function nowhereRow(
   }
   if (!isWanted) return { ...nowhere, active: 'inactive', sub: 'dead', message: '' }
   if (crash?.hash !== hash) {
-    const message = `no machine may run it now${where}: jangada why ${name}`
+    // Whether one may run it, or will in a moment, is a question to the scheduler, and not of a list.
+    const message = `it has no machine now${where}: jangada why ${name}`
     return { ...nowhere, active: 'inactive', sub: 'unplaced', message }
   }
   if (crash.parked) {

@@ -8,6 +8,7 @@ import type { CliEnvironment } from './environment.ts'
 import { type NodeClient, segment } from './node-client.ts'
 import { printJson } from './table.ts'
 import { isQuadletFile, unitOfFile } from './unit-names.ts'
+import { Unplaced } from './unplaced.ts'
 
 export type Desired = 'inactive' | 'loaded' | 'launched'
 
@@ -184,6 +185,7 @@ export async function waitFor(
   const timeoutMs = timeoutOf(args)
   const startedMs = environment.monotonicMs()
   const left = new Set(names)
+  const unplaced = new Unplaced(environment, node)
   const looks = new Map<string, { readonly text: string; readonly atMs: number }>()
   let ok = true
   for (;;) {
@@ -193,7 +195,10 @@ export async function waitFor(
       const rows = units.filter((row) => row.name === name)
       const look = lookOf(environment, args, looks, name, rows, nowMs)
       const found = outcome(rows, nowMs - look)
-      if (found === undefined) continue
+      if (found === undefined) {
+        if (!args.flag('json')) await unplaced.look(name, rows, nowMs - look)
+        continue
+      }
       left.delete(name)
       ok &&= found.ok
       if (!args.flag('json')) environment.stdout(`${found.text}\n`)

@@ -308,6 +308,56 @@ t.test('a wait may be counted in looks, as fleetctl does', async (t) => {
   t.match(await say('start lost.service --block-attempts=x'), { code: 2 })
 })
 
+t.test(
+  'who waits is told why a unit has no machine, and again when the reason changes',
+  async (t) => {
+    const { node, files, say } = await makeDesk(t)
+    runUnits(t, node, () => 'nowhere')
+    files.set('lost.service', unitFile('busybox', '[X-Fleet]\nMachineMetadata=disk=hdd\n'))
+    for (let at = 1; at <= 30; at += 1) {
+      files.set(
+        `many@${at}.service`,
+        unitFile('busybox', `[X-Fleet]\nMachineMetadata=disk=${at}\n`),
+      )
+    }
+    let nowMs = 0
+    let said = ''
+    const clock = (thenMs = Infinity, change = (): void => undefined): Partial<CliEnvironment> => ({
+      monotonicMs: () => nowMs,
+      sleep: async (ms) => {
+        nowMs += ms
+        if (nowMs >= thenMs) change()
+      },
+      stderr: (text) => {
+        said += text
+      },
+    })
+    const lines = (): string[] =>
+      said.split('\n').filter((line) => line.includes('is not placed: '))
+    const words = 'start lost.service --timeout 60'
+    await say(
+      words,
+      clock(30_000, () => node.store.put(machine(ids.n1, 'n1', { metadata: { disk: 'sdd' } }))),
+    )
+    t.equal(lines().length, 2, said)
+    t.match(lines()[0], /^lost\.service is not placed: n1: .*disk=hdd.*; n2: .*"ssd"/)
+    t.match(lines()[1], /n1: .*disk=hdd.*"sdd"/)
+    t.ok(said.indexOf(lines()[0]!) < said.indexOf('time is up'))
+
+    said = ''
+    await say(`${words} --json`, clock())
+    t.same(lines(), [], 'programs read the answer')
+    files.set('soon.service', unitFile())
+    await say('start soon.service --timeout 60', clock())
+    t.same(lines(), [], 'one that a machine may run is about to be placed')
+
+    said = ''
+    await say('start many@{1..30}.service --timeout 10', clock())
+    t.equal(lines().length, 20, 'a wait tells no more')
+    t.match(said, /further reasons are not told here/)
+  },
+)
+
 t.test('a plan says what would come of it, and nothing comes of it', async (t) => {
   const { node, files, say } = await makeDesk(t)
   const size = { cpus: 2, memoryBytes: 4 * 2 ** 30 }

@@ -1,0 +1,65 @@
+/** Tells who waits for units why one has no machine: when it is known, and when the reason changes. */
+import { isJangadaError } from '../../base/errors.ts'
+import type { UnitRow, WhyAnswer } from '../../node/api/answers.ts'
+import type { CliEnvironment } from './environment.ts'
+import { type NodeClient, segment } from './node-client.ts'
+
+/** A unit that has been without a machine for so long is not just about to be placed. */
+const placedWithinMs = 1000
+/** Between two questions about the same unit: each is a look at the whole cluster. */
+const askEveryMs = 5000
+/** In one wait. */
+const linesMax = 20
+const reasonsMax = 3
+const machinesMax = 3
+
+export class Unplaced {
+  readonly #environment: CliEnvironment
+  readonly #node: NodeClient
+  readonly #asked = new Map<string, { readonly atMs: number; readonly reason: string }>()
+  #linesLeft = linesMax
+
+  constructor(environment: CliEnvironment, node: NodeClient) {
+    this.#environment = environment
+    this.#node = node
+  }
+
+  /** `rows` are all of one unit's; `sinceMs` is how long they have looked like this. */
+  async look(name: string, rows: readonly UnitRow[], sinceMs: number): Promise<void> {
+    const [row] = rows
+    const isWanted = row?.machine === null && row.desired !== 'inactive'
+    if (!isWanted || sinceMs < placedWithinMs || this.#linesLeft === 0) return
+    const nowMs = this.#environment.monotonicMs()
+    const before = this.#asked.get(name)
+    if (before !== undefined && nowMs - before.atMs < askEveryMs) return
+    const reason = row.sub === 'unplaced' ? await this.#reasonOf(name) : row.message
+    this.#asked.set(name, { atMs: nowMs, reason: reason ?? before?.reason ?? '' })
+    if (reason === undefined || reason === before?.reason) return
+    this.#linesLeft -= 1
+    this.#environment.stderr(`${name} is not placed: ${reason}\n`)
+    if (this.#linesLeft === 0) this.#environment.stderr('further reasons are not told here\n')
+  }
+
+  /** Undefined where there is none: a machine may run it, and will in a moment. */
+  async #reasonOf(name: string): Promise<string | undefined> {
+    try {
+      return reasonText(await this.#node.get<WhyAnswer>(`/v1/units/${segment(name)}/why`))
+    } catch (error) {
+      // What is wrong with the unit, or with the node, the wait itself finds out.
+      if (isJangadaError(error)) return undefined
+      throw error
+    }
+  }
+}
+
+function reasonText({ machines }: WhyAnswer): string | undefined {
+  if (machines.some(({ verdict }) => verdict !== 'refused')) return undefined
+  if (machines.length === 0) return 'there is no machine in this cluster yet'
+  const groups = [...Map.groupBy(machines, ({ reason }) => reason)]
+  const told = groups.slice(0, reasonsMax).map(([reason, group]) => {
+    const names = group.map(({ name }) => name)
+    const more = names.length > machinesMax ? ` and ${names.length - machinesMax} more` : ''
+    return `${names.slice(0, machinesMax).join(', ')}${more}: ${reason}`
+  })
+  return groups.length > reasonsMax ? `${told.join('; ')}; …` : told.join('; ')
+}
