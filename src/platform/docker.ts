@@ -3,7 +3,7 @@
  * loaded when the engine is first spoken to: commands that never do so start without it.
  */
 import type Docker from 'dockerode'
-import { describeError, JangadaError } from '../base/errors.ts'
+import { JangadaError } from '../base/errors.ts'
 import type { ContainerSpec } from '../base/container-spec.ts'
 import type {
   ContainerEvent,
@@ -13,20 +13,21 @@ import type {
   EngineInfo,
   LogOptions,
 } from '../ports/containers.ts'
+import type { DiskSpace, ImageFacts } from '../ports/images.ts'
+import { abortAfter, DockerConnection } from './docker-connection.ts'
+import { DockerImages } from './docker-images.ts'
 import { toUsage } from './docker-usage.ts'
 import { demultiplex, jsonLines } from './docker-streams.ts'
 import { engineError, isAbsent, statusOf } from './docker-errors.ts'
 
 export interface DockerOptions {
   readonly socketPath?: string
+  /** Where the engine's own root directory is seen from here: its data is looked for below it. */
+  readonly root?: string
 }
 
 export const defaultDockerSocket = '/var/run/docker.sock'
 
-/** An engine that does not answer a question in this time counts as down. */
-const askMs = 5_000
-/** Creating and starting touch the disk and the kernel; a busy machine takes seconds. */
-const changeMs = 60_000
 /** Containers inspected at once after a list. */
 const inspectionsAtOnce = 8
 /** From SIGKILL until the engine has said that the container is gone. */
@@ -34,12 +35,13 @@ const killMs = 30_000
 const logTailMax = 10_000
 
 export function dockerContainers(options: DockerOptions = {}): Containers {
-  return new DockerEngine(options.socketPath ?? defaultDockerSocket)
+  const { socketPath = defaultDockerSocket, root = '/' } = options
+  return new DockerEngine(new DockerConnection(socketPath), root)
 }
 
 class DockerEngine implements Containers {
-  readonly #socketPath: string
-  #client: Promise<Docker> | undefined
+  readonly #connection: DockerConnection
+  readonly #images: DockerImages
   /**
    * What was learned of each container by asking for it alone, for as long as it stays in that
    * state: a list tells neither exit codes nor times.
@@ -48,16 +50,14 @@ class DockerEngine implements Containers {
   /** The latest question about each container that is still to be answered, and not overtaken. */
   readonly #asking = new Map<string, symbol>()
 
-  constructor(socketPath: string) {
-    this.#socketPath = socketPath
+  constructor(connection: DockerConnection, root: string) {
+    this.#connection = connection
+    this.#images = new DockerImages(connection, root)
   }
 
   async info(): Promise<EngineInfo> {
-    const info = await this.#ask(async (docker, abortSignal) => {
-      // The types of dockerode know no options here; dockerode itself does.
-      const ask = docker.info.bind(docker) as (options: object) => Promise<unknown>
-      return (await ask({ abortSignal })) as Record<string, unknown>
-    })
+    const info = await this.#connection.info()
+    this.#images.learnWhere(info)
     return {
       id: String(info.ID),
       name: String(info.Name),
@@ -70,7 +70,7 @@ class DockerEngine implements Containers {
 
   async list(label: string, value: string): Promise<readonly ContainerFacts[]> {
     const filters = { label: [`${label}=${value}`] }
-    const rows = await this.#ask((docker, abortSignal) =>
+    const rows = await this.#connection.ask((docker, abortSignal) =>
       docker.listContainers({ all: true, filters, abortSignal }),
     )
     const ids = new Set(rows.map(({ Id }) => Id))
@@ -94,7 +94,7 @@ class DockerEngine implements Containers {
   async *events(label: string, value: string, signal: AbortSignal): AsyncGenerator<ContainerEvent> {
     const filters = { type: ['container'], label: [`${label}=${value}`] }
     const options = { filters, abortSignal: signal } as Docker.GetEventsOptions
-    const stream = await this.#call((docker) => docker.getEvents(options))
+    const stream = await this.#connection.call((docker) => docker.getEvents(options))
     yield { id: '', kind: 'subscribed' }
     try {
       for await (const item of jsonLines(stream as AsyncIterable<Uint8Array>)) {
@@ -112,7 +112,7 @@ class DockerEngine implements Containers {
   async create(name: string, spec: ContainerSpec): Promise<string> {
     try {
       const body = { ...structuredClone(spec), name } as unknown as Docker.ContainerCreateOptions
-      const container = await this.#change((docker, abortSignal) =>
+      const container = await this.#connection.change((docker, abortSignal) =>
         docker.createContainer({ ...body, abortSignal }),
       )
       return container.id
@@ -126,7 +126,9 @@ class DockerEngine implements Containers {
   async start(id: string): Promise<void> {
     this.#inspected.delete(id)
     try {
-      await this.#change((docker, abortSignal) => docker.getContainer(id).start({ abortSignal }))
+      await this.#connection.change((docker, abortSignal) =>
+        docker.getContainer(id).start({ abortSignal }),
+      )
     } catch (error) {
       // 304: it runs already.
       if (statusOf(error) !== 304) throw error
@@ -154,7 +156,7 @@ class DockerEngine implements Containers {
 
   async remove(id: string): Promise<void> {
     try {
-      await this.#change((docker, abortSignal) =>
+      await this.#connection.change((docker, abortSignal) =>
         docker.getContainer(id).remove({ force: true, v: true, abortSignal }),
       )
     } catch (error) {
@@ -165,52 +167,33 @@ class DockerEngine implements Containers {
     }
   }
 
-  async imageDigest(reference: string): Promise<string | undefined> {
-    try {
-      const image = await this.#ask((docker) => docker.getImage(reference).inspect())
-      return image.Id
-    } catch (error) {
-      if (isAbsent(error)) return undefined
-      throw error
-    }
+  imageDigest(reference: string): Promise<string | undefined> {
+    return this.#images.digest(reference)
   }
 
-  async pull(
-    reference: string,
-    deadlineMs: number,
-    onProgress: (text: string) => void,
-  ): Promise<void> {
-    const deadline = abortAfter(deadlineMs)
-    try {
-      const stream = await this.#call((docker) => docker.pull(reference, { abortSignal: deadline }))
-      const layers = new Map<string, string>()
-      for await (const item of jsonLines(stream as AsyncIterable<Uint8Array>)) {
-        const { id, status, error } = item as { id?: string; status?: string; error?: string }
-        if (error !== undefined) throw new Error(error)
-        if (id !== undefined && status !== undefined) layers.set(id, status)
-        onProgress(describeProgress(layers, status ?? ''))
-      }
-    } catch (error) {
-      if (error instanceof JangadaError && error.code === 'JGD_ENGINE_DOWN' && !deadline.aborted) {
-        throw error
-      }
-      const why = deadline.aborted
-        ? `not finished in ${Math.round(deadlineMs / 1000)} s`
-        : describeError(error)
-      throw new JangadaError('JGD_IMAGE_PULL', `${reference} could not be pulled: ${why}`, {
-        cause: error,
-        hint: 'is the name right, and can this machine reach the registry?',
-      })
-    }
+  pull(reference: string, deadlineMs: number, onProgress: (text: string) => void): Promise<void> {
+    return this.#images.pull(reference, deadlineMs, onProgress)
+  }
+
+  images(): Promise<readonly ImageFacts[]> {
+    return this.#images.list()
+  }
+
+  removeImage(id: string, names: readonly string[]): Promise<void> {
+    return this.#images.remove(id, names)
+  }
+
+  diskSpace(): Promise<DiskSpace> {
+    return this.#images.diskSpace()
   }
 
   async *logs(id: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const details = await this.#ask((docker, abortSignal) =>
+    const details = await this.#connection.ask((docker, abortSignal) =>
       docker.getContainer(id).inspect({ abortSignal }),
     )
     const tail = Math.min(logTailMax, options.tail)
     const shared = { stdout: true, stderr: true, tail, abortSignal: signal }
-    const source = await this.#call(async (docker) => {
+    const source = await this.#connection.call(async (docker) => {
       const container = docker.getContainer(id)
       // The type of the answer hangs on the literal type of `follow`.
       return options.follow
@@ -246,7 +229,7 @@ class DockerEngine implements Containers {
   async #usageOf(id: string): Promise<ContainerUsage | undefined> {
     try {
       const options = { stream: false, 'one-shot': true } as const
-      return toUsage(await this.#ask((docker) => docker.getContainer(id).stats(options)))
+      return toUsage(await this.#connection.ask((docker) => docker.getContainer(id).stats(options)))
     } catch (error) {
       // 409: it does not run.
       if (isAbsent(error) || statusOf(error) === 409) return undefined
@@ -258,7 +241,7 @@ class DockerEngine implements Containers {
     const question = Symbol(id)
     this.#asking.set(id, question)
     try {
-      const told = await this.#ask((docker, abortSignal) =>
+      const told = await this.#connection.ask((docker, abortSignal) =>
         docker.getContainer(id).inspect({ abortSignal }),
       )
       const facts = toFacts(told)
@@ -275,7 +258,7 @@ class DockerEngine implements Containers {
   }
 
   async #stopSignal(id: string): Promise<string> {
-    const { Config } = await this.#ask((docker, abortSignal) =>
+    const { Config } = await this.#connection.ask((docker, abortSignal) =>
       docker.getContainer(id).inspect({ abortSignal }),
     )
     const { StopSignal: signal } = Config as { StopSignal?: string }
@@ -284,7 +267,7 @@ class DockerEngine implements Containers {
 
   async #kill(id: string, signal: string): Promise<void> {
     try {
-      await this.#change((docker, abortSignal) =>
+      await this.#connection.change((docker, abortSignal) =>
         docker.getContainer(id).kill({ signal, abortSignal }),
       )
     } catch (error) {
@@ -297,7 +280,7 @@ class DockerEngine implements Containers {
   async #waitForEnd(id: string, graceMs: number | undefined): Promise<boolean> {
     const grace = graceMs === undefined ? undefined : abortAfter(graceMs)
     try {
-      await this.#call((docker) =>
+      await this.#connection.call((docker) =>
         docker
           .getContainer(id)
           .wait({ condition: 'not-running', ...(grace && { abortSignal: grace }) }),
@@ -309,40 +292,7 @@ class DockerEngine implements Containers {
       throw error
     }
   }
-
-  #ask<T>(question: (docker: Docker, signal: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#call((docker) => {
-      const signal = AbortSignal.timeout(askMs)
-      // Not every question of dockerode's takes the signal, and a stopped engine never answers.
-      return Promise.race([question(docker, signal), rejectOn(signal)])
-    })
-  }
-
-  #change<T>(change: (docker: Docker, signal: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#call((docker) => change(docker, AbortSignal.timeout(changeMs)))
-  }
-
-  async #call<T>(call: (docker: Docker) => Promise<T>): Promise<T> {
-    try {
-      return await call(await this.#docker())
-    } catch (error) {
-      throw engineError(error)
-    }
-  }
-
-  #docker(): Promise<Docker> {
-    this.#client ??= import('dockerode').then(
-      ({ default: Client }) => new Client({ socketPath: this.#socketPath }),
-    )
-    return this.#client
-  }
 }
-
-const rejectOn = (signal: AbortSignal): Promise<never> =>
-  new Promise((_resolve, reject) => {
-    const fail = (): void => reject(new Error(`no answer in ${askMs} ms`))
-    signal.addEventListener('abort', fail, { once: true })
-  })
 
 async function* onceOnly(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
@@ -353,10 +303,6 @@ function eventKind(action: string): ContainerEvent['kind'] {
     ? action
     : 'other'
 }
-
-/** Timers of the platform take 24 days at most, and take more for none at all. */
-const abortAfter = (ms: number): AbortSignal =>
-  AbortSignal.timeout(Math.ceil(Math.min(ms, 2 ** 31 - 1)))
 
 function toFacts(told: Docker.ContainerInspectInfo): ContainerFacts {
   const state = told.State.Status as ContainerFacts['state']
@@ -378,10 +324,4 @@ function toFacts(told: Docker.ContainerInspectInfo): ContainerFacts {
 function readTime(text: string): number | undefined {
   const ms = Date.parse(text)
   return Number.isNaN(ms) || ms <= 0 ? undefined : ms
-}
-
-function describeProgress(layers: ReadonlyMap<string, string>, last: string): string {
-  if (layers.size === 0) return last
-  const done = [...layers.values()].filter((each) => /^(Pull complete|Already exists)/.test(each))
-  return `${done.length} of ${layers.size} layers`
 }

@@ -1,7 +1,8 @@
 /** A container engine: Docker's on a machine, a simulated one in the simulation. */
 import type { ContainerSpec } from '../base/container-spec.ts'
+import type { Images } from './images.ts'
 
-export interface Containers {
+export interface Containers extends Images {
   /** Rejects with `JGD_ENGINE_DOWN` when the engine does not answer, as every call here does. */
   info(): Promise<EngineInfo>
   /** Every container that carries `label` with `value`, running or not. */
@@ -29,10 +30,6 @@ export interface Containers {
   remove(id: string): Promise<void>
   /** What these use; without those that do not run. */
   usage(ids: readonly string[]): Promise<ReadonlyMap<string, ContainerUsage>>
-  /** Undefined when absent. */
-  imageDigest(reference: string): Promise<string | undefined>
-  /** Rejects with `JGD_IMAGE_PULL` after `deadlineMs`, or as soon as the registry says no. */
-  pull(reference: string, deadlineMs: number, onProgress: (text: string) => void): Promise<void>
   /** Output, oldest first; ends with the container unless `follow`. */
   logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>
 }

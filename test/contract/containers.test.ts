@@ -1,3 +1,4 @@
+import Docker from 'dockerode'
 import t from 'tap'
 import { SeededRandom } from '../../src/base/random.ts'
 import { dockerContainers } from '../../src/platform/docker.ts'
@@ -22,8 +23,11 @@ await t.test('the simulated engine', (t) => {
     run: (promise) => time.runUntilSettled(promise, 3_600_000),
     crash: () => Promise.resolve(engine.crash()),
     restart: () => Promise.resolve(engine.restart()),
+    makeImage: async (reference) => void engine.store.add(reference),
   })
 })
+
+let made = 0
 
 await t.test('a real Docker engine', async (t) => {
   const world = realWorld()
@@ -31,13 +35,23 @@ await t.test('a real Docker engine', async (t) => {
   t.teardown(() => rackDown(world, { name }))
   const rack = await rackUp(world, { name, hosts: 1 })
   const { initPid } = await rack.status('n1')
-  const engine = dockerContainers({ socketPath: engineSocket(initPid ?? 0) })
+  const root = `/proc/${initPid}/root`
+  const socketPath = engineSocket(initPid ?? 0)
+  const engine = dockerContainers({ socketPath, root })
+  const docker = new Docker({ socketPath })
   await t.test('keeps the contract', (t) => {
     containersContract(t, {
       engine,
       run: (promise) => promise,
       crash: async () => {
         await rack.stopService('n1', 'dockerd', { signal: 'KILL' })
+      },
+      makeImage: async (reference) => {
+        made += 1
+        const [repo, tag] = reference.split(':')
+        const container = await docker.createContainer({ Image: 'busybox:jangada' })
+        await container.commit({ repo, tag, changes: `LABEL made=${made}` })
+        await container.remove()
       },
       restart: async () => {
         await rack.startService('n1', 'dockerd', dockerd)

@@ -10,6 +10,8 @@ export interface ContainersSide {
   /** The engine's process dies, containers run on; and it comes back. */
   readonly crash: () => Promise<void>
   readonly restart: () => Promise<void>
+  /** Another image of this name, of which nothing else has a layer that takes room. */
+  readonly makeImage: (name: string) => Promise<void>
 }
 
 const image = 'busybox:jangada'
@@ -64,6 +66,8 @@ export function containersContract(t: Test, side: ContainersSide): void {
   tellsOutput(t, bench)
   tellsUse(t, bench)
   endsFollowing(t, bench)
+  tellsRoom(t, bench)
+  tellsImages(t, bench)
   crashes(t, bench)
   t.end()
 }
@@ -213,6 +217,51 @@ function endsFollowing(t: Test, bench: Bench): void {
     })()
     t.equal(await bench.run(reading), 1)
     await bench.run(bench.engine.remove(id))
+  })
+}
+
+function tellsImages(t: Test, bench: Bench): void {
+  const { engine, run } = bench
+  const find = async (id: string) => (await run(engine.images())).find((each) => each.id === id)
+  t.test('an image is removed once no container has it, and not while one has', async (t) => {
+    await run(bench.side.makeImage('contract:1'))
+    const own = (await run(engine.imageDigest('contract:1'))) ?? ''
+    t.match(await find(own), { names: ['contract:1'], isInUse: false })
+    t.ok(((await find(own))?.sizeBytes ?? 0) > 0)
+    const spec = { ...bench.specOf('image', ['sh', '-c', 'sleep 1000']), Image: 'contract:1' }
+    const id = await run(engine.create('contract-image', spec))
+    t.match(await find(own), { isInUse: true }, 'a container that was never started has it')
+    const refused = { code: 'JGD_CONFLICT' }
+    await t.rejects(run(engine.removeImage(own, ['contract:1'])), refused)
+    await run(engine.start(id))
+    await t.rejects(run(engine.removeImage(own, ['contract:1'])), refused)
+    await run(engine.remove(id))
+    await t.rejects(run(engine.removeImage(own, ['another:1'])), refused, 'it has another name')
+    t.match(await find(own), { names: ['contract:1'], isInUse: false }, 'nothing has changed')
+    await run(engine.removeImage(own, ['contract:1']))
+    t.equal(await find(own), undefined)
+    t.equal(await run(engine.imageDigest('contract:1')), undefined)
+    await run(engine.removeImage(own, ['contract:1']))
+  })
+  t.test('an image whose name went to another is still there, and removed by its id', async (t) => {
+    await run(bench.side.makeImage('contract:moving'))
+    const before = (await run(engine.imageDigest('contract:moving'))) ?? ''
+    await run(bench.side.makeImage('contract:moving'))
+    const after = (await run(engine.imageDigest('contract:moving'))) ?? ''
+    t.not(after, before)
+    t.match(await find(before), { names: [], isInUse: false })
+    await run(engine.removeImage(before, []))
+    t.equal(await find(before), undefined)
+    t.match(await find(after), { names: ['contract:moving'] })
+    await run(engine.removeImage(after, ['contract:moving']))
+  })
+}
+
+function tellsRoom(t: Test, bench: Bench): void {
+  t.test('an engine says how much room its disk has', async (t) => {
+    const { path, totalBytes, freeBytes } = await bench.run(bench.engine.diskSpace())
+    t.match(path, /^\//)
+    t.ok(freeBytes > 0 && freeBytes <= totalBytes, `${freeBytes} of ${totalBytes} bytes`)
   })
 }
 

@@ -57,6 +57,9 @@ export function connectEngine({ engine, heard, onStop }: ConnectionOptions): Con
     imageDigest: (reference) => call(engine.imageDigest(reference)),
     pull: (reference, deadlineMs, onProgress) =>
       call(engine.pull(reference, deadlineMs, onProgress)),
+    images: () => call(engine.images()),
+    removeImage: (id, names) => call(engine.removeImage(id, names)),
+    diskSpace: () => call(engine.diskSpace()),
     logs: (id, options, signal) => stream(engine.logs(id, options, signal)),
   }
 }

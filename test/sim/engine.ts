@@ -13,8 +13,10 @@ import type {
   EngineInfo,
   LogOptions,
 } from '../../src/ports/containers.ts'
+import type { DiskSpace, ImageFacts } from '../../src/ports/images.ts'
 import type { Timer } from '../../src/ports/clock.ts'
 import type { SimulatedTime } from './clock.ts'
+import { SimulatedImages } from './engine-images.ts'
 import { readProgram, type ProgramStep } from './engine-programs.ts'
 
 export interface SimulatedEngineOptions {
@@ -32,6 +34,7 @@ interface Simulated {
   readonly id: string
   readonly name: string
   readonly spec: ContainerSpec
+  readonly image: string
   readonly lines: string[]
   state: ContainerFacts['state']
   exitCode: number | undefined
@@ -57,8 +60,8 @@ export class SimulatedEngine implements Containers {
   readonly #time: SimulatedTime
   readonly #random: SeededRandom
   readonly #info: EngineInfo
-  readonly #images = new Map<string, string>()
-  readonly #registry: Set<string>
+  /** Its images and their disk. */
+  readonly store: SimulatedImages
   readonly #containers = new Map<string, Simulated>()
   readonly #subscribers = new Set<Subscriber>()
   readonly #watchers = new Set<() => void>()
@@ -71,8 +74,8 @@ export class SimulatedEngine implements Containers {
   constructor(options: SimulatedEngineOptions) {
     this.#time = options.time
     this.#random = options.random
-    this.#registry = new Set(options.registry ?? [])
-    for (const image of options.images ?? ['busybox:jangada']) this.#addImage(image)
+    this.store = new SimulatedImages(this.#random, options.registry ?? [])
+    for (const image of options.images ?? ['busybox:jangada']) this.store.add(image)
     this.#info = {
       id: options.random.fork().uint32().toString(16),
       name: options.name ?? 'simulated',
@@ -109,8 +112,8 @@ export class SimulatedEngine implements Containers {
   }
 
   /** From now on a pull finds it. */
-  publish(reference: string): void {
-    this.#registry.add(reference)
+  publish(reference: string, sizeBytes?: number): void {
+    this.store.publish(reference, sizeBytes)
   }
 
   /** As `docker kill` by somebody else, or the kernel's OOM killer. */
@@ -175,7 +178,8 @@ export class SimulatedEngine implements Containers {
 
   create(name: string, spec: ContainerSpec): Promise<string> {
     return this.#work(20, 80, () => {
-      if (!this.#images.has(spec.Image)) {
+      const image = this.store.find(spec.Image)
+      if (image === undefined) {
         throw new JangadaError('JGD_IMAGE_MISSING', `${spec.Image} is not on this machine`)
       }
       if ([...this.#containers.values()].some((each) => each.name === name)) {
@@ -186,6 +190,7 @@ export class SimulatedEngine implements Containers {
         id,
         name,
         spec,
+        image,
         lines: [],
         state: 'created',
         exitCode: undefined,
@@ -236,7 +241,7 @@ export class SimulatedEngine implements Containers {
   }
 
   imageDigest(reference: string): Promise<string | undefined> {
-    return this.#work(1, 3, () => this.#images.get(reference))
+    return this.#work(1, 3, () => this.store.find(reference))
   }
 
   usage(ids: readonly string[]): Promise<ReadonlyMap<string, ContainerUsage>> {
@@ -260,10 +265,21 @@ export class SimulatedEngine implements Containers {
     onProgress('0 of 1 layers')
     await this.#wait(Math.min(neededMs, deadlineMs))
     if (life !== this.#life || !this.#up) throw down()
-    if (neededMs > deadlineMs || !this.#registry.has(reference)) {
+    if (neededMs > deadlineMs || !this.store.pull(reference)) {
       throw new JangadaError('JGD_IMAGE_PULL', `${reference} could not be pulled`)
     }
-    this.#addImage(reference)
+  }
+
+  images(): Promise<readonly ImageFacts[]> {
+    return this.#work(1, 6, () => this.store.list(this.#used))
+  }
+
+  removeImage(id: string, names: readonly string[]): Promise<void> {
+    return this.#work(20, 500, () => this.store.remove(id, names, this.#used))
+  }
+
+  diskSpace(): Promise<DiskSpace> {
+    return this.#work(1, 3, () => this.store.disk)
   }
 
   async *logs(id: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -375,19 +391,16 @@ export class SimulatedEngine implements Containers {
     }
   }
 
-  #facts({ id, name, spec, ...rest }: Simulated): ContainerFacts {
+  /** Images that containers have. */
+  get #used(): ReadonlySet<string> {
+    return new Set([...this.#containers.values()].map(({ image }) => image))
+  }
+
+  #facts({ id, name, spec, image: imageDigest, ...rest }: Simulated): ContainerFacts {
     const { state, exitCode, startedAtMs, finishedAtMs } = rest
-    const imageDigest = this.#images.get(spec.Image) ?? ''
     const labels = spec.Labels ?? {}
     const told = { id, name, image: spec.Image, imageDigest, labels, state, exitCode }
     return { ...told, startedAtMs, finishedAtMs }
-  }
-
-  #addImage(reference: string): void {
-    if (!this.#images.has(reference)) {
-      const digest = Buffer.from(this.#random.bytes(32)).toString('hex')
-      this.#images.set(reference, `sha256:${digest}`)
-    }
   }
 
   #wallMs(): number {
