@@ -29,7 +29,7 @@ import { SimulatedFencer } from './fencer.ts'
 import type { SimulatedNetwork } from './network.ts'
 import { simulatedHttps } from './pinned-https.ts'
 import { SimulatedProcess } from './process.ts'
-import type { LogSink } from './quiet.ts'
+import { Counters, type LogSink } from './quiet.ts'
 import type { SimulatedSwitchboard } from './streams.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -69,6 +69,8 @@ export class SimulatedMachine {
   readonly disk: SimulatedDisk
   readonly engine: SimulatedEngine
   readonly fencer: SimulatedFencer
+  /** Of all agents that it ever had. */
+  readonly counters = new Counters()
   /** Of the binary that the next process runs. */
   featureLevel = featureLevel
   /** What its processes measure of themselves: where it is long, they wait longer for others. */
@@ -152,6 +154,7 @@ export class SimulatedMachine {
       crypto,
       featureLevel: this.featureLevel,
       loopDelayMs: () => this.loopDelayMs,
+      agentMetrics: this.counters,
       log: this.#around.log(this),
       join: (disk) => this.#join(disk, starting),
       onServing: () => this.#around.onServing(),

@@ -20,6 +20,7 @@ import type { Entropy } from '../../src/ports/entropy.ts'
 import type { Fencer } from '../../src/ports/fencer.ts'
 import type { Host } from '../../src/ports/host.ts'
 import type { Log } from '../../src/ports/log.ts'
+import type { Metrics } from '../../src/ports/metrics.ts'
 import type { SimulatedClock } from './clock.ts'
 import type { MachineSpec } from './machine.ts'
 import type { HttpsServer } from './pinned-https.ts'
@@ -48,6 +49,7 @@ export interface ProcessOptions {
   readonly loopDelayMs: () => number
   /** Of the binary that runs: an older one knows a lower level. */
   readonly featureLevel: number
+  readonly agentMetrics: Metrics
   readonly log: LogSink
   /** Who this machine is; resolves when it belongs to the cluster. */
   readonly join: (disk: Disk) => Promise<IdentityFiles>
@@ -215,7 +217,7 @@ export class SimulatedProcess {
       entropy,
       host: this.#host(),
       log: this.#log,
-      metrics: noMetrics,
+      metrics: this.#options.agentMetrics,
       facts: {
         name: machine.name,
         address: machine.host,

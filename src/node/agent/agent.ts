@@ -23,6 +23,7 @@ import { Once, putEvent } from '../controllers/context.ts'
 import { silentForMsMax } from '../member/pulse-types.ts'
 import type { StoreAccess } from '../member/store-access.ts'
 import type { CallMethods } from '../wire/calls.ts'
+import { countedEngine, countLook, type LookCause } from './counted.ts'
 import { EngineWatch, noLiveRestoreEvent } from './engine-watch.ts'
 import { Fence, fencedEvent } from './fence.ts'
 import { type LogsRequest, logMethods, readLogs } from './logs.ts'
@@ -91,22 +92,21 @@ export class Agent {
   #hasLeft = false
 
   constructor(options: AgentOptions) {
-    this.#options = options
+    const containers = countedEngine(options.containers, options.metrics)
+    this.#options = { ...options, containers }
     const { machineId, clock, log, metrics, store, host } = options
     this.#hostFacts = host.facts()
-    const onChange = (): void => this.#look()
     this.#forget = new Once(() => this.#forgetOldStates())
     this.#placed = new PlacedUnits({
       machineId,
-      ...{ store, clock, log, onChange },
+      ...{ store, clock, log },
+      onChange: () => this.#look('placements'),
       onListed: () => this.#forget.ask(),
       onTakenOff: (unit) => this.#takenOff.note(unit),
     })
     this.#engine = new EngineWatch({
-      containers: options.containers,
-      clock,
-      log,
-      onChange,
+      ...{ containers, clock, log },
+      onChange: (by) => this.#look(by),
       onConnected: (info) => this.#connected(info),
     })
     this.usage = new Usage(this.#logsContext)
@@ -190,7 +190,7 @@ export class Agent {
     const { machineId, facts } = this.#options
     return new Fence({
       ...this.#options,
-      onChange: () => this.#look(),
+      onChange: () => this.#look('fence'),
       onFenced: (condemned) => {
         for (const one of condemned) void this.#writeEvent(fencedEvent(machineId, facts.name, one))
       },
@@ -211,12 +211,12 @@ export class Agent {
       specOf: (unit, hash) => this.#placed.specOf(unit, hash),
       refresh: () => this.#engine.refresh(),
       onStarted: (action, outcome) => this.#started(action, outcome),
-      onChange: () => this.#look(),
+      onChange: () => this.#look('work'),
     })
   }
 
   /** Compares what should run with what runs, and sets to work. */
-  #look(): void {
+  #look(by: LookCause): void {
     const works = this.#works
     const desired = this.#placed.desired
     if (works === undefined || desired === undefined || this.#stop.signal.aborted) return
@@ -225,6 +225,7 @@ export class Agent {
     const { containers } = this.#engine
     if (containers !== undefined && !this.#fence.observe(containers)) return
     const { clock, clusterId, metrics } = this.#options
+    countLook(metrics, by)
     const nowMs = clock.monotonicMs()
     const result = reconcile({
       clusterId,
@@ -250,7 +251,7 @@ export class Agent {
     this.#lookTimer =
       result.nextLookMs === undefined
         ? undefined
-        : clock.after(result.nextLookMs - nowMs, () => this.#look())
+        : clock.after(result.nextLookMs - nowMs, () => this.#look('clock'))
   }
 
   /** True when something changed. */

@@ -9,16 +9,20 @@ import { unitContainerLabel } from '../../core/reconcile/labels.ts'
 import { sleep, type Clock } from '../../ports/clock.ts'
 import type { ContainerFacts, Containers, EngineInfo } from '../../ports/containers.ts'
 import type { Log } from '../../ports/log.ts'
+import type { LookCause } from './counted.ts'
 
 const resyncEveryMs = 10_000
 const reconnectAfterMs = 250
+
+/** By an event or a work that is over, or only because it was time. */
+type Looked = Extract<LookCause, 'engine' | 'clock'>
 
 export interface EngineWatchOptions {
   readonly containers: Containers
   readonly clock: Clock
   readonly log: Log
   /** `containers`, or whether the engine answers, may have changed. */
-  readonly onChange: () => void
+  readonly onChange: (by: Looked) => void
   /** The engine has answered after it did not, or for the first time. */
   readonly onConnected: (info: EngineInfo) => void
 }
@@ -75,9 +79,9 @@ export class EngineWatch {
   }
 
   /** Resolves after a list that began after this call. Never rejects. */
-  refresh(): Promise<void> {
+  refresh(by: Looked = 'engine'): Promise<void> {
     if (this.#listing === undefined) {
-      this.#listing = this.#list().finally(() => {
+      this.#listing = this.#list(by).finally(() => {
         this.#listing = undefined
       })
       return this.#listing
@@ -92,11 +96,11 @@ export class EngineWatch {
   async #resync(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await sleep(this.#options.clock, resyncEveryMs, signal)
-      if (!signal.aborted && this.#containers !== undefined) await this.refresh()
+      if (!signal.aborted && this.#containers !== undefined) await this.refresh('clock')
     }
   }
 
-  async #list(): Promise<void> {
+  async #list(by: Looked): Promise<void> {
     const { containers, log } = this.#options
     let listed: readonly ContainerFacts[] | undefined
     try {
@@ -106,14 +110,14 @@ export class EngineWatch {
       this.#connection.abort()
     }
     // Not within the try: a bug in who is told is no failure of the engine.
-    this.#setContainers(listed)
+    this.#setContainers(listed, by)
   }
 
-  #setContainers(containers: readonly ContainerFacts[] | undefined): void {
+  #setContainers(containers: readonly ContainerFacts[] | undefined, by: Looked = 'engine'): void {
     if (containers === undefined && this.#containers === undefined && this.#isKnown) return
     this.#isKnown = true
     this.#containers = containers
-    this.#options.onChange()
+    this.#options.onChange(by)
   }
 }
 
