@@ -2,8 +2,8 @@
 
 export interface Figure {
   readonly name: string
-  /** Nothing for what is counted. */
-  readonly unit: 's' | 'ms' | 'MB' | ''
+  /** Nothing for what is counted; `%` is of one processor. */
+  readonly unit: 's' | 'ms' | 'MB' | '%' | 'KB/s' | ''
   readonly value: number
   /** At most this; `Infinity` for what is only told. */
   readonly goal: number
@@ -11,7 +11,14 @@ export interface Figure {
   readonly samples: readonly number[]
 }
 
-const digits: Readonly<Record<Figure['unit'], number>> = { s: 2, ms: 0, MB: 1, '': 0 }
+const digits: Readonly<Record<Figure['unit'], number>> = {
+  s: 2,
+  ms: 0,
+  MB: 1,
+  '%': 2,
+  'KB/s': 1,
+  '': 0,
+}
 
 export function figureLines(figures: readonly Figure[]): string[] {
   const width = Math.max(...figures.map(({ name }) => name.length))

@@ -1,4 +1,5 @@
 /** `npm run bench -- NAME`: figures beside their goals, or beside a peer's in the same run. */
+import { appendFile, writeFile } from 'node:fs/promises'
 import { cpus, loadavg } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -13,6 +14,8 @@ import { type Figure, figureLines } from './figures.ts'
 import { benchLeaderLoss } from './leader-loss.ts'
 import { buildFirst } from './rack.ts'
 import { benchSchedule } from './schedule/schedule.ts'
+import { type Occasion, settledPage } from './settled/paper.ts'
+import { benchSettled } from './settled/settled.ts'
 
 const repository = path.join(import.meta.dirname, '../..')
 const usage = `usage: npm run bench -- failover [--cuts N] [--swarm-cuts N] [--json]
@@ -21,6 +24,7 @@ const usage = `usage: npm run bench -- failover [--cuts N] [--swarm-cuts N] [--j
        npm run bench -- calm [--minutes N] [--json]
        npm run bench -- consensus [--peer etcd] [--runs N] [--seconds N] [--clients 1,64,…] [--json]
        npm run bench -- weight [--peer etcd] [--puts N] [--json]
+       npm run bench -- settled [--units N] [--seconds N] [--changes N] [--out FILE] [--json]
        npm run bench -- schedule [--sizes 1000,10000,…] [--seed S] [--runs N] [--out FILE] [--picture FILE] [--json]`
 
 const options = {
@@ -31,7 +35,9 @@ const options = {
   puts: { type: 'string', default: '1000000' },
   peer: { type: 'string', default: 'etcd' },
   runs: { type: 'string', default: '3' },
-  seconds: { type: 'string', default: '10' },
+  seconds: { type: 'string' },
+  units: { type: 'string', default: '1000' },
+  changes: { type: 'string', default: '20' },
   clients: { type: 'string', default: '1,64,256,1000' },
   sizes: { type: 'string', default: '100000' },
   seed: { type: 'string', default: '1' },
@@ -65,7 +71,7 @@ async function measure(words: readonly string[]): Promise<Measured & { readonly 
     case 'consensus': {
       if (values.peer !== 'etcd') throw new Error(usage)
       const clients = values.clients.split(',').map(count)
-      const [runs, seconds] = [count(values.runs), count(values.seconds)]
+      const [runs, seconds] = [count(values.runs), count(values.seconds ?? '10')]
       const data = await benchConsensus({ runs, seconds, clients }, say)
       return { json, data, lines: consensusLines(data) }
     }
@@ -81,10 +87,30 @@ async function measure(words: readonly string[]): Promise<Measured & { readonly 
       const data = await benchSchedule(asked, say)
       return { json, data, lines: [`seed ${seed}`, ...figureLines(data.figures)] }
     }
+    case 'settled': {
+      const { units, seconds = '120', changes, out } = values
+      const asked = { units: count(units), seconds: count(seconds), changes: count(changes) }
+      // A long run should not end at a file that cannot be written.
+      if (out !== undefined) await appendFile(out, '')
+      const occasion = await whereAndWhen()
+      const data = await benchSettled(asked, say)
+      if (out !== undefined) await writeFile(out, settledPage(data, occasion))
+      return { json, data, lines: figureLines(data.figures) }
+    }
     default:
       throw new Error(usage)
   }
 }
+
+/** For a page: the commit, and the machine before the bench has any part in its load. */
+async function whereAndWhen(): Promise<Occasion> {
+  const load = (loadavg()[0] ?? 0).toFixed(1)
+  const machine = `${cpus().length} x ${cpus()[0]?.model ?? '?'} with a load of ${load} before it`
+  return { commit: await commitNow(), machine }
+}
+
+const commitNow = async (): Promise<string> =>
+  (await must(['git', '-C', repository, 'rev-parse', '--short', 'HEAD'])).trim()
 
 function failover(
   values: { readonly cuts: string; readonly 'swarm-cuts': string },
@@ -109,7 +135,7 @@ async function main(words: readonly string[]): Promise<void> {
   // Plans are made in this repository's own code, without a cluster.
   if (words[0] !== 'schedule') await buildFirst()
   const { json, data, lines } = await measure(words)
-  const commit = (await must(['git', '-C', repository, 'rev-parse', '--short', 'HEAD'])).trim()
+  const commit = await commitNow()
   const machine = { cpus: cpus().length, model: cpus()[0]?.model ?? '?', load: loadavg()[0] ?? 0 }
   if (json) {
     process.stdout.write(`${JSON.stringify({ commit, machine, ...data }, undefined, 2)}\n`)

@@ -6,6 +6,7 @@ import { onInterrupt } from '../../src/tools/rack/interrupt.ts'
 import { rackDown, rackUp } from '../../src/tools/rack/lifecycle.ts'
 import { must } from '../../src/tools/rack/processes.ts'
 import type { Rack } from '../../src/tools/rack/rack.ts'
+import type { RackWorld } from '../../src/tools/rack/world.ts'
 import { realWorld } from '../tools/rack/world.ts'
 
 export async function inRack<T>(
@@ -15,14 +16,28 @@ export async function inRack<T>(
   const world = realWorld()
   const name = `bench${process.pid}`
   const { hosts, ...cluster } = options
-  const release = onInterrupt(() => rackDown(world, { name }))
+  const release = onInterrupt(() => takeDown(world, name))
   try {
     const rack = await rackUp(world, { name, hosts, binary: binaryFile })
     await bringUpCluster(rack, cluster)
     return await work(rack)
   } finally {
-    await rackDown(world, { name })
+    await takeDown(world, name)
     release()
+  }
+}
+
+/** A host with hundreds of containers may take longer to die than one try waits. */
+const downTriesMax = 5
+
+async function takeDown(world: RackWorld, name: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await rackDown(world, { name })
+      return
+    } catch (error) {
+      if (tries === downTriesMax) throw error
+    }
   }
 }
 
