@@ -34,26 +34,34 @@ export class DockerImages {
     reference: string,
     deadlineMs: number,
     onProgress: (text: string) => void,
+    firstWordMs = deadlineMs,
   ): Promise<void> {
     const deadline = abortAfter(deadlineMs)
+    const silence = abortAfter(firstWordMs)
+    const givenUp = new AbortController()
+    const giveUp = (): void => givenUp.abort()
+    deadline.addEventListener('abort', giveUp, { once: true })
+    silence.addEventListener('abort', giveUp, { once: true })
     try {
       const stream = await this.#connection.call((docker) =>
-        docker.pull(reference, { abortSignal: deadline }),
+        docker.pull(reference, { abortSignal: givenUp.signal }),
       )
       const layers = new Map<string, string>()
       for await (const item of jsonLines(stream as AsyncIterable<Uint8Array>)) {
+        silence.removeEventListener('abort', giveUp)
         const { id, status, error } = item as { id?: string; status?: string; error?: string }
         if (error !== undefined) throw new Error(error)
         if (id !== undefined && status !== undefined) layers.set(id, status)
         onProgress(describeProgress(layers, status ?? ''))
       }
     } catch (error) {
-      if (error instanceof JangadaError && error.code === 'JGD_ENGINE_DOWN' && !deadline.aborted) {
-        throw error
-      }
-      const why = deadline.aborted
-        ? `not finished in ${Math.round(deadlineMs / 1000)} s`
-        : describeError(error)
+      const isOurs = givenUp.signal.aborted
+      if (error instanceof JangadaError && error.code === 'JGD_ENGINE_DOWN' && !isOurs) throw error
+      const why = !isOurs
+        ? describeError(error)
+        : deadline.aborted
+          ? `not finished in ${Math.round(deadlineMs / 1000)} s`
+          : `the registry said nothing in ${Math.round(firstWordMs / 1000)} s`
       throw new JangadaError('JGD_IMAGE_PULL', `${reference} could not be pulled: ${why}`, {
         cause: error,
         hint: 'is the name right, and can this machine reach the registry?',

@@ -171,8 +171,13 @@ class DockerEngine implements Containers {
     return this.#images.digest(reference)
   }
 
-  pull(reference: string, deadlineMs: number, onProgress: (text: string) => void): Promise<void> {
-    return this.#images.pull(reference, deadlineMs, onProgress)
+  pull(
+    reference: string,
+    deadlineMs: number,
+    onProgress: (text: string) => void,
+    firstWordMs?: number,
+  ): Promise<void> {
+    return this.#images.pull(reference, deadlineMs, onProgress, firstWordMs)
   }
 
   images(): Promise<readonly ImageFacts[]> {

@@ -3,8 +3,16 @@
 export interface Images {
   /** The image's id; undefined when absent. */
   imageDigest(reference: string): Promise<string | undefined>
-  /** Rejects with `JGD_IMAGE_PULL` after `deadlineMs`, or as soon as the registry says no. */
-  pull(reference: string, deadlineMs: number, onProgress: (text: string) => void): Promise<void>
+  /**
+   * Rejects with `JGD_IMAGE_PULL` after `deadlineMs`, after `firstWordMs` (as long as that, when not given)
+   * without a word of the registry's, or as soon as it says no. What rejected is not pulled any further.
+   */
+  pull(
+    reference: string,
+    deadlineMs: number,
+    onProgress: (text: string) => void,
+    firstWordMs?: number,
+  ): Promise<void>
   /** Every image, but for those that are only layers of another. */
   images(): Promise<readonly ImageFacts[]>
   /**

@@ -44,6 +44,11 @@ class ScriptedEngine {
       if (!this.held.has(id)) return json(running(id))
       this.#waiting.push(() => json(running(id)))
       this.#asked()
+    } else if (pathname.endsWith('/images/create')) {
+      // A registry out of reach says nothing, one at work says something at once, and is slow.
+      if (searchParams.get('fromImage') !== 'slow') return
+      response.write('{"id":"latest","status":"Pulling from slow"}\n')
+      setTimeout(() => response.end('{"status":"Downloaded"}\n'), 300)
     } else if (what === 'kill') {
       this.signals.push(searchParams.get('signal') ?? '')
       response.writeHead(204).end()
@@ -105,4 +110,21 @@ t.test('a grace of a month is not none', async (t) => {
   await engine.stop(ids[0], 'SIGTERM', 30 * dayMs)
   await engine.stop(ids[0], 'SIGTERM', 60 * dayMs)
   t.same(script.signals, ['SIGTERM', 'SIGTERM'])
+})
+
+t.test('a registry that says nothing is given up before one that is slow', async (t) => {
+  const { engine } = await engineOf(t)
+  const told: string[] = []
+  const tell = (text: string): void => void told.push(text)
+  await t.rejects(engine.pull('silent', 60_000, tell, 100), {
+    code: 'JGD_IMAGE_PULL',
+    message: /said nothing in 0 s/,
+  })
+  t.same(told, [])
+  await engine.pull('slow', 60_000, tell, 100)
+  t.equal(told.length, 2)
+  await t.rejects(engine.pull('slow', 150, tell, 100), {
+    code: 'JGD_IMAGE_PULL',
+    message: /not finished in 0 s/,
+  })
 })

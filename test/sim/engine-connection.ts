@@ -55,8 +55,8 @@ export function connectEngine({ engine, heard, onStop }: ConnectionOptions): Con
     },
     usage: (ids) => call(engine.usage(ids)),
     imageDigest: (reference) => call(engine.imageDigest(reference)),
-    pull: (reference, deadlineMs, onProgress) =>
-      call(engine.pull(reference, deadlineMs, onProgress)),
+    pull: (reference, deadlineMs, onProgress, firstWordMs) =>
+      call(engine.pull(reference, deadlineMs, onProgress, firstWordMs)),
     images: () => call(engine.images()),
     removeImage: (id, names) => call(engine.removeImage(id, names)),
     diskSpace: () => call(engine.diskSpace()),

@@ -26,6 +26,8 @@ export class SimulatedImages {
   otherBytes = 0
   /** Removals of images that the engine refuses, by its word, whatever they are. */
   refuses = false
+  /** How the registry answers pulls; without it within 3 s, and at once with a first word. */
+  registryPace: { readonly firstWordMs: number; readonly allMs: number } | undefined
 
   constructor(random: SeededRandom, registry: readonly string[]) {
     this.#random = random

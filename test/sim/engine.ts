@@ -259,15 +259,20 @@ export class SimulatedEngine implements Containers {
     reference: string,
     deadlineMs: number,
     onProgress: (text: string) => void,
+    firstWordMs = deadlineMs,
   ): Promise<void> {
-    const neededMs = this.#random.integer(200, 3000)
+    const usual = { firstWordMs: 0, allMs: this.#random.integer(200, 3000) }
+    const pace = this.store.registryPace ?? usual
+    const wordLimitMs = Math.min(firstWordMs, deadlineMs)
     const life = this.#life
-    onProgress('0 of 1 layers')
-    await this.#wait(Math.min(neededMs, deadlineMs))
+    const failed = new JangadaError('JGD_IMAGE_PULL', `${reference} could not be pulled`)
+    await this.#wait(Math.min(pace.firstWordMs, wordLimitMs))
     if (life !== this.#life || !this.#up) throw down()
-    if (neededMs > deadlineMs || !this.store.pull(reference)) {
-      throw new JangadaError('JGD_IMAGE_PULL', `${reference} could not be pulled`)
-    }
+    if (pace.firstWordMs > wordLimitMs) throw failed
+    onProgress('0 of 1 layers')
+    await this.#wait(Math.min(pace.allMs, deadlineMs) - pace.firstWordMs)
+    if (life !== this.#life || !this.#up) throw down()
+    if (pace.allMs > deadlineMs || !this.store.pull(reference)) throw failed
   }
 
   images(): Promise<readonly ImageFacts[]> {

@@ -172,6 +172,8 @@ export interface UnitSpec extends ParsedUnitName {
   readonly startLimit: StartLimit
   /** Undefined: no limit. */
   readonly timeoutStartMs: number | undefined
+  /** Only where the file sets the limit: an image that is slow to come is no fault of the unit's. */
+  readonly timeoutCoversPulls: boolean
   /** Undefined: no limit. */
   readonly timeoutStopMs: number | undefined
   readonly killMode: KillMode

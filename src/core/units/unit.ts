@@ -105,6 +105,7 @@ function readSpec(
     restartDelayMs: service.readRestartDelay(options, report),
     startLimit: service.readStartLimit(options, report),
     timeoutStartMs: service.readTimeout(options, 'TimeoutStartSec', report),
+    timeoutCoversPulls: service.valuesOfKey(options, 'Service', 'TimeoutStartSec').length > 0,
     timeoutStopMs,
     killMode: service.readKillMode(options, report),
     dependencies: service.readDependencies(options, name, report),

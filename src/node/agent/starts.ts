@@ -2,6 +2,7 @@
 import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
 import { containerName } from '../../core/reconcile/labels.ts'
 import type { Action, StartFailure } from '../../core/reconcile/types.ts'
+import { defaultTimeoutMs } from '../../core/units/service.ts'
 import type { UnitSpec } from '../../core/units/types.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Containers } from '../../ports/containers.ts'
@@ -16,8 +17,10 @@ const startsAtOnce = 4
 const pullsAtOnce = 3
 /** For a unit that sets no limit. */
 const pullMsMax = 3_600_000
-/** For an optional pull of an image that is here already: a registry out of reach costs this. */
-const optionalPullMs = 5_000
+/** Without a word of the registry in this time, it is out of reach: as long as a start may take. */
+const firstWordMs = defaultTimeoutMs
+/** The same for an optional pull of an image that is here already: the start need not wait for it. */
+const optionalFirstWordMs = 5_000
 
 export interface StartsOptions extends ContainerContext {
   readonly containers: Containers
@@ -112,7 +115,7 @@ export class Starts {
       try {
         const { containers } = this.#options
         const present = ignoreFailure && (await containers.imageDigest(image)) !== undefined
-        await this.#pull(image, attempt, present ? optionalPullMs : pullMsMax)
+        await this.#pull(image, attempt, present ? optionalFirstWordMs : firstWordMs)
       } catch (error) {
         if (attempt.signal.aborted || !ignoreFailure) throw error
       }
@@ -120,19 +123,25 @@ export class Starts {
     if (ready.pullPolicy === 'always') await this.#pull(ready.container.Image, attempt)
   }
 
-  #pull(image: string, attempt: Attempt, atMostMs = pullMsMax): Promise<void> {
+  /** The unit's limit goes on when it is over, whatever came of it. */
+  async #pull(image: string, attempt: Attempt, wordMs = firstWordMs): Promise<void> {
     const { containers } = this.#options
+    const { spec, signal, limit } = attempt
     attempt.tell('pulling', `waits to pull ${image}`)
-    attempt.limit.pause()
+    limit.pause()
     const pulling = this.#pulls.pass(async () => {
-      attempt.signal.throwIfAborted()
-      attempt.limit.goOn()
+      signal.throwIfAborted()
+      if (spec.timeoutCoversPulls) limit.goOn()
       attempt.tell('pulling', image)
-      const deadlineMs = Math.min(atMostMs, attempt.limit.leftMs)
+      const leftMs = spec.timeoutCoversPulls ? Math.max(1, limit.leftMs) : Infinity
       const progress = (text: string): void => attempt.tell('pulling', `${image}: ${text}`)
-      await containers.pull(image, Math.max(1, deadlineMs), progress)
+      await containers.pull(image, Math.min(pullMsMax, leftMs), progress, wordMs)
     })
-    return orAborted(pulling, attempt.signal)
+    try {
+      await orAborted(pulling, signal)
+    } finally {
+      limit.goOn()
+    }
   }
 
   /** Of a unit that must never run twice; undefined of others. Rejects with `Held`. */

@@ -42,6 +42,90 @@ t.test('a pull before the start may fail where a - says so', async (t) => {
   t.match(world.state('must.service')?.message, /JGD_IMAGE_PULL/)
 })
 
+const newest = 'web/app:latest'
+
+/** A machine that has an image, of which the registry has a newer one by now. */
+function worldWithNewerImage(pace: { firstWordMs: number; allMs: number }): AgentWorld {
+  const world = new AgentWorld()
+  world.engine.store.add(newest)
+  world.engine.publish(newest)
+  world.engine.store.registryPace = pace
+  return world
+}
+
+t.test('an optional pull of a newer image takes the time that it needs', async (t) => {
+  const world = worldWithNewerImage({ firstWordMs: 2_000, allMs: 40_000 })
+  const old = world.engine.store.find(newest)
+  world.place('web.service', [`ExecStartPre=-/usr/bin/docker pull ${newest}`, ...line(newest)])
+  world.agent.start()
+  await world.untilWord('web.service', 'active/running')
+  t.not(world.engine.running[0]?.imageDigest, old, 'the newer one runs')
+})
+
+t.test('a silent registry costs an optional pull of what is here five seconds', async (t) => {
+  const world = worldWithNewerImage({ firstWordMs: 3_600_000, allMs: 3_600_001 })
+  const old = world.engine.store.find(newest)
+  world.place('web.service', [`ExecStartPre=-/usr/bin/docker pull ${newest}`, ...line(newest)])
+  world.agent.start()
+  const tookMs = await world.untilWord('web.service', 'active/running')
+  t.ok(tookMs >= 5_000 && tookMs < 6_000, `${tookMs} ms`)
+  t.equal(world.engine.running[0]?.imageDigest, old, 'what is here runs')
+})
+
+t.test('a pull of minutes is no failure where no TimeoutStartSec is written', async (t) => {
+  const world = new AgentWorld({ registry: ['model/huge:1'] })
+  world.engine.store.registryPace = { firstWordMs: 1_000, allMs: 600_000 }
+  world.place('slow.service', line('model/huge:1'))
+  world.place('pre.service', ['ExecStartPre=/usr/bin/docker pull model/huge:1', ...line(newest)])
+  world.place('strict.service', ['TimeoutStartSec=90', ...line('model/huge:1')])
+  world.agent.start()
+  await world.untilWord('slow.service', 'activating/pulling')
+  await world.time.runFor(300_000)
+  t.equal(world.word('slow.service'), 'activating/pulling')
+  t.equal(world.word('pre.service'), 'activating/pulling')
+  t.match(
+    world.state('strict.service')?.message,
+    /TimeoutStartSec \(90 s\)/,
+    'a written limit holds',
+  )
+  await world.time.runFor(300_000)
+  await world.untilWord('slow.service', 'active/running')
+})
+
+t.test('a registry without a word is a failure after a minute and a half', async (t) => {
+  const world = new AgentWorld({ registry: ['model/huge:1'] })
+  world.engine.store.registryPace = { firstWordMs: 3_600_000, allMs: 3_600_001 }
+  world.place('slow.service', line('model/huge:1'))
+  world.agent.start()
+  await world.time.runFor(89_000)
+  t.equal(world.word('slow.service'), 'activating/pulling')
+  await world.untilWord('slow.service', 'failed/failed')
+  t.match(world.state('slow.service')?.message, /JGD_IMAGE_PULL/)
+})
+
+t.test(
+  'creating and starting count within the default limit, and the pull before does not',
+  async (t) => {
+    const world = new AgentWorld({ registry: ['model/huge:1'] })
+    world.engine.store.registryPace = { firstWordMs: 1_000, allMs: 300_000 }
+    world.containers = new Proxy(world.engine, {
+      get: (target, name) => {
+        if (name === 'start') return () => new Promise(() => undefined)
+        const value: unknown = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    world.place('slow.service', line('model/huge:1'))
+    await world.restartAgent()
+    await world.time.runFor(300_000)
+    await world.untilWord('slow.service', 'activating/start')
+    await world.time.runFor(60_000)
+    t.equal(world.word('slow.service'), 'activating/start')
+    await world.untilWord('slow.service', 'failed/failed')
+    t.match(world.state('slow.service')?.message, /TimeoutStartSec \(90 s\)/)
+  },
+)
+
 t.test('TimeoutStartSec holds for the pull too', async (t) => {
   const world = new AgentWorld({ registry: ['cache/redis:7'] })
   world.containers = new Proxy(world.engine, {
