@@ -3,6 +3,7 @@ import { toHex, utf8 } from '../../src/base/bytes.ts'
 import { machineId } from '../../src/base/ids.ts'
 import { SeededRandom } from '../../src/base/random.ts'
 import { members } from '../../src/core/records/keyspace.ts'
+import { maxOperationsPerTransaction, maxValueBytes } from '../../src/core/store/types.ts'
 import { ClusterCore } from '../../src/node/cluster-core.ts'
 import { createCluster } from '../../src/node/enrol/init.ts'
 import { createFirstMember } from '../../src/node/member/seat.ts'
@@ -77,4 +78,39 @@ t.test('one machine leads its cluster, writes and reads; and again after a resta
   const reread = await done(again.store.range({ key: 'k' }, 'linearizable'))
   t.equal(reread.items[0]?.modRevision, read.items[0]?.modRevision)
   await done(again.stop())
+})
+
+t.test('what no member could apply never enters the log, whoever proposes it', async (t) => {
+  const { time, boot } = await oneMachine((reason) => t.fail(reason))
+  const done = <T>(promise: Promise<T>): Promise<T> => time.runUntilSettled(promise, 5000)
+  const core = await done(boot())
+  await done(core.store.range({ key: 'k' }, 'linearizable'))
+  const term = core.member!.member.leadership.term
+  const put = (key: string, bytes: number) =>
+    ({ kind: 'put', key, value: new Uint8Array(bytes) }) as const
+  const compare = {
+    target: 'value',
+    key: 'k',
+    is: '=',
+    to: new Uint8Array(maxValueBytes + 1),
+  } as const
+  const many = Array.from({ length: maxOperationsPerTransaction + 1 }, (_, at) => put(`k${at}`, 1))
+  for (const guarded of [{}, { term }]) {
+    const refused = (transaction: object): Promise<unknown> =>
+      done(
+        t.rejects(
+          core.store.transact({ compare: [], then: [], otherwise: [], ...guarded, ...transaction }),
+          { code: 'JGD_BAD_REQUEST' },
+        ),
+      )
+    await refused({ then: [put('k', maxValueBytes + 1)] })
+    await refused({ compare: [compare] })
+    await refused({ then: many })
+    await refused({ then: [put('k', maxValueBytes), put('l', maxValueBytes)] })
+  }
+  const then = [put('k', maxValueBytes)]
+  t.match(await done(core.store.transact({ compare: [], then, otherwise: [] })), {
+    succeeded: true,
+  })
+  await done(core.stop())
 })

@@ -65,10 +65,8 @@ function faultOfBranch(operations: readonly Operation[]): string | undefined {
 function faultOfOperation(operation: Operation): string | undefined {
   switch (operation.kind) {
     case 'put':
-      if (operation.value.length > bounds.maxValueBytes) {
-        return `a value has at most ${bounds.maxValueBytes} bytes`
-      }
       return (
+        faultOfValue(operation.value) ??
         faultOfKey(operation.key) ??
         (operation.lease === undefined ? undefined : faultOfLeaseId(operation.lease))
       )
@@ -113,8 +111,15 @@ const byCodeUnit = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0
 
 function faultOfCompare(compare: Compare): string | undefined {
   const fault = faultOfKey(compare.key)
-  if (fault !== undefined || compare.target === 'value') return fault
+  if (fault !== undefined) return fault
+  if (compare.target === 'value') return faultOfValue(compare.to)
   return faultOfNatural(compare.to, 'a compared number')
+}
+
+function faultOfValue({ length }: Uint8Array): string | undefined {
+  return length > bounds.maxValueBytes
+    ? `a value has at most ${bounds.maxValueBytes} bytes`
+    : undefined
 }
 
 function faultOfKey(key: string): string | undefined {

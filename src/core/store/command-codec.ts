@@ -9,7 +9,7 @@ import { revision as toRevision, term as toTerm } from '../../base/ids.ts'
 import { maxComparesPerTransaction } from './check.ts'
 import { maxKeyBytes, maxLeaseIdBytes } from './snapshot-format.ts'
 import type { Command, Compare, Operation, RangeRequest, Transaction } from './types.ts'
-import { maxOperationsPerTransaction, maxValueBytes } from './types.ts'
+import { maxOperationsPerTransaction, maxTransactionBytes } from './types.ts'
 
 export const commandFormat = 1
 
@@ -25,6 +25,12 @@ const targets = ['version', 'createRevision', 'modRevision', 'value'] as const
 const relations = ['=', '!=', '<', '>'] as const
 const operationKinds = { put: 1, putOnLease: 2, delete: 3, deleteRange: 4, range: 5 } as const
 const rangeFlags = { end: 1, limit: 2, revision: 4, keysOnly: 8 } as const
+
+/**
+ * More than a value may have: what is in a log is there for good, and an entry that cannot be read
+ * ends every member. One that can be is refused when it is applied (`faultOfCommand`), by all alike.
+ */
+const maxValueBytesRead = maxTransactionBytes
 
 export type DecodedCommand =
   | { readonly kind: 'command'; readonly command: Command }
@@ -122,7 +128,7 @@ function readCompare(reader: ByteReader): Compare {
   const key = reader.text(maxKeyBytes)
   if (target !== 'value') return { target, key, is, to: reader.varint() }
   if (is !== '=' && is !== '!=') throw new MalformedBytesError('values have no order')
-  return { target, key, is, to: reader.bytes(maxValueBytes) }
+  return { target, key, is, to: reader.bytes(maxValueBytesRead) }
 }
 
 function writeOperation(writer: ByteWriter, operation: Operation): void {
@@ -155,7 +161,7 @@ function readOperation(reader: ByteReader): Operation {
     case operationKinds.put:
     case operationKinds.putOnLease: {
       const key = reader.text(maxKeyBytes)
-      const value = reader.bytes(maxValueBytes)
+      const value = reader.bytes(maxValueBytesRead)
       if (kind === operationKinds.put) return { kind: 'put', key, value }
       return { kind: 'put', key, value, lease: reader.text(maxLeaseIdBytes) }
     }

@@ -7,6 +7,7 @@ import type {
   EndpointSettings,
   HealthConfig,
   HostConfig,
+  PortBinding,
 } from '../../base/container-spec.ts'
 import type { PullPolicy } from './types.ts'
 
@@ -30,6 +31,10 @@ export interface Draft {
   readonly labelsFromFiles: string[]
   readonly labels: string[]
   readonly logOptions: string[]
+  readonly portBindings: Record<string, PortBinding[]>
+  readonly exposedPorts: Record<string, Record<string, never>>
+  /** Of all that was published and exposed; a port that was named twice counts twice. */
+  portsNamed: number
   logDriver: string
   noHealthcheck: boolean
   name: string | undefined
@@ -48,6 +53,9 @@ export const newDraft = (): Draft => ({
   labelsFromFiles: [],
   labels: [],
   logOptions: [],
+  portBindings: {},
+  exposedPorts: {},
+  portsNamed: 0,
   logDriver: '',
   noHealthcheck: false,
   name: undefined,

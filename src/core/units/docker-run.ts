@@ -204,8 +204,10 @@ function finish(draft: Draft, image: string, command: readonly string[]): Contai
   const labels = [...draft.labelsFromFiles, ...draft.labels]
   const hasHealth = Object.values(health).some((value) => value !== 0)
   const endpoint = endpointOf(draft)
+  const { exposedPorts, portBindings } = draft
   const hostConfig = {
     ...host,
+    ...(Object.keys(portBindings).length === 0 ? {} : { PortBindings: portBindings }),
     ...(logDriver === '' && logOptions.length === 0
       ? {}
       : { LogConfig: { Type: logDriver, Config: toRecord(logOptions) } }),
@@ -213,6 +215,7 @@ function finish(draft: Draft, image: string, command: readonly string[]): Contai
   return {
     Image: image,
     ...config,
+    ...(Object.keys(exposedPorts).length === 0 ? {} : { ExposedPorts: exposedPorts }),
     ...(command.length === 0 ? {} : { Cmd: command }),
     ...(environment.length === 0 ? {} : { Env: environment }),
     ...(labels.length === 0 ? {} : { Labels: toRecord(labels) }),
@@ -227,11 +230,11 @@ function finish(draft: Draft, image: string, command: readonly string[]): Contai
 const defaultCpuPeriod = 100_000
 
 /** A soft limit (`--memory-reservation`) is what the container is to be sure of, so it comes first. */
-function needsOf({ host }: Draft): Needs {
+function needsOf({ host, portBindings }: Draft): Needs {
   const quota = Math.max(0, host.CpuQuota ?? 0)
   const period =
     host.CpuPeriod === undefined || host.CpuPeriod === 0 ? defaultCpuPeriod : host.CpuPeriod
-  const ports = Object.entries(host.PortBindings ?? {}).flatMap(([inside, bindings]) =>
+  const ports = Object.entries(portBindings).flatMap(([inside, bindings]) =>
     bindings.flatMap(({ HostIp: ip, HostPort: port }) =>
       // Of a range the engine takes any that is free.
       /^\d+$/.test(port) && port !== '0'

@@ -2,6 +2,7 @@
 import type { DeviceRequest, Mount } from '../../base/container-spec.ts'
 import type { Draft, Mutable, Refusal, RunContext } from './docker-draft.ts'
 import {
+  type ContainerPorts,
   cut,
   parseBoolean,
   parseBytes,
@@ -11,6 +12,13 @@ import {
   parsePublish,
 } from './docker-values.ts'
 import { parseKeyValueFile } from './environment.ts'
+
+/**
+ * Published and exposed by one container, each a port that its machine holds. Bounded so that the
+ * record of where a unit is, with every port in it, and the one of what it still holds where it was
+ * fit a transaction together, however long their addresses are.
+ */
+export const portsMax = 10_240
 
 const isAbsolute = (path: string): boolean => path.startsWith('/')
 
@@ -81,15 +89,25 @@ export function setPublish(draft: Draft, value: string): Refusal {
   if (ports === undefined) {
     return `${value}: write [[ip:]host-port:]container-port[/protocol] with addresses and numbers`
   }
-  const bindings = { ...draft.host.PortBindings }
-  const exposed = { ...draft.config.ExposedPorts }
-  for (const { port, hostIp, hostPort } of ports) {
-    bindings[port] = [...(bindings[port] ?? []), { HostIp: hostIp, HostPort: hostPort }]
-    exposed[port] = {}
+  const { container, host, hostIp } = ports
+  const tooMany = countPorts(draft, container)
+  if (tooMany !== undefined) return tooMany
+  const [from, to] = container.range
+  for (let inside = from; inside <= to; inside += 1) {
+    const port = `${inside}/${container.protocol}`
+    const hostPort = typeof host === 'number' ? String(host + inside - from) : host
+    const bindings = (draft.portBindings[port] ??= [])
+    bindings.push({ HostIp: hostIp, HostPort: hostPort })
+    draft.exposedPorts[port] = {}
   }
-  draft.host.PortBindings = bindings
-  draft.config.ExposedPorts = exposed
   return undefined
+}
+
+/** Before any is counted up: a range is a few letters, and thousands of ports. */
+function countPorts(draft: Draft, { range: [from, to] }: ContainerPorts): Refusal {
+  draft.portsNamed += to - from + 1
+  if (draft.portsNamed <= portsMax) return undefined
+  return `a unit has at most ${portsMax} ports: with more, give the container the host's network`
 }
 
 /** The long form, `published=80,target=8080,protocol=tcp`, as the short one. */
@@ -106,11 +124,11 @@ function standardPublish(value: string): string {
 export function setExpose(draft: Draft, value: string): Refusal {
   const ports = parseContainerPorts(value)
   if (ports === undefined) return `${value}: write port[-port][/protocol]`
-  const exposed = { ...draft.config.ExposedPorts }
+  const tooMany = countPorts(draft, ports)
+  if (tooMany !== undefined) return tooMany
   for (let port = ports.range[0]; port <= ports.range[1]; port += 1) {
-    exposed[`${port}/${ports.protocol}`] = {}
+    draft.exposedPorts[`${port}/${ports.protocol}`] = {}
   }
-  draft.config.ExposedPorts = exposed
   return undefined
 }
 

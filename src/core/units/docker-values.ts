@@ -123,12 +123,19 @@ export function cut(text: string, separator: string): readonly [string, string |
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)]
 }
 
-export interface PublishedPort {
-  /** `80/tcp` */
-  readonly port: string
+export interface ContainerPorts {
+  readonly range: readonly [from: number, to: number]
+  readonly protocol: string
+}
+
+export interface PublishedPorts {
+  readonly container: ContainerPorts
   readonly hostIp: string
-  /** Empty: the engine picks one. `8000-8010`: one of these. */
-  readonly hostPort: string
+  /**
+   * A number is of the first, and the others follow. Empty: the engine picks one for each.
+   * `8000-8010`: one of these, for a single port.
+   */
+  readonly host: number | '' | `${string}-${string}`
 }
 
 /** The most ports that one range may hold: every port there is. */
@@ -143,9 +150,7 @@ export function parsePortRange(text: string): readonly [number, number] | undefi
 }
 
 /** `port[/protocol]` as a range and a protocol of tcp, udp or sctp. */
-export function parseContainerPorts(
-  text: string,
-): { readonly range: readonly [number, number]; readonly protocol: string } | undefined {
+export function parseContainerPorts(text: string): ContainerPorts | undefined {
   const [ports, protocolText] = cut(text, '/')
   const protocol = (protocolText ?? 'tcp').toLowerCase()
   const range = parsePortRange(ports)
@@ -153,24 +158,20 @@ export function parseContainerPorts(
   return { range, protocol }
 }
 
-/** `[[ip:][host-port]:]container-port[/protocol]`, ranges included, one entry a container port. */
-export function parsePublish(text: string): readonly PublishedPort[] | undefined {
+/** `[[ip:][host-port]:]container-port[/protocol]`, ranges included. */
+export function parsePublish(text: string): PublishedPorts | undefined {
   const match = /^(?:(?:(\[[^\]]*\]|[^:]*):)?([^:]*):)?([^:]+)$/.exec(text)
   if (match === null) return undefined
   const hostIp = (match[1] ?? '').replace(/^\[(.*)\]$/, '$1')
   if (hostIp !== '' && !isIp(hostIp)) return undefined
-  const inside = parseContainerPorts(match[3] as string)
-  if (inside === undefined) return undefined
-  const [from, to] = inside.range
+  const container = parseContainerPorts(match[3] as string)
+  if (container === undefined) return undefined
+  const [from, to] = container.range
   const hostText = match[2] ?? ''
-  const host = hostText === '' ? undefined : parsePortRange(hostText)
-  if (hostText !== '' && host === undefined) return undefined
+  if (hostText === '') return { container, hostIp, host: '' }
+  const host = parsePortRange(hostText)
+  if (host === undefined) return undefined
   // Ranges of one length pair up; a host range for one container port means any of them.
-  const paired = host !== undefined && host[1] - host[0] === to - from
-  if (host !== undefined && !paired && from !== to) return undefined
-  return Array.from({ length: to - from + 1 }, (_, i) => ({
-    port: `${from + i}/${inside.protocol}`,
-    hostIp,
-    hostPort: host === undefined ? '' : paired ? String(host[0] + i) : hostText,
-  }))
+  if (host[1] - host[0] === to - from) return { container, hostIp, host: host[0] }
+  return from === to ? { container, hostIp, host: `${host[0]}-${host[1]}` } : undefined
 }

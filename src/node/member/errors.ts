@@ -2,7 +2,8 @@
 import { assertNever } from '../../base/assert.ts'
 import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
 import type { DropReason } from '../../core/raft/types.ts'
-import type { RefusalReason } from '../../core/store/types.ts'
+import { faultOfCommand } from '../../core/store/check.ts'
+import type { Command, RefusalReason } from '../../core/store/types.ts'
 import { spoils } from '../wal/errors.ts'
 import type { Failed } from './member-options.ts'
 
@@ -31,6 +32,12 @@ export async function knownOrUnknown<T>(written: Promise<T>): Promise<T> {
 
 export const stopping = (): JangadaError =>
   new JangadaError('JGD_SHUTTING_DOWN', 'this node is stopping')
+
+/** Of a command that may not enter the log, whoever made it: no member could apply it. */
+export function unfit(command: Command): JangadaError | undefined {
+  const fault = faultOfCommand(command)
+  return fault === undefined ? undefined : new JangadaError('JGD_BAD_REQUEST', fault)
+}
 
 /** Nothing happened: the proposal never entered a log, or was overwritten there. */
 export function dropped(reason: DropReason): JangadaError {

@@ -25,7 +25,7 @@ import type { Store } from '../../core/store/store.ts'
 import type { Command, EventBatch } from '../../core/store/types.ts'
 import type { Timer } from '../../ports/clock.ts'
 import { Applier } from './applier.ts'
-import { failureOf, noQuorum, stopping } from './errors.ts'
+import { failureOf, noQuorum, stopping, unfit } from './errors.ts'
 import type { Failed, Leadership, MemberOptions } from './member-options.ts'
 import { type Committed, Proposals } from './proposals.ts'
 import { commitNoticeMs, longestElectionMs, raftConfig, tickMs, timers } from './raft-config.ts'
@@ -142,9 +142,10 @@ export class Member {
     this.#step({ kind: 'unreachable', id })
   }
 
-  /** Only on the leader. Rejects with JGD_NOT_LEADER, JGD_OVERLOADED or JGD_OUTCOME_UNKNOWN. */
+  /** Only on the leader. Rejects as `dropped`, or with JGD_BAD_REQUEST or JGD_OUTCOME_UNKNOWN. */
   propose(command: Command): Promise<Committed> {
-    if (this.#stopped) return Promise.reject(stopping())
+    const refusal = this.#stopped ? stopping() : unfit(command)
+    if (refusal !== undefined) return Promise.reject(refusal)
     const { id, committed } = this.#proposals.open()
     if (this.#proposals.gather({ proposalId: id, data: encodeCommand(command) })) {
       // What one turn of the loop brings leaves in one append a follower, and in one write here.

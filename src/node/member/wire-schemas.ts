@@ -4,9 +4,9 @@ import { Compile } from 'typebox/compile'
 import { JangadaError } from '../../base/errors.ts'
 import { revision } from '../../base/ids.ts'
 import { maxKeyLength, maxLeaseIdLength } from '../../core/store/types.ts'
-import { faultOfCommand } from '../../core/store/check.ts'
 import { decodeCommand } from '../../core/store/command-codec.ts'
 import type { Command, RangeRequest } from '../../core/store/types.ts'
+import { unfit } from './errors.ts'
 import type { Consistency, WatchRequest } from './store-access.ts'
 
 /** Whatever a msgpack bin becomes. The store's own check holds it to its size. */
@@ -69,8 +69,8 @@ export function checkPropose(body: unknown): Command {
     throw new JangadaError('JGD_BAD_REQUEST', 'the proposal is not a command of the store')
   }
   const { command } = decoded
-  const fault = faultOfCommand(command)
-  if (fault !== undefined) throw new JangadaError('JGD_BAD_REQUEST', fault)
+  const refusal = unfit(command)
+  if (refusal !== undefined) throw refusal
   const guard = command.kind === 'transaction' ? command.transaction.term : undefined
   if (guard !== undefined || (command.kind === 'leaseRevoke' && command.term !== undefined)) {
     throw new JangadaError('JGD_BAD_REQUEST', 'a command with a term guard is never forwarded')

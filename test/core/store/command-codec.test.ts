@@ -8,7 +8,7 @@ import {
   encodeCommand,
 } from '../../../src/core/store/command-codec.ts'
 import { Store } from '../../../src/core/store/store.ts'
-import type { Command } from '../../../src/core/store/types.ts'
+import { type Command, maxValueBytes } from '../../../src/core/store/types.ts'
 import { index } from '../../../src/base/ids.ts'
 
 t.test('the log knows these commands and no others', async (t) => {
@@ -137,5 +137,24 @@ t.test(
   async (t) => {
     t.same(decodeCommand(Uint8Array.of(2, 1, 0, 0)), { kind: 'newerFormat', format: 2 })
     t.match(decodeCommand(Uint8Array.of()), { kind: 'malformed' })
+  },
+)
+
+t.test(
+  'a value that is too long, and is in a log already, is refused and ends nobody',
+  async (t) => {
+    const value = new Uint8Array(maxValueBytes + 1)
+    const transactions = [
+      { compare: [], then: [{ kind: 'put', key: 'k', value }] },
+      { compare: [{ target: 'value', key: 'k', is: '=', to: value }], then: [] },
+    ] as const
+    for (const each of transactions) {
+      const long = { kind: 'transaction', transaction: { ...each, otherwise: [] } } as const
+      const decoded = decodeCommand(encodeCommand(long))
+      if (decoded.kind !== 'command') throw new Error(JSON.stringify(decoded))
+      const store = new Store()
+      const { result } = store.apply(decoded.command, { index: index(1), term: term(1) })
+      t.match(result, { kind: 'refused', reason: 'malformed' })
+    }
   },
 )
