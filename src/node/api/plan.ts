@@ -19,6 +19,7 @@ import {
   existsOtherwise,
   hasContent,
   hashOf,
+  nothingToReplaceWith,
   requireName,
   templateMissing,
 } from './unit-decisions.ts'
@@ -65,7 +66,11 @@ export function planRoutes(context: ApiContext): Route[] {
 function rowsOf(records: ClusterRecords, asked: Asked, wallMs: number): PlanRow[] {
   const { units, names, refused } = withUnits(records, asked)
   const planned = plan(snapshotOf({ ...records, units }, wallMs))
-  const told = changesOf(records, planned)
+  const placed = new Set(records.placements.map(({ value }) => value.unit))
+  // Who waits already, and is not asked about, does not wait for what these files say.
+  const told = changesOf(records, planned).filter(
+    ({ unit, change }) => change !== 'wait' || names.has(unit) || placed.has(unit),
+  )
   const changed = new Set(told.map(({ unit }) => unit))
   const stays = [...names]
     .filter((name) => !changed.has(name) && !isTemplate(name))
@@ -113,10 +118,12 @@ function recordOf(
   const name = requireName(text)
   const desired = name.kind === 'template' ? 'inactive' : 'launched'
   const found = units.get(name.name)
-  if (file === undefined && found !== undefined) return { ...found, desired }
+  if (file === undefined && found !== undefined && !replace) return { ...found, desired }
   const template = name.templateName === undefined ? undefined : units.get(name.templateName)
   const source = file ?? template?.file
-  if (source === undefined) throw templateMissing(name)
+  if (source === undefined) {
+    throw found === undefined ? templateMissing(name) : nothingToReplaceWith(name)
+  }
   const hash = hashOf(name.name, {
     file: source,
     from: file === undefined ? (name.templateName ?? text) : text,

@@ -49,6 +49,16 @@ export const existsOtherwise = (name: string, hash: string, given: string): Jang
     details: { hash, given },
   })
 
+/** Of a unit that is there, when neither a file nor its template says anything else of it. */
+export const nothingToReplaceWith = ({ name, templateName }: ParsedUnitName): JangadaError =>
+  new JangadaError(
+    'JGD_CONFLICT',
+    templateName === undefined
+      ? `there is nothing to replace ${name} with: no file of it was given`
+      : `there is nothing to replace ${name} with: ${templateName} is not there`,
+    { hint: `name a file, or leave --replace out to keep ${name} as it is` },
+  )
+
 export interface Source {
   readonly file: string
   /** What problems call the file. */

@@ -1,5 +1,6 @@
 /** Units as they are wanted: submitted, started, stopped, destroyed. One transaction each. */
 import * as Type from 'typebox'
+import { isJangadaError } from '../../base/errors.ts'
 import { units } from '../../core/records/keyspace.ts'
 import type { DesiredState } from '../../core/records/schemas.ts'
 import { unitTextBytesMax } from '../../core/units/options.ts'
@@ -17,7 +18,9 @@ import {
   existsOtherwise,
   hasContent,
   hashOf,
+  nothingToReplaceWith,
   requireName,
+  type Source,
   templateOf,
 } from './unit-decisions.ts'
 import { unknownUnit } from './units.ts'
@@ -33,7 +36,7 @@ const readSubmit = bodyReader(
     file: Type.Optional(Type.String({ maxLength: unitTextBytesMax })),
     /** Absent: as it was; a new unit is inactive. */
     desired: Type.Optional(desiredSchema),
-    /** Takes the place of a unit with another content. */
+    /** Takes the place of a unit with another content; without `file`, of an instance, its template's. */
     replace: Type.Optional(Type.Boolean()),
   }),
 )
@@ -93,15 +96,10 @@ async function decideSubmit(
   submit: Submit,
 ): Promise<Decision<UnitWritten>> {
   const found = await readRecord(context.store, units, name.name)
-  if (submit.file === undefined) {
-    if (found !== undefined) {
-      return decideDesired(context, name, found, submit.desired ?? found.value.desired)
-    }
-    const template = await templateOf(context, name)
-    const source = { file: template.file, from: template.name }
-    return decideNew(context, name, undefined, source, submit.desired ?? 'inactive')
+  if (submit.file === undefined && found !== undefined && submit.replace !== true) {
+    return decideDesired(context, name, found, submit.desired ?? found.value.desired)
   }
-  const source = { file: submit.file, from: name.name }
+  const source = await sourceOf(context, name, submit.file, found !== undefined)
   if (found === undefined) {
     return decideNew(context, name, undefined, source, submit.desired ?? 'inactive')
   }
@@ -110,4 +108,21 @@ async function decideSubmit(
   if (hasContent(found.value, hash)) return decideDesired(context, name, found, desired)
   if (submit.replace !== true) throw existsOtherwise(name.name, found.value.hash, hash)
   return decideNew(context, name, found, source, desired)
+}
+
+/** The file that was given, or else the template's. Throws when there is neither. */
+async function sourceOf(
+  context: ApiContext,
+  name: ParsedUnitName,
+  file: string | undefined,
+  isThere: boolean,
+): Promise<Source> {
+  if (file !== undefined) return { file, from: name.name }
+  try {
+    const template = await templateOf(context, name)
+    return { file: template.file, from: template.name }
+  } catch (error) {
+    const isMissing = isThere && isJangadaError(error, 'JGD_UNIT_UNKNOWN')
+    throw isMissing ? nothingToReplaceWith(name) : error
+  }
 }

@@ -18,7 +18,10 @@ const timeoutSecondsDefault = 300
 const endedAfterMs = 5000
 
 export const replaceOption: Readonly<Record<string, Options>> = {
-  replace: { type: 'boolean', describe: 'Take the place of a unit with another content' },
+  replace: {
+    type: 'boolean',
+    describe: 'Take the place of units with another content; of instances, by their template',
+  },
 }
 
 export const waitOptions: Readonly<Record<string, Options>> = {
@@ -122,7 +125,7 @@ export async function submitAll(
       return await node.call<UnitWritten>('PUT', `/v1/units/${segment(name)}`, {
         ...(file === undefined ? {} : { file }),
         ...(desired === undefined || (isTemplate && !isAlone) ? {} : { desired }),
-        ...(replace && file !== undefined ? { replace } : {}),
+        ...(replace ? { replace } : {}),
       })
     } catch (error) {
       throw isJangadaError(error, 'JGD_UNIT_UNKNOWN') ? neitherUnitNorFile(error, other) : error

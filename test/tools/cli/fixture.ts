@@ -116,21 +116,21 @@ export function runUnits(
 ): void {
   const stop = new AbortController()
   t.teardown(() => stop.abort())
-  const place = ({ name, desired }: UnitRecord): void => {
+  const place = ({ name, desired, hash }: UnitRecord): void => {
     const parsed = parseUnitName(name)
     if (!parsed.ok || parsed.name.kind === 'template' || verdict(name) === 'nowhere') return
     if (desired === 'inactive') {
       take(name)
       return
     }
-    node.store.put(placement(name, ids.n1, { desired }))
+    node.store.put(placement(name, ids.n1, { desired, hash }))
     const fails = verdict(name) === 'fails'
     const look = fails
       ? ({ active: 'failed', sub: 'failed', message: 'exit code 1' } as const)
       : ({ active: 'active', sub: 'running' } as const)
     const runs = desired === 'launched' && verdict(name) !== 'ends'
     const idle = { active: 'inactive', sub: 'dead' } as const
-    node.store.put(state(node, name, ids.n1, runs ? look : idle))
+    node.store.put(state(node, name, ids.n1, { ...(runs ? look : idle), hash }))
   }
   const take = (name: string): void =>
     node.store.put(

@@ -80,6 +80,33 @@ t.test('a file is submitted and started by one word; a template beside it too', 
   t.match(await say('start web.service --replace'), { code: 0 })
 })
 
+t.test('instances are replaced with what their template says now', async (t) => {
+  const { node, files, say } = await makeDesk(t)
+  runUnits(t, node)
+  const hasNew = async (name: string): Promise<boolean> =>
+    (await node.ask('GET', `/v1/units/${name}`)).value.file.includes('NEW')
+  files.set('./hello@.service', unitFile('busybox echo %i'))
+  await say('start ./hello@{1..3}.service')
+  files.set('./hello@.service', unitFile('busybox echo NEW %i'))
+  t.match(await say('start ./hello@{1..2}.service --replace'), { code: 0 })
+  t.same(await Promise.all(['hello@1.service', 'hello@2.service'].map(hasNew)), [true, true])
+  t.notOk(await hasNew('hello@3.service'), 'nobody spoke of it')
+  t.match(await say('start hello@3 --replace'), { code: 0, out: /hello@3\.service launched/ })
+  t.ok(await hasNew('hello@3.service'), 'its template is in the cluster')
+
+  files.set('web.service', unitFile())
+  await say('start web.service')
+  files.delete('web.service')
+  const nothing = await say('start web --replace')
+  t.match(nothing, {
+    code: 1,
+    err: /nothing to replace web\.service with.*JGD_CONFLICT.*\nnext: .*file/,
+  })
+  await say('destroy hello@.service')
+  t.match(await say('start hello@3 --replace'), { code: 1, err: /hello@\.service is not there/ })
+  t.match(await say('start hello@3'), { code: 0 })
+})
+
 t.test('what a refused file says wrong is listed line by line', async (t) => {
   const { files, say } = await makeDesk(t)
   files.set('web.service', unitFile('busybox true', 'Frobnicate=yes\nRestart=perhaps\n'))
@@ -372,8 +399,10 @@ t.test('a plan says what would come of it, and nothing comes of it', async (t) =
     'next.service',
     unitFile('busybox', '[X-Fleet]\nReplaces=old.*\nMachineMetadata=disk=ssd\n'),
   )
-  await say('submit old.service')
+  files.set('waits.service', unitFile('busybox', '[X-Fleet]\nMachineMetadata=disk=tape\n'))
+  await say('submit old.service waits.service')
   await node.ask('POST', '/v1/units/old.service/state', { desired: 'launched' })
+  await node.ask('POST', '/v1/units/waits.service/state', { desired: 'launched' })
   node.store.put(placement('old.service', ids.n2))
   const before = node.store.store.revision
   const planned = await say(
@@ -403,10 +432,25 @@ t.test('a plan says what would come of it, and nothing comes of it', async (t) =
     code: 0,
     out: /old\.service +replace +22222222/,
   })
+  t.match(await say('plan waits'), { code: 1, out: /waits\.service +wait/ })
   t.match(await say('plan nothing'), {
     code: 1,
     out: /nothing\.service +refused +.*there is no unit/,
   })
+})
+
+t.test('a plan with --replace reads the template of an instance again', async (t) => {
+  const { node, files, say } = await makeDesk(t)
+  files.set('hello@.service', unitFile())
+  await say('submit hello@.service')
+  await node.ask('PUT', '/v1/units/hello@1.service', { desired: 'launched' })
+  node.store.put(placement('hello@1.service', ids.n1))
+  await say('destroy hello@.service')
+  t.match(await say('plan hello@1 --replace'), { code: 1, out: /refused .*nothing to replace/ })
+  files.set('hello@.service', unitFile('busybox false'))
+  await say('submit hello@.service')
+  t.match(await say('plan hello@1'), { code: 0, out: /hello@1\.service +stay/ })
+  t.match(await say('plan hello@1 --replace'), { code: 0, out: /hello@1\.service +replace/ })
 })
 
 t.test('a restart whose first word gets no answer leaves the unit running', async (t) => {
