@@ -1,10 +1,21 @@
 /** Machines that are taken out of the cluster: their work moves, their vote goes, their key is known no more. */
 import t from 'tap'
-import { admissions } from '../../src/core/records/keyspace.ts'
+import { admissions, states } from '../../src/core/records/keyspace.ts'
 import type { MachinesAnswer } from '../../src/node/api/answers.ts'
 import type { LeaveAnswer } from '../../src/node/api/operation-answers.ts'
 import { clusterOf, soonMs, votersOf } from './membership.ts'
-import { ask, placesOf, runOnce, start, told, unitFile, unitsOn } from './people.ts'
+import {
+  ask,
+  followersOf,
+  label,
+  placesOf,
+  runOnce,
+  setDesired,
+  start,
+  told,
+  unitFile,
+  unitsOn,
+} from './people.ts'
 import type { SimulatedMachine } from './machine.ts'
 import type { World } from './world.ts'
 
@@ -77,3 +88,58 @@ t.test('one that will not come back is taken off the list, and its work goes on'
   t.equal((await listed(world)).length, 4)
   await runOnce(world, ...names)
 })
+
+const slowToStop = `[Service]
+Restart=always
+TimeoutStopSec=60
+ExecStart=/usr/bin/docker run busybox:jangada
+`
+
+const stateOn = (world: World, { id }: SimulatedMachine, unit: string) =>
+  world.committed.get(states.key(id, unit))
+
+/** A machine, not the leader, that stops `slow.service` and has not yet. */
+async function stopping(world: World): Promise<SimulatedMachine> {
+  await label(world, followersOf(world)[0]!, { here: 'yes' })
+  const file = `${slowToStop}\n[X-Fleet]\nMachineMetadata=here=yes\n`
+  await start(world, 'slow.service', file)
+  await runOnce(world, 'slow.service')
+  return world.machines.find(({ name }) => name === placesOf(world, 'slow.service')[0])!
+}
+
+t.test(
+  'one that dies while it stops a unit is taken off the list: nobody tells of its end',
+  async (t) => {
+    const world = await clusterOf(5)
+    const machine = await stopping(world)
+    await setDesired(world, 'slow.service', 'inactive')
+    await world.run(3000)
+    machine.losePower()
+    await world.runUntil(
+      () => world.committed.machines.values.some(({ status }) => status === 'lost'),
+      soonMs,
+    )
+    t.ok(stateOn(world, machine, 'slow.service'), 'it was being stopped')
+    await leave(world, machine, true)
+    t.equal(world.committed.get(admissions.key(machine.id)), undefined)
+    t.equal(stateOn(world, machine, 'slow.service'), undefined)
+  },
+)
+
+t.test(
+  'one that dies after it was told to leave goes when people say that it is off',
+  async (t) => {
+    const world = await clusterOf(5)
+    const machine = await stopping(world)
+    const path = `/v1/machines/${machine.id}/leave`
+    await told(world, 'POST', path, { force: true })
+    await world.run(10_000)
+    t.match(await told(world, 'POST', path, { force: true }), { units: 1, isDone: false })
+    t.match(await told(world, 'POST', path), { units: 1 }, 'it stops it, and is waited for')
+    machine.losePower()
+    await world.run(30_000)
+    await t.rejects(told(world, 'POST', path), /switched off/)
+    await leave(world, machine, true)
+    t.equal(world.committed.get(admissions.key(machine.id)), undefined)
+  },
+)

@@ -32,6 +32,8 @@ export const machineSchema = Type.Object({
   overrides: Type.Optional(labelOverrides),
   status: Type.Union([Type.Literal('ready'), Type.Literal('lost'), Type.Literal('left')]),
   statusSinceMs: timeMs,
+  /** It has left, and its agent is not heard: nobody tells what becomes of what is there. */
+  silent: Type.Optional(Type.Literal(true)),
   /**
    * Its units are to go elsewhere, and none is to come. From the deadline on they go whether or not
    * their replacements run.

@@ -5,7 +5,14 @@
 import * as Type from 'typebox'
 import { JangadaError } from '../../base/errors.ts'
 import { featureLevel, features, firstFeatureLevel } from '../../core/records/features.ts'
-import { admissions, labels, machines, voting } from '../../core/records/keyspace.ts'
+import {
+  admissions,
+  labels,
+  leaving,
+  machines,
+  states,
+  voting,
+} from '../../core/records/keyspace.ts'
 import type { MachineRecord } from '../../core/records/schemas.ts'
 import { decideAndSee, type Decision, putEvent, readRecord, unchanged } from '../enrol/context.ts'
 import type { MemberRow } from './answers.ts'
@@ -50,7 +57,7 @@ async function decideLeave(
   const records = await readCluster(context.store, 'linearizable')
   const rows = memberRows(records, await context.store.view())
   const machine = records.machines.get(asked) ?? machineOf(records, asked)
-  if (machine.status === 'left') return finish(context, records, machine, rows)
+  if (machine.status === 'left') return finish(context, records, machine, rows, force)
   requireFeature(records, 'leave')
   await requireMayLeave(context, records, machine, rows, force)
   const stored = await readRecord(context.store, machines, machine.id)
@@ -59,6 +66,7 @@ async function decideLeave(
     ...rest,
     status: 'left',
     statusSinceMs: context.clock.wallMs(),
+    ...(machine.status === 'lost' && { silent: true }),
   }
   const message = `${machine.name} leaves: what runs there is stopped`
   const event = { kind: 'machine.leaves', severity: 'info', message, machine: machine.id } as const
@@ -108,11 +116,7 @@ async function requireMayLeave(
     })
   }
   if (force) return
-  if (status === 'lost') {
-    throw new JangadaError('JGD_CONFLICT', `${name} is lost: what runs there may run on`, {
-      hint: 'make sure that it is switched off, and say --force',
-    })
-  }
+  if (status === 'lost') throw mayRunOn(name)
   const left = unitsToMove(records, id)
   if (left > 0) {
     throw new JangadaError('JGD_CONFLICT', `${left} units are on ${name} that may run elsewhere`, {
@@ -122,14 +126,24 @@ async function requireMayLeave(
   if (isVoter) requireReplacement(records, machine, voters.length, await readWishes(context.store))
 }
 
-/** Nothing is written until its containers are gone and its member is. */
+const mayRunOn = (name: string): JangadaError =>
+  new JangadaError('JGD_CONFLICT', `${name} is lost: what runs there may run on`, {
+    hint: 'make sure that it is switched off, and say --force',
+  })
+
+/**
+ * Nothing is written until its containers are gone and its member is. Where nobody is there to tell of
+ * the containers, people must; throws JGD_CONFLICT until they have.
+ */
 async function finish(
   context: ApiContext,
   records: ClusterRecords,
   machine: MachineRecord,
   rows: readonly MemberRow[],
+  force: boolean,
 ): Promise<Decision<LeaveAnswer>> {
   const { id, name } = machine
+  if (machine.silent === true && !force && unitsThere(records, id).size > 0) throw mayRunOn(name)
   const value = answerOf(records, machine, rows)
   const admission = await readRecord(context.store, admissions, id)
   if (!value.isDone || admission === undefined) return { value, compare: [], then: [] }
@@ -142,19 +156,30 @@ async function finish(
       { kind: 'delete', key: admission.key },
       { kind: 'delete', key: voting.key(id) },
       { kind: 'delete', key: labels.key(id) },
+      { kind: 'delete', ...states.under(id) },
+      { kind: 'delete', ...leaving.under(id) },
       putEvent(context, event),
     ],
   }
 }
 
+function unitsThere(records: ClusterRecords, machine: string, silent = false): Set<string> {
+  const names = new Set<string>()
+  for (const { value } of records.placements) if (value.machine === machine) names.add(value.unit)
+  // What a machine said last of what it stops, it will not take back when nobody is there.
+  if (silent) return names
+  for (const state of records.states.values()) {
+    if (state.machine === machine) names.add(state.unit)
+  }
+  return names
+}
+
 function answerOf(
   records: ClusterRecords,
-  { id, name, status }: MachineRecord,
+  { id, name, status, silent }: MachineRecord,
   rows: readonly MemberRow[],
 ): LeaveAnswer {
-  const names = new Set<string>()
-  for (const { value } of records.placements) if (value.machine === id) names.add(value.unit)
-  for (const state of records.states.values()) if (state.machine === id) names.add(state.unit)
+  const names = unitsThere(records, id, silent)
   const isMember = rows.some(({ machineId }) => machineId === id)
   const isDone = status === 'left' && names.size === 0 && !isMember
   return { id, name, status, units: names.size, isMember, isDone }

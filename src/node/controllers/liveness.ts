@@ -16,6 +16,7 @@ import { checkTable, wordOf } from '../member/pulse-types.ts'
 import type { RelayAnswer, RelayedPulse, UnitReport, Verdict } from '../member/pulse-types.ts'
 import type { Door } from '../wire/door.ts'
 import { assertInOffice, type ControllerContext, type Office, putEvent, viewOf } from './context.ts'
+import { noteLeftSilence } from './left-silence.ts'
 import { StallWatch } from './stall-watch.ts'
 
 /** A voter that does not tell its table in this time is not waited for. */
@@ -186,6 +187,7 @@ export class LivenessController {
     if (doubtfulForMs > 0) return doubtfulForMs
     const nowMs = context.clock.monotonicMs()
     if (nowMs < this.#cutOffUntilMs) return this.#cutOffUntilMs - nowMs
+    await noteLeftSilence(this.#options, this.#machines)
     const decision = decideLost({
       nowMs,
       tookOfficeMs: office.tookOfficeMs,
