@@ -132,6 +132,14 @@ export class Store {
     this.#applied = position
   }
 
+  /**
+   * Of a state that a cluster begins anew with: no revision up to this one is given again, and none
+   * before is remembered. A transaction that writes and a compaction at it follow, before a snapshot.
+   */
+  skipTo(revision: Revision): void {
+    this.#versions.skipTo(revision)
+  }
+
   range(request: RangeRequest): RangeAnswer {
     const fault = this.#faultOfRevision(request.revision)
     if (fault === 'compacted') return { kind: 'compacted', floor: this.floor }

@@ -253,6 +253,22 @@ export class Versions {
     if (revision > this.#floor) this.#floor = revision
   }
 
+  /** Goes on after `revision`, which is ahead: all history is forgotten, for it would have a gap. */
+  skipTo(revision: Revision): void {
+    assert(this.#pending.length === 0 && this.#pins.size === 0, 'nobody reads or writes')
+    assert(revision > this.#revision, 'revisions never go back')
+    this.#floor = this.#revision
+    while (this.sweep(sweptPerScan));
+    const last = this.#revision === 0 ? undefined : this.#changesOf(this.#revision)
+    for (const change of last?.changes.slice(this.#sweptInFirst) ?? []) this.#sweepChange(change)
+    this.#revision = revision
+    this.#floor = revision
+    this.#sweptTo = revision
+    this.#history = [{ changes: [], bytesUpTo: 0 }]
+    this.#historyHead = 0
+    this.#sweptInFirst = 0
+  }
+
   /** Until `unpin`, versions that a reader standing at the present floor needs are kept. */
   pin(): { readonly floor: Revision } {
     const pin = { floor: this.#floor }

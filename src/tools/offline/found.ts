@@ -30,6 +30,13 @@ export function change(store: Store, operations: readonly Operation[]): void {
   }
 }
 
+/** What is before the last change is no longer told to anybody. */
+export function forgetHistory(store: Store): void {
+  const position = { index: store.appliedIndex, term: store.appliedTerm }
+  const { result } = store.apply({ kind: 'compact', revision: store.revision }, position)
+  assert(result.kind === 'compacted', 'the present can always be compacted to')
+}
+
 /** Returns how many keys there were. */
 export function removeUnder(store: Store, prefix: string): number {
   const keys = [...keysUnder(store, prefix)]

@@ -6,7 +6,7 @@
 import { readdir, readlink, realpath } from 'node:fs/promises'
 import { toHex } from '../../base/bytes.ts'
 import { JangadaError } from '../../base/errors.ts'
-import { index, memberId, term } from '../../base/ids.ts'
+import { index, memberId, revision, term } from '../../base/ids.ts'
 import { members } from '../../core/records/keyspace.ts'
 import type { MemberRecord } from '../../core/records/schemas.ts'
 import type { RestoredState } from '../../core/raft/types.ts'
@@ -22,7 +22,7 @@ import { systemClock } from '../../platform/clock.ts'
 import { directoryDisk } from '../../platform/disk.ts'
 import { kernelEntropy } from '../../platform/entropy.ts'
 import type { Disk } from '../../ports/disk.ts'
-import { change, foundLog } from './found.ts'
+import { change, forgetHistory, foundLog } from './found.ts'
 import { keysUnder, reportOf, type StateReport } from './snapshot-file.ts'
 import { untouched } from './untouched.ts'
 
@@ -31,6 +31,11 @@ import { untouched } from './untouched.ts'
  * majority, so the new one is further ahead than a cluster gets in that time.
  */
 const idsSkipped = 1_000_000
+/**
+ * Nor is a revision: generations of placements are revisions, and nodes and programs remember the
+ * newest that they have seen. An entry of the log makes one at most.
+ */
+const revisionsSkipped = idsSkipped
 /** More elections than a cluster has between the last entry here and the loss of the others. */
 const termsSkipped = 1000
 const ownProcesses = '/proc'
@@ -74,6 +79,7 @@ export async function recover(stateDirectory: string, log?: string): Promise<Rec
     key,
   }))
   change(store, operations)
+  store.skipTo(revision(store.revision + revisionsSkipped))
   change(store, [
     members.put({ ...own, memberId: id, incarnation, addedMs: deps.clock.wallMs() }, String(id)),
     putEvent(deps, {
@@ -83,6 +89,7 @@ export async function recover(stateDirectory: string, log?: string): Promise<Rec
       machine: identity.machineId,
     }),
   ])
+  forgetHistory(store)
   // What the lost majority numbered after that is not numbered again, nor its terms used.
   const lastTerm = store.appliedTerm + termsSkipped
   store.advance({ index: index(plan.newMember), term: term(lastTerm) })
