@@ -102,11 +102,7 @@ export class ClusterCore {
     const { clusterId, machineId: own, clock, entropy, crypto, log, disk, key } = options
     const door = (): Door => this.door
     this.#seat = new Seat({
-      clusterId,
-      disk,
-      clock,
-      entropy,
-      log,
+      ...{ clusterId, disk, clock, entropy, log },
       ...(options.memberSizes === undefined ? {} : { sizes: options.memberSizes }),
       door,
       keeper: () => this.#office?.keepAlive,
@@ -119,6 +115,10 @@ export class ClusterCore {
         this.#office?.applied(command)
       },
       onFatal: (reason) => this.#end(reason),
+      onWritten: (bytes) => {
+        options.metrics.count('jangada_wal_writes_total')
+        options.metrics.count('jangada_wal_bytes_total', {}, bytes)
+      },
       onStopped: () => this.#leaveOffice(),
     })
     this.#remote = new RemoteStore({ door, clock, entropy, peers: () => this.#addresses() })

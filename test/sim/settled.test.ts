@@ -1,6 +1,7 @@
 /** A cluster in which nothing happens, and then one thing: who is woken by it, and who is not. */
 import t from 'tap'
 import { readLabels } from '../../src/core/reconcile/labels.ts'
+import { keyOf } from './committed.ts'
 import { clusterOf } from './membership.ts'
 import type { SimulatedMachine } from './machine.ts'
 import { destroy, placesOf, runOnce, setDesired, start, told, unitFile, unitsOn } from './people.ts'
@@ -51,9 +52,14 @@ async function settled(): Promise<World> {
   return world
 }
 
-t.test('nothing happens: nobody is woken', async (t) => {
+t.test('nothing happens: nobody is woken, and nothing is written', async (t) => {
   const world = await settled()
+  const written: string[] = []
+  world.committed.onRevision(({ events }) => {
+    for (const event of events) written.push(keyOf(event))
+  })
   t.same(await wokenBy(world, () => world.run(quietMs)), new Map())
+  t.same(written, [], 'agents tell all again, and the leader knows it')
 })
 
 t.test('a change to one unit wakes the one agent that has it', async (t) => {

@@ -66,6 +66,8 @@ export interface SeatOptions {
   readonly onCommand: (committed: Committed, command: Command) => void
   /** The member's log failed: the process should end and start again (as a client). */
   readonly onFatal: (reason: string) => void
+  /** Bytes of the log that are durable now: one write and one sync. */
+  readonly onWritten?: (bytes: number) => void
   /** The member ended by itself and its log is kept in place; the machine goes on without it. */
   readonly onStopped: () => void
 }
@@ -319,6 +321,7 @@ export class Seat {
     const { segmentBytes } = this.#options.sizes ?? {}
     return {
       directory: walDirectory,
+      onWritten: this.#options.onWritten,
       ...(segmentBytes === undefined ? {} : { segmentBytes }),
       onFailure: (error) => {
         const { code, hint } = error

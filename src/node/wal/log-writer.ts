@@ -30,6 +30,8 @@ export interface LogWriterOptions {
   readonly promote: (request: AppendRequest) => Promise<void>
   /** Called once, with the error that every call rejects with from then on. */
   readonly onFailure: (error: JangadaError) => void
+  /** After each write, once it is durable. */
+  readonly onWritten?: ((bytes: number) => void) | undefined
 }
 
 export interface LogState {
@@ -219,6 +221,7 @@ export class LogWriter {
     await segment.file.write(segment.offset, frame)
     await segment.file.sync()
     segment.offset += frame.length
+    this.#options.onWritten?.(frame.length)
   }
 
   async #makeRoom(bytes: number): Promise<void> {

@@ -40,6 +40,7 @@ export interface WalOptions {
   /** Entries before the snapshot that `open` gives back, for the good of slow followers. */
   readonly entriesBeforeSnapshot?: number
   readonly onFailure: (error: JangadaError) => void
+  readonly onWritten?: ((bytes: number) => void) | undefined
 }
 
 export const defaultSegmentBytes = 16 * 1024 * 1024
@@ -147,6 +148,7 @@ export class Wal {
         maxBatchBytes: options.maxBatchBytes ?? defaultMaxBatchBytes,
         promote: (request) => snapshots.promote(request.snapshot as SnapshotRef),
         onFailure: options.onFailure,
+        onWritten: options.onWritten,
       })
       const wal = new Wal(identity, writer, snapshots)
       const { snapshot, hardState, isReset } = joined

@@ -45,13 +45,18 @@ ${table(
     ['a node, resident', ...hosts.map((row) => `${row.memoryMb.toFixed(0)} MB`), ''],
     ['sent', ...hosts.map((row) => kb(row.sentKb)), kb(sum((row) => row.sentKb))],
     ['received', ...hosts.map((row) => kb(row.receivedKb)), kb(sum((row) => row.receivedKb))],
-    ['written to disk', ...hosts.map((row) => kb(row.writtenKb)), kb(sum((row) => row.writtenKb))],
+    ['written to the log', ...hosts.map((row) => kb(row.walKb)), kb(sum((row) => row.walKb))],
+    [
+      'syncs of the log a minute',
+      ...hosts.map((row) => whole(row.syncs * 60)),
+      whole(sum((row) => row.syncs) * 60),
+    ],
   ],
 )}
 
 \`jangada\` is agent and member, which are one process. \`rest\` is what a host's init runs beside them. Only the nodes
-have anything to say on the cable; what they write to disk is counted in pages of 4 KiB, of which a small entry of the log
-takes one. The store took ${whole(revisions)} transactions in these ${seconds} s. Agents woken by anything but the clock: ${wokenInCalm.length}.
+have anything to say on the cable. The store took ${whole(revisions)} transactions in these ${seconds} s.
+Agents woken by anything but the clock: ${wokenInCalm.length}.
 
 ## One unit is changed
 

@@ -41,7 +41,9 @@ export interface HostRow {
   /** Kilobytes (1,000 bytes) a second. */
   readonly sentKb: number
   readonly receivedKb: number
-  readonly writtenKb: number
+  /** The log's. */
+  readonly walKb: number
+  readonly syncs: number
 }
 
 export interface Change {
@@ -102,7 +104,11 @@ async function watchCalm(rack: Rack, seconds: number, say: (line: string) => voi
   const unitsOn = (host: string): number => [...running.values()].filter((on) => on === host).length
   const hosts = hostNames(rack).map((host): HostRow => {
     const role = roles.get(host) ?? '?'
-    return { host, role, units: unitsOn(host), ...spent(before, after, host, tookMs) }
+    const [then, later] = [wakes.get(host), now.get(host)]
+    const perSecond = (of: 'walBytes' | 'walWrites'): number =>
+      (((later?.[of] ?? NaN) - (then?.[of] ?? NaN)) * 1000) / tookMs
+    const log = { walKb: perSecond('walBytes') / 1000, syncs: perSecond('walWrites') }
+    return { host, role, units: unitsOn(host), ...spent(before, after, host, tookMs), ...log }
   })
   return {
     hosts,
@@ -129,7 +135,7 @@ function spent(
   after: Usage,
   host: string,
   tookMs: number,
-): Omit<HostRow, 'host' | 'role' | 'units'> {
+): Omit<HostRow, 'host' | 'role' | 'units' | 'walKb' | 'syncs'> {
   const [then, now] = [before.get(host), after.get(host)]
   if (then === undefined || now === undefined) throw new Error(`${host} was not looked at`)
   const kbPerSecond = (bytes: (usage: HostUsage) => number): number =>
@@ -141,7 +147,6 @@ function spent(
     memoryMb: now.memoryBytes / 1e6,
     sentKb: kbPerSecond((usage) => usage.sentBytes),
     receivedKb: kbPerSecond((usage) => usage.receivedBytes),
-    writtenKb: kbPerSecond((usage) => usage.writtenBytes),
   }
 }
 
@@ -196,10 +201,11 @@ function figuresOf(report: Omit<SettledReport, 'figures'>): Figure[] {
       sum((row) => row.sentKb),
     ),
     told(
-      'written to disk by all nodes',
+      'written to all logs',
       'KB/s',
-      sum((row) => row.writtenKb),
+      sum((row) => row.walKb),
     ),
+    told('syncs of all logs a minute', '', sum((row) => row.syncs) * 60),
     told('transactions a minute', '', (report.revisions * 60) / seconds),
     told('agents woken while nothing happened', '', report.wokenInCalm.length, 0),
     {

@@ -1,6 +1,7 @@
 /**
  * What the hosts of a rack have used up to now, from the kernel's own counters: processor time by
- * kind of process, bytes through their network cards, bytes that their nodes gave to the disk.
+ * kind of process, and bytes through their network cards. What is written to disk is not among them: the
+ * kernel counts whole folios of its cache, a megabyte for a frame of the log.
  */
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -21,8 +22,6 @@ export interface HostUsage {
   readonly memoryBytes: number
   readonly sentBytes: number
   readonly receivedBytes: number
-  /** Of the host's nodes, in pages: a small frame of the log counts as 4 KiB. */
-  readonly writtenBytes: number
 }
 
 export type Usage = ReadonlyMap<string, HostUsage>
@@ -32,7 +31,6 @@ interface Seen {
   readonly kind: Kind
   readonly cpuMs: number
   readonly memoryBytes: number
-  readonly writtenBytes: number
 }
 
 export async function usageOf(rack: Rack): Promise<Usage> {
@@ -70,7 +68,6 @@ async function seenOf(pid: string, rack: string, ticks: number): Promise<Seen | 
   return {
     ...{ host, kind, cpuMs: (cpuTicks / ticks) * 1000 },
     memoryBytes: isNode ? numberOf(await read('status'), /^VmRSS:\s+(\d+) kB$/m) * 1024 : 0,
-    writtenBytes: isNode ? numberOf(await read('io'), /^write_bytes: (\d+)$/m) : 0,
   }
 }
 
@@ -82,19 +79,16 @@ function kindOf(program: string, cgroupBelow: string): Kind {
   return 'rest'
 }
 
-function sumOf(
-  all: readonly Seen[],
-): Pick<HostUsage, 'cpuMs' | 'processes' | 'memoryBytes' | 'writtenBytes'> {
+function sumOf(all: readonly Seen[]): Pick<HostUsage, 'cpuMs' | 'processes' | 'memoryBytes'> {
   const none = { jangada: 0, dockerd: 0, containerd: 0, shims: 0, containers: 0, rest: 0 }
   const [cpuMs, processes] = [{ ...none }, { ...none }]
-  let [memoryBytes, writtenBytes] = [0, 0]
+  let memoryBytes = 0
   for (const one of all) {
     cpuMs[one.kind] += one.cpuMs
     processes[one.kind] += 1
     memoryBytes += one.memoryBytes
-    writtenBytes += one.writtenBytes
   }
-  return { cpuMs, processes, memoryBytes, writtenBytes }
+  return { cpuMs, processes, memoryBytes }
 }
 
 /** Of the cable to the other hosts: what containers say to each other does not go there. */

@@ -18,6 +18,9 @@ interface Counters {
   /** Calls that change something, or ask for one thing. */
   readonly otherCalls: number
   readonly revision: number
+  /** Of the log: writes, each with a sync, and their bytes. */
+  readonly walWrites: number
+  readonly walBytes: number
 }
 
 export type Wakes = ReadonlyMap<string, Counters>
@@ -36,6 +39,8 @@ export function countersIn(text: string): Counters {
         ([, label = '', count]) => [label, Number(count)],
       ),
     )
+  const value = (metric: string): number =>
+    Number(new RegExp(`^${metric} (\\d+)$`, 'm').exec(text)?.[1] ?? NaN)
   const sum = (counts: Map<string, number>, without: string): number =>
     [...counts].reduce((all, [label, count]) => (label === without ? all : all + count), 0)
   const looks = values('jangada_agent_looks_total')
@@ -46,7 +51,9 @@ export function countersIn(text: string): Counters {
     looks: sum(looks, 'clock'),
     calls: otherCalls + (calls.get('list') ?? 0) - byClock,
     otherCalls,
-    revision: Number(/^jangada_store_revision (\d+)$/m.exec(text)?.[1] ?? NaN),
+    revision: value('jangada_store_revision'),
+    walWrites: value('jangada_wal_writes_total'),
+    walBytes: value('jangada_wal_bytes_total'),
   }
 }
 
