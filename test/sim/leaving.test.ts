@@ -1,10 +1,11 @@
 /** A container that was told to stop and has not ended: its machine gives away nothing of what it holds. */
 import t from 'tap'
 import { leaving } from '../../src/core/records/keyspace.ts'
+import type { UnitsAnswer } from '../../src/node/api/answers.ts'
 import { keyOf } from './committed.ts'
 import type { SimulatedMachine } from './machine.ts'
 import { clusterOf, soonMs } from './membership.ts'
-import { destroy, followersOf, placesOf, runOnce, setDesired, start, why } from './people.ts'
+import { ask, destroy, followersOf, placesOf, runOnce, setDesired, start, why } from './people.ts'
 import type { World } from './world.ts'
 
 /** Without an init nothing hears SIGTERM: it takes the whole grace to stop. */
@@ -95,3 +96,34 @@ t.test('a unit that came and went before its machine noticed holds nothing for e
   const isFree = (): boolean => held.at(-1) === 'delete'
   t.ok(await world.runUntil(isFree, soonMs), 'nothing of it is left')
 })
+
+for (const end of ['unloaded', 'destroyed'] as const) {
+  t.test(
+    `what is ${end} while its machine is lost is not told to be dead while it runs`,
+    async (t) => {
+      const world = await clusterOf(3)
+      const machine = followersOf(world)[0]!
+      await start(world, 'old.service', stubborn(machine, '--memory 64m', 1))
+      await runOnce(world, 'old.service')
+      const others = world.machines.flatMap(({ host }) => (host === machine.host ? [] : [host]))
+      world.network.partition([machine.host], others)
+      await world.run(5_000)
+      const through = world.machines.find((one) => one !== machine)!
+      const path = '/v1/units/old.service'
+      await (end === 'unloaded'
+        ? ask(world, through, 'POST', `${path}/state`, { desired: 'inactive' })
+        : ask(world, through, 'DELETE', path))
+      await world.run(5_000)
+      const rows = async (): Promise<unknown[]> => {
+        const { value } = await ask(world, through, 'GET', '/v1/units')
+        return (value as UnitsAnswer).units.map(({ machineName, sub }) => [machineName, sub])
+      }
+      t.same(placesOf(world, 'old.service'), [machine.name], 'it runs on')
+      t.same(await rows(), [[machine.name, 'lost']])
+      world.network.healAll()
+      await world.runUntil(() => placesOf(world, 'old.service').length === 0, soonMs)
+      await world.run(3_000)
+      t.same(await rows(), end === 'unloaded' ? [[null, 'dead']] : [])
+    },
+  )
+}

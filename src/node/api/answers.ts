@@ -8,6 +8,7 @@ import type {
   UnitStateRecord,
 } from '../../core/records/schemas.ts'
 import type { Needs } from '../../base/room.ts'
+import type { PlacementRules } from '../../core/units/types.ts'
 
 /** `GET /health`. */
 export interface HealthAnswer {
@@ -50,6 +51,8 @@ export interface UnitRow {
   readonly machine: string | null
   readonly machineName: string | null
   readonly machineAddress: string | null
+  /** As its machine has read the unit's file; absent while it has not told. */
+  readonly load?: UnitStateRecord['load']
   readonly active: UnitStateRecord['active']
   /** systemd's words; also `pulling`, `waiting`, `unplaced`, and `lost` with its machine. */
   readonly sub: string
@@ -66,7 +69,10 @@ export interface UnitRow {
 }
 
 /** What everybody may see of a unit. */
-export type PublicUnitRow = Omit<UnitRow, 'message' | 'containerId' | 'sinceMs' | 'imageDigest'>
+export type PublicUnitRow = Omit<
+  UnitRow,
+  'message' | 'containerId' | 'sinceMs' | 'imageDigest' | 'load'
+>
 
 export interface PublicEvent {
   readonly atMs: number
@@ -198,6 +204,7 @@ export interface UnitFileRow {
   readonly state: UnitRecord['desired']
   readonly isTemplate: boolean
   readonly isGlobal: boolean
+  readonly description: string
   readonly targets: readonly {
     readonly machine: string
     readonly name: string | null
@@ -226,7 +233,7 @@ export interface UnitAnswer extends Listing {
     /** What it reserves on its machine. */
     readonly needs: Needs
     /** The `[X-Fleet]` section. */
-    readonly rules: unknown
+    readonly rules: PlacementRules
   } | null
   readonly states: readonly UnitRow[]
 }

@@ -131,17 +131,32 @@ const sortedMachines = (records: ClusterRecords): MachineRecord[] =>
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** Of all units, or of one; templates have no rows, for they never run. */
+/**
+ * Of all units, or of one, and of what may still run of those that were destroyed; templates have no
+ * rows, for they never run.
+ */
 export function unitRows(records: ClusterRecords, only?: string): UnitRow[] {
   const placed = Map.groupBy(records.placements, ({ value }) => value.unit)
   const leftovers = Map.groupBy(leftoversOf(records), ({ unit }) => unit)
+  const ending = endingOf(records)
+  const names = [...placed.keys(), ...leftovers.keys(), ...ending.keys()]
+  const destroyed = [...new Set(names.filter((name) => !records.units.has(name)))]
+    .toSorted(compareText)
+    .map(
+      (name) => ({ v: 1, name, file: '', hash: '', desired: 'inactive', submittedMs: 0 }) as const,
+    )
   const rows: UnitRow[] = []
-  for (const unit of records.units.values()) {
+  for (const unit of [...records.units.values(), ...destroyed]) {
     if ((only !== undefined && unit.name !== only) || isTemplate(unit.name)) continue
     const here = placed.get(unit.name) ?? []
     const before = rows.length
     for (const placement of here) rows.push(placedRow(records, unit, placement))
     for (const state of leftovers.get(unit.name) ?? []) rows.push(stateRow(records, unit, state))
+    if (unit.desired === 'inactive') {
+      for (const machine of ending.get(unit.name) ?? []) {
+        rows.push(endingRow(records, unit, machine))
+      }
+    }
     if (rows.length === before) {
       rows.push(nowhereRow(unit, records.crashes.get(unit.name), volumeText(records, unit)))
     }
@@ -200,6 +215,37 @@ function leftoversOf(records: ClusterRecords): UnitStateRecord[] {
   )
 }
 
+/** Machines that units were taken off, and that cannot say, or have not said yet, that they are gone. */
+function endingOf(records: ClusterRecords): ReadonlyMap<string, readonly string[]> {
+  const told = [...records.placements.map(({ value }) => value), ...leftoversOf(records)]
+  const known = new Set(told.map(({ machine, unit }) => `${machine}/${unit}`))
+  const unsure = [...records.states.values()].filter(
+    ({ active, machine }) => active === 'unknown' && isReady(records, machine),
+  )
+  const ending = new Map<string, string[]>()
+  for (const { machine, unit } of [...unsure, ...records.leaving]) {
+    const status = records.machines.get(machine)?.status ?? 'left'
+    if (status === 'left' || known.has(`${machine}/${unit}`)) continue
+    known.add(`${machine}/${unit}`)
+    ending.set(unit, [...(ending.get(unit) ?? []), machine])
+  }
+  return ending
+}
+
+function endingRow(records: ClusterRecords, unit: UnitRecord, machine: string): UnitRow {
+  const { name, desired, hash } = unit
+  const common = { name, desired, hash, ...placeOf(records, machine), restarts: 0 }
+  if (!isReady(records, machine)) {
+    return { ...common, active: 'unknown', sub: 'lost', message: lostMessage }
+  }
+  const state = records.states.get(`${machine}/${name}`)
+  if (state !== undefined) return stateRow(records, unit, state)
+  const message = 'its machine has not said that it is gone'
+  return { ...common, active: 'deactivating', sub: 'waiting', message }
+}
+
+const lostMessage = 'the machine is lost; what runs there is not known'
+
 const isReady = (records: ClusterRecords, machine: string): boolean =>
   records.machines.get(machine)?.status === 'ready'
 
@@ -227,7 +273,7 @@ function placedRow(
     const volume = volumeOf(records, unit)
     const waits =
       volume === undefined ? '' : `; it waits for its volume ${volume.name}, which is there`
-    const message = `the machine is lost; what runs there is not known${waits}`
+    const message = `${lostMessage}${waits}`
     return { ...common, active: 'unknown', sub: 'lost', restarts: 0, message }
   }
   const state = records.states.get(`${machine}/${unit.name}`)
@@ -239,12 +285,13 @@ function placedRow(
 }
 
 function stateRow(records: ClusterRecords, unit: UnitRecord, state: UnitStateRecord): UnitRow {
-  const { machine, active, sub, image, imageDigest, containerId, sinceMs } = state
+  const { machine, load, active, sub, image, imageDigest, containerId, sinceMs } = state
   const { restarts, message, hash } = state
   return {
     name: unit.name,
     desired: unit.desired,
     ...placeOf(records, machine),
+    load,
     active,
     sub,
     ...(image === '' ? {} : { image }),

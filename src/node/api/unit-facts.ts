@@ -5,11 +5,12 @@ import { noNeeds } from '../../core/scheduler/room.ts'
 import { parseUnit } from '../../core/units/unit.ts'
 
 export interface UnitFacts {
+  readonly description: string
   readonly isGlobal: boolean
   readonly needs: Needs
 }
 
-const unknown: UnitFacts = { isGlobal: false, needs: noNeeds }
+const unknown: UnitFacts = { description: '', isGlobal: false, needs: noNeeds }
 
 /**
  * By name and hash, which together say what a unit is: lists are asked for often, and a unit
@@ -24,7 +25,11 @@ export function factsOf({ name, hash, file }: UnitRecord): UnitFacts {
   if (found !== undefined) return found
   const parsed = parseUnit(name, file)
   const facts = parsed.ok
-    ? { isGlobal: parsed.spec.placement.global, needs: parsed.spec.needs }
+    ? {
+        description: parsed.spec.description,
+        isGlobal: parsed.spec.placement.global,
+        needs: parsed.spec.needs,
+      }
     : unknown
   if (known.size >= knownMax) known.clear()
   known.set(key, facts)

@@ -17,7 +17,7 @@ import type {
 } from './answers.ts'
 import type { ApiContext } from './context.ts'
 import { json } from './messages.ts'
-import { isGlobal } from './unit-facts.ts'
+import { factsOf, isGlobal } from './unit-facts.ts'
 import { type ClusterRecords, readCluster } from './records.ts'
 import type { Route } from './router.ts'
 import { isTemplate, scheduleOf, stalenessOf, unitRows } from './rows.ts'
@@ -110,6 +110,7 @@ function unitFileRows(records: ClusterRecords): UnitFileRow[] {
       state: schedule(name).state,
       isTemplate: isTemplate(name),
       isGlobal: isGlobal(unit),
+      description: factsOf(unit).description,
       targets: placed.map(({ machine, machineName, machineAddress }) => ({
         machine: machine ?? '',
         name: machineName,

@@ -90,11 +90,21 @@ export class Arguments {
 export const usage = (message: string, hint?: string): JangadaError =>
   new JangadaError('JGD_USAGE', message, hint === undefined ? {} : { hint })
 
-/** yargs names options without their dashes, and a wrong choice over two lines. */
-function inOurWords(message: string): string {
+/**
+ * yargs names options without their dashes or a `no-`, those of two words in two ways, and a wrong choice
+ * over two lines.
+ */
+function inOurWords(message: string, argv: readonly string[]): string {
   const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]
-  if (unknown !== undefined)
-    return `there is no option ${unknown.split(', ').map(dashed).join(', ')}`
+  if (unknown !== undefined) {
+    const typed = new Set(argv.map((word) => word.replace(/=.*$/s, '')))
+    const options = unknown.split(', ').map((name) => {
+      const negated = `--no-${name}`
+      return typed.has(negated) && !typed.has(`--${name}`) ? negated : dashed(name)
+    })
+    const asTyped = options.filter((option) => typed.has(option))
+    return `there is no option ${(asTyped.length > 0 ? asTyped : options).join(', ')}`
+  }
   const lone = /^Not enough arguments following: (\S+)$/.exec(message)?.[1]
   if (lone !== undefined) return `${dashed(lone)} needs a value`
   const choice = /^Invalid values:\s+Argument: (\S+), Given: (".*"), Choices: (.+)$/.exec(message)
@@ -128,7 +138,10 @@ export function parseArguments(name: string, command: Command, argv: readonly st
     .exitProcess(false)
     .showHelpOnFail(false)
     .fail((message, error) => {
-      throw usage(message === '' ? String(error) : inOurWords(message), `jangada ${name} --help`)
+      throw usage(
+        message === '' ? String(error) : inOurWords(message, argv),
+        `jangada ${name} --help`,
+      )
     })
   const values = parser.parseSync(argv, {}, (_error: unknown, _argv: unknown, text: string) => {
     output = text

@@ -175,7 +175,9 @@ export type Outcome = { readonly ok: boolean; readonly text: string } | undefine
 export interface Waiting {
   readonly names: readonly string[]
   /** `rows` are all of one unit's; `sinceMs` is how long they have looked like this. */
-  readonly outcome: (rows: readonly UnitRow[], sinceMs: number) => Outcome
+  readonly outcome: (rows: readonly UnitRow[], sinceMs: number, name: string) => Outcome
+  /** What to look at when time runs out; without it, why the first has no place. */
+  readonly next?: string
 }
 
 /** Prints each unit's outcome as it is seen. False when one failed or time ran out. */
@@ -183,7 +185,7 @@ export async function waitFor(
   environment: CliEnvironment,
   args: Arguments,
   node: NodeClient,
-  { names, outcome }: Waiting,
+  { names, outcome, next }: Waiting,
 ): Promise<boolean> {
   const timeoutMs = timeoutOf(args)
   const startedMs = environment.monotonicMs()
@@ -197,7 +199,7 @@ export async function waitFor(
     for (const name of [...left]) {
       const rows = units.filter((row) => row.name === name)
       const look = lookOf(environment, args, looks, name, rows, nowMs)
-      const found = outcome(rows, nowMs - look)
+      const found = outcome(rows, nowMs - look, name)
       if (found === undefined) {
         if (!args.flag('json')) await unplaced.look(name, rows, nowMs - look)
         continue
@@ -215,7 +217,7 @@ export async function waitFor(
   const why = environment.signal.aborted ? 'interrupted' : 'time is up'
   environment.stderr(`${why}; still waiting for ${[...left].join(', ')}\n`)
   for (const name of left) environment.stderr(`${name}: ${looks.get(name)?.text ?? 'unknown'}\n`)
-  environment.stderr(`next: jangada why ${first}\n`)
+  environment.stderr(`next: ${next ?? `jangada why ${first}`}\n`)
   return false
 }
 
@@ -228,7 +230,7 @@ function lookOf(
   rows: readonly UnitRow[],
   nowMs: number,
 ): number {
-  const text = rows.map(rowText).join('; ')
+  const text = rows.map(rowText).join('; ') || 'gone'
   const known = looks.get(name)
   if (known?.text === text) return known.atMs
   looks.set(name, { text, atMs: nowMs })
@@ -266,21 +268,6 @@ export function loaded(rows: readonly UnitRow[]): Outcome {
     : { ok: true, text: `Unit ${row.name} loaded on ${placeText(row)}` }
 }
 
-const stillRuns: ReadonlySet<string> = new Set(['active', 'activating', 'deactivating'])
-
-export function stopped(rows: readonly UnitRow[]): Outcome {
-  const [row] = rows
-  if (row === undefined) return { ok: true, text: 'the unit is gone' }
-  if (rows.some(({ active }) => stillRuns.has(active))) return undefined
-  return { ok: true, text: `Unit ${row.name} stopped on ${placeText(row)}` }
-}
-
-export function unloaded(rows: readonly UnitRow[]): Outcome {
-  const [row] = rows
-  if (row === undefined) return { ok: true, text: 'the unit is gone' }
-  return row.machine === null ? { ok: true, text: `Unit ${row.name} unloaded` } : undefined
-}
-
 /** Of a unit whose content was replaced, what its machine still says of the older one counts for nothing. */
 function ofNewContent({ done }: Changed, outcome: Waiting['outcome']): Waiting['outcome'] {
   const hashes = new Map(
@@ -288,7 +275,7 @@ function ofNewContent({ done }: Changed, outcome: Waiting['outcome']): Waiting['
   )
   const isOlder = ({ name, machine, hash }: UnitRow): boolean =>
     machine !== null && hash !== (hashes.get(name) ?? hash)
-  return (rows, sinceMs) => (rows.some(isOlder) ? undefined : outcome(rows, sinceMs))
+  return (rows, sinceMs, name) => (rows.some(isOlder) ? undefined : outcome(rows, sinceMs, name))
 }
 
 /** Waits as the options say, prints JSON if asked, and gives the exit code. */
@@ -298,6 +285,7 @@ export async function finish(
   node: NodeClient,
   changed: Changed,
   outcome: Waiting['outcome'],
+  next?: string,
 ): Promise<number> {
   // Global units and templates have no one machine to wait for.
   const names = changed.done
@@ -312,7 +300,7 @@ export async function finish(
     }
   }
   const waits = args.flag('block') && names.length > 0
-  const waiting = { names, outcome: ofNewContent(changed, outcome) }
+  const waiting = { names, outcome: ofNewContent(changed, outcome), ...(next && { next }) }
   const ok = waits ? await waitFor(environment, args, node, waiting) : true
   if (json) {
     const { units } = await node.get<UnitsAnswer>('/v1/units')

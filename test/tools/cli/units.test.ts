@@ -29,6 +29,16 @@ t.test('six instances of a template, from file to nothing', async (t) => {
   ])
   const full = await say('units --full --no-legend --fields=unit,machine')
   t.equal(full.out.split('\n')[0], `hello@1.service  ${ids.n1}/10.77.0.1`)
+  t.equal(
+    (await say('list-units --no-legend --fields=unit,load,active,sub')).out.split('\n')[0],
+    'hello@1.service  loaded  active  running',
+  )
+  t.equal(
+    (await say('list-unit-files --no-legend --fields=unit,global,tmachine,desc')).out.split(
+      '\n',
+    )[1],
+    'hello@1.service  false  11111111.../10.77.0.1  A unit',
+  )
   t.match((await say('list-unit-files')).out, /hello@\.service +\w{7} +inactive +inactive +-\n/)
 
   const stopped = await say(['stop', 'hello@2'])

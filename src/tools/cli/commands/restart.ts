@@ -1,26 +1,29 @@
 import { isJangadaError, JangadaError } from '../../../base/errors.ts'
-import type { UnitAnswer, UnitWritten } from '../../../node/api/answers.ts'
+import type { UnitAnswer, UnitsAnswer, UnitWritten } from '../../../node/api/answers.ts'
 import { type Arguments, anyNumber, type Command, nodeOptions } from '../command.ts'
 import type { CliEnvironment } from '../environment.ts'
+import { stopped } from '../endings.ts'
 import { type NodeClient, openNode, segment } from '../node-client.ts'
-import {
-  type Desired,
-  each,
-  finish,
-  launched,
-  stopped,
-  waitFor,
-  waitOptions,
-} from '../unit-changes.ts'
+import { printJson } from '../table.ts'
+import { type Desired, launched, waitFor, waitOptions } from '../unit-changes.ts'
 import { knownNames } from '../unit-names.ts'
 
 export const command: Command = {
   synopsis: 'restart NAME…',
   about:
     'Stops and starts units where they are, one after the other: the next is touched when the one\n' +
-    'before runs again, and none when it does not. Units that are not to run are an error.',
+    'before runs again, and none when it does not; with --no-block as soon as the one before has\n' +
+    'stopped. Units that are not to run are an error.',
   words: { min: 1, max: anyNumber },
-  options: { ...nodeOptions, ...waitOptions },
+  options: {
+    ...nodeOptions,
+    ...waitOptions,
+    block: {
+      type: 'boolean',
+      default: true,
+      describe: 'Wait until each runs again; --no-block waits until it has stopped',
+    },
+  },
   examples: [
     ['restart web', 'web.service'],
     ["restart 'hello@*'", 'every instance, one at a time'],
@@ -29,11 +32,19 @@ export const command: Command = {
     const node = openNode(args, environment)
     const names = await knownNames(node, args.words)
     for (const name of names) await check(node, name)
+    let code = 0
     for (const name of names) {
-      const code = await restart(args, environment, node, name)
-      if (code !== 0 || environment.signal.aborted) return code
+      code = await restart(args, environment, node, name)
+      if (code !== 0 || environment.signal.aborted) break
     }
-    return 0
+    if (args.flag('json') && !environment.signal.aborted) {
+      const { units } = await node.get<UnitsAnswer>('/v1/units')
+      printJson(environment, {
+        units: units.filter(({ name }) => names.includes(name)),
+        failed: [],
+      })
+    }
+    return code
   },
 }
 
@@ -44,6 +55,7 @@ async function check(node: NodeClient, name: string): Promise<void> {
     throw new JangadaError(
       'JGD_UNIT_IS_TEMPLATE',
       `${name} is a template, and templates do not run`,
+      { hint: `its instances: jangada restart '${name.replace('@.service', '@*')}'` },
     )
   }
   if (isGlobal) {
@@ -98,15 +110,22 @@ async function restart(
   const ask = (desired: Desired): Promise<UnitWritten> =>
     uninterrupted.call<UnitWritten>('POST', `/v1/units/${segment(name)}/state`, { desired })
   let hasStopped = false
+  let outcome = ''
   try {
     await ask('loaded')
-    const quiet = { ...environment, stdout: () => undefined }
+    const quiet = { ...environment, stdout: (text: string) => void (outcome = text) }
     hasStopped = await waitFor(quiet, args, node, { names: [name], outcome: stopped })
   } finally {
     // Whatever became of that, it was running and is to run: also when nobody said that it stopped.
     await launchAgain(environment, name, () => ask('launched'))
   }
-  if (!hasStopped) return 1
-  const changed = await each([{ name }], () => ask('launched'))
-  return finish(environment, args, node, changed, launched)
+  if (!hasStopped) {
+    environment.stdout(outcome)
+    return 1
+  }
+  if (args.flag('block')) {
+    return (await waitFor(environment, args, node, { names: [name], outcome: launched })) ? 0 : 1
+  }
+  if (!args.flag('json')) environment.stdout(`Unit ${name} is to be launched\n`)
+  return 0
 }

@@ -2,7 +2,8 @@ import { JangadaError } from '../../../base/errors.ts'
 import type { UnitAnswer, UnitWritten } from '../../../node/api/answers.ts'
 import { anyNumber, type Command, nodeOptions } from '../command.ts'
 import { openNode, segment } from '../node-client.ts'
-import { each, finish, stopped, waitOptions } from '../unit-changes.ts'
+import { stopped } from '../endings.ts'
+import { each, finish, waitOptions } from '../unit-changes.ts'
 import { knownNames } from '../unit-names.ts'
 
 export const command: Command = {
@@ -25,11 +26,13 @@ export const command: Command = {
         const path = `/v1/units/${segment(name)}`
         const { desired } = await node.get<UnitAnswer>(path)
         if (desired === 'inactive') {
-          throw new JangadaError('JGD_CONFLICT', `${name} is inactive: there is nothing to stop`)
+          throw new JangadaError('JGD_CONFLICT', `${name} is inactive: there is nothing to stop`, {
+            hint: `what there is to stop: jangada units; to run it: jangada start ${name}`,
+          })
         }
         return node.call<UnitWritten>('POST', `${path}/state`, { desired: 'loaded' })
       },
     )
-    return finish(environment, args, node, changed, stopped)
+    return finish(environment, args, node, changed, stopped, 'jangada units')
   },
 }

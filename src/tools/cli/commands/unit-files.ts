@@ -9,6 +9,9 @@ const columns: readonly Column<UnitFileRow>[] = [
   { name: 'dstate', cell: ({ desired }) => desired },
   { name: 'state', cell: ({ state, isGlobal }) => (isGlobal ? '-' : state) },
   { name: 'target', cell: targetText },
+  { name: 'tmachine', isExtra: true, cell: targetText },
+  { name: 'global', isExtra: true, cell: ({ isGlobal }) => String(isGlobal) },
+  { name: 'desc', isExtra: true, cell: ({ description }) => description },
 ]
 
 function targetText({ targets, isGlobal }: UnitFileRow, full: boolean): string {

@@ -9,6 +9,7 @@ const columns: readonly Column<UnitRow>[] = [
     name: 'machine',
     cell: ({ machine, machineAddress }, full) => machineText(machine, machineAddress, full),
   },
+  { name: 'load', isExtra: true, cell: ({ load }) => load ?? '' },
   { name: 'active', cell: ({ active }) => active },
   { name: 'sub', cell: ({ sub }) => sub },
   { name: 'name', isExtra: true, cell: ({ machineName }) => machineName ?? '' },
