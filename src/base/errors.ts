@@ -64,6 +64,7 @@ export const errorCodes = {
   JGD_ENGINE_DOWN: { status: 503, exit: 1 },
   JGD_FENCER_DOWN: { status: 503, exit: 1 },
   JGD_ENGINE_NO_LIVE_RESTORE: { status: 200, exit: 0 },
+  JGD_ENGINE_DISK: { status: 200, exit: 0 },
   JGD_IMAGE_PULL: { status: 502, exit: 1 },
   JGD_IMAGE_MISSING: { status: 404, exit: 1 },
   JGD_MACHINE_UNREACHABLE: { status: 502, exit: 1 },

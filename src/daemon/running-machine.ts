@@ -121,7 +121,7 @@ export class RunningMachine {
     })
     this.#core = core
     await core.start()
-    this.#startAgent(core, key.keyHash, open)
+    this.#startAgent(core, key.keyHash, disk, open)
     const context = this.#apiContext(core, forwarder, open)
     const assets = await openAssets(disk)
     const service = this.#bootService(core, disk, open)
@@ -184,13 +184,14 @@ export class RunningMachine {
     this.#metrics?.close()
   }
 
-  #startAgent(core: ClusterCore, keyHash: string, open: OpenMetrics): void {
+  #startAgent(core: ClusterCore, keyHash: string, disk: Disk, open: OpenMetrics): void {
     const { machineId, clusterId } = this.#files
     const agent = new Agent({
       machineId,
       clusterId,
       store: core.store,
       containers: dockerContainers({ socketPath: this.#config.dockerSocket }),
+      disk,
       fencer: new FencerClient(
         path.join(path.dirname(this.#config.socketPath), 'fencer.sock'),
         this.#clock,

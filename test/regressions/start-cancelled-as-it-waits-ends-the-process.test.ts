@@ -16,12 +16,14 @@ t.test('a start that is cancelled just as it begins to wait is cancelled, no mor
   t.teardown(() => process.off('unhandledRejection', note))
   const random = new SeededRandom(1)
   const time = new SimulatedTime(random.fork())
+  const containers = new SimulatedEngine({ time, random: random.fork() })
   const starts = new Starts({
     clusterId: clusterId('c'.repeat(32)),
     machineId: machineId('a'.repeat(32)),
     bootId: 'boot',
     host: { hostname: () => 'm1', readTextFile: async () => null },
-    containers: new SimulatedEngine({ time, random: random.fork() }),
+    containers,
+    pull: (...all) => containers.pull(...all),
     clock: new SimulatedClock(time, random.fork()),
     fence: { permit: async () => 0, guard: async () => undefined, started: () => undefined },
   })

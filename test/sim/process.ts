@@ -206,12 +206,13 @@ export class SimulatedProcess {
   }
 
   #makeAgent(core: ClusterCore, files: IdentityFiles, key: KeyPair): Agent {
-    const { machine, clock, entropy, containers, featureLevel } = this.#options
+    const { machine, disk, clock, entropy, containers, featureLevel } = this.#options
     return new Agent({
       machineId: files.machineId,
       clusterId: files.clusterId,
       store: core.store,
       containers,
+      disk,
       fencer: this.#options.fencer,
       clock,
       entropy,

@@ -354,6 +354,11 @@ export const clusterSettingsSchema = Type.Object({
   status: Type.Union([Type.Literal('full'), Type.Literal('counts'), Type.Literal('off')]),
   /** How fast units start elsewhere when many machines are lost at once. */
   replacementsPerSecond: Type.Optional(Type.Number({ minimum: 0.1, maximum: 10_000 })),
+  /** Of a machine's disk: in use beyond this, images that no unit needs go until the floor. */
+  imageCollectionCeilingPercent: Type.Optional(
+    Type.Union([Type.Literal('off'), Type.Integer({ minimum: 1, maximum: 99 })]),
+  ),
+  imageCollectionFloorPercent: Type.Optional(Type.Integer({ minimum: 0, maximum: 98 })),
 })
 export type ClusterSettingsRecord = Type.Static<typeof clusterSettingsSchema>
 

@@ -2,8 +2,8 @@
  * The agent: makes this machine run what is placed on it, says how that stands, and shows that
  * the machine lives. `core/reconcile` decides; this room looks, acts and tells.
  *
- * It keeps nothing on disk. What it must know after its own restart is on the containers
- * (labels) and in the store; stopping it, or killing it, touches no container.
+ * What it must know after its own restart is on the containers (labels) and in the store, but for
+ * which images its units had pulled; stopping it, or killing it, touches no container.
  */
 import { toHex } from '../../base/bytes.ts'
 import { describeError } from '../../base/errors.ts'
@@ -14,6 +14,7 @@ import type { DesiredUnit, UnitCondition, UnitMemory } from '../../core/reconcil
 import type { UnitStateRecord } from '../../core/records/schemas.ts'
 import { type Clock, sleep, type Timer } from '../../ports/clock.ts'
 import type { Containers, EngineInfo } from '../../ports/containers.ts'
+import type { Disk } from '../../ports/disk.ts'
 import type { Entropy } from '../../ports/entropy.ts'
 import type { Fencer } from '../../ports/fencer.ts'
 import type { Host, HostFacts } from '../../ports/host.ts'
@@ -26,6 +27,8 @@ import type { CallMethods } from '../wire/calls.ts'
 import { countedEngine, countLook, type LookCause } from './counted.ts'
 import { EngineWatch, noLiveRestoreEvent } from './engine-watch.ts'
 import { Fence, fencedEvent } from './fence.ts'
+import { ForeignContainers } from './foreign.ts'
+import { ImageCollection } from './image-collection.ts'
 import { type LogsRequest, logMethods, readLogs } from './logs.ts'
 import { PlacedUnits } from './placed-units.ts'
 import { Pulser, type PulseSender } from './pulse.ts'
@@ -54,6 +57,8 @@ export interface AgentOptions {
   readonly clusterId: ClusterId
   readonly store: StoreAccess
   readonly containers: Containers
+  /** The state directory. */
+  readonly disk: Disk
   readonly clock: Clock
   readonly entropy: Entropy
   readonly host: Host
@@ -82,10 +87,11 @@ export class Agent {
   readonly #register: Once
   readonly #forget: Once
   readonly #takenOff = new TakenOff()
+  readonly #foreign: ForeignContainers
+  readonly #collection: ImageCollection
   readonly #hostFacts: Promise<HostFacts>
   #works: Works | undefined
   #memory: ReadonlyMap<UnitName, UnitMemory> = new Map()
-  #foreignTold = new Set<string>()
   #lookTimer: Timer | undefined
   #engineInfo: EngineInfo | undefined
   #warnedOfLiveRestore = false
@@ -108,6 +114,14 @@ export class Agent {
       ...{ containers, clock, log },
       onChange: (by) => this.#look(by),
       onConnected: (info) => this.#connected(info),
+    })
+    this.#foreign = new ForeignContainers(options)
+    this.#collection = new ImageCollection({
+      ...options,
+      name: options.facts.name,
+      placed: this.#placed,
+      signal: this.#stop.signal,
+      onEvent: (event) => void this.#writeEvent(event),
     })
     this.usage = new Usage(this.#logsContext)
     this.#fence = this.#makeFence()
@@ -204,6 +218,7 @@ export class Agent {
       machineId,
       bootId,
       containers,
+      pull: this.#collection.pull,
       clock,
       host,
       log,
@@ -224,6 +239,7 @@ export class Agent {
     if (!this.#engine.isKnown) return
     const { containers } = this.#engine
     if (containers !== undefined && !this.#fence.observe(containers)) return
+    if (containers !== undefined) this.#collection.observe(containers)
     const { clock, clusterId, metrics } = this.#options
     countLook(metrics, by)
     const nowMs = clock.monotonicMs()
@@ -245,7 +261,7 @@ export class Agent {
     )
     for (const action of result.actions) works.carryOut(action)
     if (news) this.#pulser.news()
-    this.#noteForeign(result.foreign)
+    this.#foreign.note(result.foreign)
     metrics.gauge('jangada_agent_units', result.conditions.size)
     this.#lookTimer?.cancel()
     this.#lookTimer =
@@ -294,18 +310,6 @@ export class Agent {
     if (desired === undefined) return
     const noted = noteStartFailed(memory, outcome, desired, clock.monotonicMs())
     this.#memory = new Map([...this.#memory, [action.unit, noted]])
-  }
-
-  /** Containers of another cluster, or of nobody known: left alone, and told of once. */
-  #noteForeign(foreign: readonly string[]): void {
-    this.#options.metrics.gauge('jangada_agent_foreign_containers', foreign.length)
-    for (const id of foreign) {
-      if (this.#foreignTold.has(id)) continue
-      this.#options.log.warn('a container of another cluster is on this machine; left alone', {
-        container: id.slice(0, 12),
-      })
-    }
-    this.#foreignTold = new Set(foreign)
   }
 
   #connected(info: EngineInfo): void {

@@ -23,7 +23,9 @@ const firstWordMs = defaultTimeoutMs
 const optionalFirstWordMs = 5_000
 
 export interface StartsOptions extends ContainerContext {
-  readonly containers: Containers
+  readonly containers: Omit<Containers, 'pull'>
+  /** As the engine's. */
+  readonly pull: Containers['pull']
   readonly clock: Clock
   readonly fence: Pick<Fence, 'permit' | 'guard' | 'started'>
 }
@@ -125,7 +127,7 @@ export class Starts {
 
   /** The unit's limit goes on when it is over, whatever came of it. */
   async #pull(image: string, attempt: Attempt, wordMs = firstWordMs): Promise<void> {
-    const { containers } = this.#options
+    const { pull } = this.#options
     const { spec, signal, limit } = attempt
     attempt.tell('pulling', `waits to pull ${image}`)
     limit.pause()
@@ -135,7 +137,7 @@ export class Starts {
       attempt.tell('pulling', image)
       const leftMs = spec.timeoutCoversPulls ? Math.max(1, limit.leftMs) : Infinity
       const progress = (text: string): void => attempt.tell('pulling', `${image}: ${text}`)
-      await containers.pull(image, Math.min(pullMsMax, leftMs), progress, wordMs)
+      await pull(image, Math.min(pullMsMax, leftMs), progress, wordMs)
     })
     try {
       await orAborted(pulling, signal)

@@ -21,19 +21,25 @@ export interface ContainerContext {
   readonly host: Pick<Host, 'hostname' | 'readTextFile'>
 }
 
-/** Rejects with JGD_UNIT_UNSUPPORTED when the unit cannot start on this machine, and why. */
+/** With the agent's own labels and variables. Rejects as `readyContainer`. */
 export async function unitContainer(
   context: ContainerContext,
   spec: UnitSpec,
   start: Extract<Action, { kind: 'start' }>,
 ): Promise<ReadyContainer> {
-  const { host, machineId } = context
+  const ready = await readyContainer(context, spec)
+  return { ...ready, container: withOurs(ready.container, context, spec, start) }
+}
+
+/** Rejects with JGD_UNIT_UNSUPPORTED when the unit cannot start on this machine, and why. */
+export async function readyContainer(
+  { host, machineId }: Pick<ContainerContext, 'host' | 'machineId'>,
+  spec: UnitSpec,
+): Promise<ReadyContainer> {
   const files = new Map<string, string | null>()
   for (let round = 0; round < fileRoundsMax; round += 1) {
     const result = containerFor(spec, { machineId, hostname: host.hostname(), files })
-    if (result.kind === 'ready') {
-      return { ...result, container: withOurs(result.container, context, spec, start) }
-    }
+    if (result.kind === 'ready') return result
     if (result.kind === 'problem') {
       const reasons = result.problems.map(({ reason }) => reason).join('; ')
       throw new JangadaError('JGD_UNIT_UNSUPPORTED', reasons)

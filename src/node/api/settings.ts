@@ -4,7 +4,7 @@ import { JangadaError } from '../../base/errors.ts'
 import { nearest } from '../../base/nearest.ts'
 import { clusterSettings } from '../../core/records/keyspace.ts'
 import type { ClusterSettingsRecord } from '../../core/records/schemas.ts'
-import { type Setting, settingsList } from '../../core/records/settings.ts'
+import { contradiction, type Setting, settingsList } from '../../core/records/settings.ts'
 import { decideAndSee, type Decision, putEvent, readRecord, unchanged } from '../enrol/context.ts'
 import type { SettingsAnswer } from './operation-answers.ts'
 import { badRequest, bodyReader } from './check.ts'
@@ -72,6 +72,8 @@ async function decide(
     if (before !== after) told.push(`${name} is ${after} from now on, and was ${before}`)
     value = changed
   }
+  const wrong = contradiction(value)
+  if (wrong !== undefined) throw badRequest(wrong)
   const compare = [unchanged(stored.key, stored)]
   if (told.length === 0) return { value: stored.value, compare, then: [] }
   const events = told.map((message) =>

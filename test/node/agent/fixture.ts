@@ -11,6 +11,7 @@ import type { Host } from '../../../src/ports/host.ts'
 import type { Log } from '../../../src/ports/log.ts'
 import type { Metrics } from '../../../src/ports/metrics.ts'
 import { SimulatedClock, SimulatedTime } from '../../sim/clock.ts'
+import { SimulatedDisk } from '../../sim/disk.ts'
 import { SimulatedEngine } from '../../sim/engine.ts'
 import { seededEntropy } from '../../sim/entropy.ts'
 import { SimulatedFencer } from '../../sim/fencer.ts'
@@ -49,6 +50,8 @@ export class AgentWorld {
   readonly store = new LocalStore()
   readonly engine: SimulatedEngine
   readonly fencer: SimulatedFencer
+  /** The state directory. */
+  readonly disk = new SimulatedDisk(new SeededRandom(8))
   readonly files = new Map<string, string>()
   readonly pulses: SentPulse[] = []
   voters: readonly MachineId[] = [own, machineId('2'.repeat(32)), machineId('3'.repeat(32))]
@@ -74,6 +77,7 @@ export class AgentWorld {
       clusterId: cluster,
       store: this.store,
       containers: this.containers,
+      disk: this.disk.mount(),
       fencer: this.fencer.connect(clock, () => Promise.resolve()),
       clock,
       entropy: seededEntropy(this.random.fork()),

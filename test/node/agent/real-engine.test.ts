@@ -1,5 +1,6 @@
 /** The agent with a real Docker engine: what the simulated one cannot show. */
 import t from 'tap'
+import { SeededRandom } from '../../../src/base/random.ts'
 import { clusterId, machineId } from '../../../src/base/ids.ts'
 import * as keyspace from '../../../src/core/records/keyspace.ts'
 import { Agent } from '../../../src/node/agent/agent.ts'
@@ -11,6 +12,7 @@ import { rackDown, rackUp } from '../../../src/tools/rack/lifecycle.ts'
 import { until } from '../../../src/tools/rack/world.ts'
 import { noMetrics } from '../../sim/quiet.ts'
 import { LocalStore } from '../../support/local-store.ts'
+import { SimulatedDisk } from '../../sim/disk.ts'
 import { realWorld } from '../../tools/rack/world.ts'
 
 t.setTimeout(120_000)
@@ -28,6 +30,7 @@ const makeAgent = (): Agent =>
     clusterId: clusterId('c'.repeat(32)),
     store,
     containers: dockerContainers({ socketPath: engineSocket(initPid ?? 0) }),
+    disk: new SimulatedDisk(new SeededRandom(1)).mount(),
     fencer: { tell: () => Promise.reject(new Error('no fencer')) },
     clock: world.clock,
     entropy: kernelEntropy(),
