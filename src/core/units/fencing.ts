@@ -1,5 +1,5 @@
 /** What `[X-Fleet]` says of a unit whose machine is cut off. */
-import { type Report, readBoolean } from './placement.ts'
+import type { Report } from './placement.ts'
 import { valuesOfKey } from './service.ts'
 import { parseTimeSpan } from './time-span.ts'
 import type { LocatedOption, PlacementRules } from './types.ts'
@@ -11,6 +11,7 @@ const graceMsMax = 60_000
 
 export function readFencing(
   options: readonly LocatedOption[],
+  { global }: Pick<PlacementRules, 'global'>,
   report: Report,
 ): Pick<PlacementRules, 'fencing' | 'fencingGraceMs'> {
   const last = (key: string): LocatedOption | undefined =>
@@ -20,8 +21,7 @@ export function readFencing(
   if (fencing !== undefined && !isStop && fencing.value !== 'keep') {
     report(fencing.line, `Fencing=${fencing.value}: write keep or stop`)
   }
-  const isGlobal = readBoolean(last('Global')?.value ?? '') === true
-  if (fencing !== undefined && isStop && isGlobal) {
+  if (fencing !== undefined && isStop && global) {
     report(fencing.line, 'Fencing=stop cannot be used with Global: that unit runs on every machine')
   }
   const grace = last('FencingGrace')

@@ -8,7 +8,7 @@ import type { MachineId } from '../../base/ids.ts'
 import { cut } from './docker-values.ts'
 import { parseUnitName } from './names.ts'
 import type { LocatedOption, ParsedUnitName, PlacementRules } from './types.ts'
-import { expandValue, splitWords, toTemplate } from './words.ts'
+import { expandValue, toTemplate } from './words.ts'
 
 /** Each key with the spelling that fleet kept for old files. */
 export const fleetKeys: Readonly<Record<string, string>> = {
@@ -25,6 +25,9 @@ export const fleetKeys: Readonly<Record<string, string>> = {
 }
 
 export type Report = (line: number, reason: string) => void
+
+/** A bound on what one line can cost. */
+const valuesMax = 4096
 
 /** What fleet itself knows. */
 type FleetRules = Omit<
@@ -78,25 +81,56 @@ function reset(collected: Collected, key: string): void {
   else collected.lists[key as keyof Collected['lists']] = []
 }
 
-/** One bare value, or several between double quotes; specifiers of the unit's name put in. */
+/**
+ * The values of a line, as fleet reads them (`unit/unit.go`), with no specifiers put in: double quotes
+ * around each of several, and nothing else that systemd has. A backslash is one, as names of units hold
+ * it (`my\x2dapp.service`), and so is an apostrophe. Or why it cannot be meant.
+ */
+function writtenValues({ name, value: line }: LocatedOption): readonly string[] | string {
+  const key = fleetKeys[name]
+  const isMany = line.startsWith('"') && line.endsWith('"')
+  if (!isMany && line.startsWith('"')) return 'put each value between double quotes, or none'
+  // Conflicts alone takes several without quotes (fleet `splitCombine`).
+  if (!isMany && key === 'Conflicts') return line.split(/[ \t]+/)
+  if (!isMany) {
+    const isOneLabel = key === 'MachineMetadata' && line.split('=').length === 2
+    return /\s/.test(line) && !isOneLabel
+      ? 'put each of several values between double quotes, or write a line for each'
+      : [line]
+  }
+  // Every other part stands between quotes; what stands between two values is spaces.
+  const parts = line.split('"')
+  if (parts.length % 2 === 0) return 'a quote (") is not closed'
+  const values: string[] = []
+  let value = ''
+  for (const [at, part] of parts.entries()) {
+    const [first = '', ...more] = at % 2 === 1 ? [part] : part.split(/[ \t]/)
+    value += first
+    for (const next of more) {
+      values.push(value)
+      value = next
+    }
+  }
+  values.push(value)
+  return key === 'Conflicts' ? values.flatMap((each) => each.split(/[ \t]+/)) : values
+}
+
+/** The values of a line, specifiers of the unit's name put in; undefined where that is reported. */
 export function valuesOf(
   option: LocatedOption,
   name: ParsedUnitName,
   report: Report,
 ): readonly string[] | undefined {
-  const split = splitWords(option.value)
+  const written = writtenValues(option)
   const reject = (reason: string): undefined => {
     report(option.line, `${option.name}=${option.value}: ${reason}`)
     return undefined
   }
-  if (!split.ok) return reject(split.reason)
-  // Conflicts alone takes several without quotes (fleet `splitCombine`).
-  const takesMany = fleetKeys[option.name] === 'Conflicts'
-  if (split.words.length > 1 && !takesMany && !/^".*"$/.test(option.value)) {
-    return reject('put each of several values between double quotes, or write a line for each')
-  }
+  if (typeof written === 'string') return reject(written)
+  const words = written.filter((value) => value !== '')
+  if (words.length > valuesMax) return reject(`a line has at most ${valuesMax} values`)
   const values: string[] = []
-  for (const word of split.words) {
+  for (const word of words) {
     const made = toTemplate(word, name, { variables: false })
     if (!made.ok) return reject(made.reason)
     if (made.template.some((part) => part.kind === 'specifier' && /[mH]/.test(part.letter))) {

@@ -98,6 +98,8 @@ function readSpec(
   const environment = service.readEnvironment(options, name, report)
   const environmentFiles = service.readEnvironmentFiles(options, name, report)
   const timeoutStopMs = service.readTimeout(options, 'TimeoutStopSec', report)
+  const ofFleet = options.filter((option) => option.section === 'X-Fleet')
+  const rules = readPlacement(ofFleet, name, report)
   const common = {
     ...name,
     description: service.valuesOfKey(options, 'Unit', 'Description').at(-1)?.value ?? '',
@@ -112,13 +114,9 @@ function readSpec(
     environment,
     environmentFiles,
     placement: {
-      ...readPlacement(
-        options.filter((option) => option.section === 'X-Fleet'),
-        name,
-        report,
-      ),
+      ...rules,
       ...readChoice(options, name, report),
-      ...readFencing(options, report),
+      ...readFencing(options, rules, report),
     },
   }
   const container = readContainer(name, options, file, report)

@@ -24,5 +24,7 @@ t.test('what cannot be meant is refused', (t) => {
   t.match(read('Fencing=stop', 'FencingGrace=61s'), [/at most 60 s/])
   t.match(read('Fencing=stop', 'FencingGrace=soon'), [/at most 60 s/])
   t.match(read('Fencing=stop', 'Global=true'), [/cannot be used with Global/])
+  t.match(read('Global="true"', 'Fencing=stop'), [/cannot be used with Global/])
+  t.same(read('Global=true', 'Global=', 'Fencing=stop'), { fencing: 'stop', fencingGraceMs: 0 })
   t.end()
 })

@@ -216,6 +216,33 @@ t.test('rules that fleet refuses at submit', async (t) => {
   t.same(refusals(withFleet(id, 'MachineID=', 'MachineOf=a.service')), [], 'an empty one resets')
 })
 
+t.test(
+  'values in [X-Fleet] are read as fleet reads them, and not as words of systemd',
+  async (t) => {
+    const rules = (...lines: readonly string[]) => {
+      const parsed = parseUnit('web.service', withFleet(...lines))
+      return parsed.ok ? parsed.spec.placement : problemsOf(parsed).map(({ reason }) => reason)
+    }
+    t.match(rules('MachineOf=my\\x2dapp.service'), { machineOf: ['my\\x2dapp.service'] })
+    t.match(rules('MachineOf="my\\x2dapp.service"'), { machineOf: ['my\\x2dapp.service'] })
+    t.match(rules("Conflicts=it's-*.service"), { conflicts: ["it's-*.service"] })
+    t.match(rules("Replaces='a'.service"), { replaces: ["'a'.service"] })
+    t.match(rules('Conflicts="a.service"  "b-*.service c.service"'), {
+      conflicts: ['a.service', 'b-*.service', 'c.service'],
+    })
+    t.match(rules('MachineMetadata="region=central europe" "disk=ssd"'), {
+      metadata: { region: ['central europe'], disk: ['ssd'] },
+    })
+    t.match(rules('MachineMetadata=region=central europe'), {
+      metadata: { region: ['central europe'] },
+    })
+    t.match(rules('MachineMetadata=name="x"'), { metadata: { name: ['"x"'] } })
+    t.match(rules('Global="true"'), { global: true })
+    t.match(rules('MachineMetadata="a=b'), [/between double quotes/])
+    t.match(rules('Replaces="a.service" b.service"'), [/quote.* is not closed/])
+  },
+)
+
 t.test('values in [X-Fleet] that could never match are refused', async (t) => {
   for (const line of [
     'MachineID=0123',
