@@ -30,6 +30,17 @@ t.test('each printable character stands for itself when quoted', async (t) => {
   }
 })
 
+t.test('a pattern of many stars is no more work than its length', async (t) => {
+  const name = 'a'.repeat(250)
+  t.notOk(globMatches(`${'*a'.repeat(40)}*b`, name))
+  t.ok(globMatches(`${'*a'.repeat(40)}*`, name))
+  t.notOk(globMatches(`${'*[^b]?'.repeat(40)}b*`, name))
+  t.ok(globMatches('*ab*ab', `ab${name}b/`.slice(0, -1)), 'the last star is tried again')
+  t.notOk(globMatches('*b*', `${name}/b`))
+  t.ok(globMatches('*/*b', 'a/cb'))
+  t.ok(globMatches('?[^a]*', '😀é😀'), 'one letter is one')
+})
+
 t.test('malformed patterns are told apart from those that do not match', async (t) => {
   for (const pattern of ['[', '[a', '[]', '[-]', '[a-]', '\\', '[\\']) {
     t.equal(globMatcher(pattern), undefined, pattern)

@@ -2,7 +2,7 @@
  * The `[X-Fleet]` section. Sources: fleet `job/job.go` (keys and their old spellings, values),
  * `unit/unit.go` (several quoted values on a line), `api/units.go` (what is refused at submit).
  */
-import { globMatcher, globMatches } from '../../base/glob.ts'
+import { globMatcher } from '../../base/glob.ts'
 import { isMachineId } from '../../base/ids.ts'
 import type { MachineId } from '../../base/ids.ts'
 import { cut } from './docker-values.ts'
@@ -143,6 +143,24 @@ export function valuesOf(
   return values
 }
 
+/** Of `MachineOf`, `Conflicts` and `Replaces` each: every plan looks at all of them for every unit. */
+const namesMax = 256
+/** Longer than any name of a unit, and long enough for classes of letters. */
+const patternCharactersMax = 1024
+
+function addName(
+  collected: Collected,
+  key: keyof Collected['lists'],
+  value: string,
+  line: number,
+  report: Report,
+): void {
+  const names = collected.lists[key]
+  if (names.length > namesMax) return
+  names.push(value)
+  if (names.length > namesMax) report(line, `${key}=: a unit has at most ${namesMax} of them`)
+}
+
 function readValue(
   collected: Collected,
   key: string,
@@ -181,12 +199,16 @@ function readValue(
       else if (other?.ok === true && other.name.kind === 'template') {
         report(line, `MachineOf=${value}: a template runs nowhere; name one of its instances`)
       } else if (value === name.name) report(line, `MachineOf=${value}: that is this unit itself`)
-      collected.lists.MachineOf.push(value)
+      addName(collected, key, value, line, report)
       return
     }
     default:
+      if (value.length > patternCharactersMax) {
+        report(line, `${key}=: a pattern has at most ${patternCharactersMax} characters`)
+        return
+      }
       if (globMatcher(value) === undefined) report(line, `${key}=${value}: not a shell pattern`)
-      collected.lists[key as 'Conflicts' | 'Replaces'].push(value)
+      addName(collected, key as 'Conflicts' | 'Replaces', value, line, report)
   }
 }
 
@@ -235,15 +257,14 @@ function contradictions(rules: FleetRules): readonly string[] {
 
 function* driversAway({ machineOf, conflicts, replaces }: FleetRules): Generator<string> {
   const wanted = (peer: string): string => `unresolvable requirements: peer ${JSON.stringify(peer)}`
+  const matchers = [
+    ...conflicts.map((pattern) => ({ pattern, what: 'conflict', matches: globMatcher(pattern) })),
+    ...replaces.map((pattern) => ({ pattern, what: 'replace', matches: globMatcher(pattern) })),
+  ]
   for (const peer of machineOf) {
-    for (const pattern of conflicts) {
-      if (globMatches(pattern, peer)) {
-        yield `${wanted(peer)} matches conflict ${JSON.stringify(pattern)}`
-      }
-    }
-    for (const pattern of replaces) {
-      if (globMatches(pattern, peer)) {
-        yield `${wanted(peer)} matches replace ${JSON.stringify(pattern)}`
+    for (const { pattern, what, matches } of matchers) {
+      if (matches?.(peer) === true) {
+        yield `${wanted(peer)} matches ${what} ${JSON.stringify(pattern)}`
       }
     }
   }

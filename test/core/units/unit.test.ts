@@ -243,6 +243,19 @@ t.test(
   },
 )
 
+t.test('a unit has so many rules of a kind at most, and no pattern is endless', async (t) => {
+  const lines = (key: string, count: number): readonly string[] =>
+    Array.from({ length: count }, (_, at) => `${key}=x-${at}.service`)
+  for (const key of ['MachineOf', 'Conflicts', 'Replaces']) {
+    t.same(refusals(withFleet(...lines(key, 256))), [])
+    t.same(refusals(withFleet(...lines(key, 300))), [
+      `260: ${key}=: a unit has at most 256 of them`,
+    ])
+  }
+  t.same(refusals(withFleet(`Conflicts=${'*'.repeat(1024)}`)), [])
+  t.match(refusals(withFleet(`Conflicts=${'*'.repeat(1025)}`)), [/at most 1024 characters/])
+})
+
 t.test('values in [X-Fleet] that could never match are refused', async (t) => {
   for (const line of [
     'MachineID=0123',
