@@ -8,9 +8,13 @@ import { brakeThreshold } from './decide.ts'
 /** Machines lost within this time are lost at once. */
 export const stormMs = 60_000
 
-/** `lostAtMs` of those that are lost, on the clock of `nowMs`; `machines` counts the ready ones too. */
+/**
+ * `lostAtMs` of those that are lost, on the clock of `nowMs`; `machines` counts the ready ones too.
+ * Wall clocks of leaders differ: what was lost in the future says nothing, or it would be of late until
+ * that has come.
+ */
 export function isStorm(lostAtMs: readonly number[], machines: number, nowMs: number): boolean {
-  const lately = lostAtMs.filter((atMs) => nowMs - atMs < stormMs)
+  const lately = lostAtMs.filter((atMs) => atMs <= nowMs && nowMs - atMs < stormMs)
   return lately.length > brakeThreshold(machines)
 }
 

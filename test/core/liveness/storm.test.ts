@@ -9,6 +9,7 @@ t.test('two machines are no storm, nor a fifth of many, nor what was lost long a
   t.ok(isStorm(at(21, 1000), 100, 1000))
   t.notOk(isStorm(at(21, 1000), 100, 1000 + stormMs))
   t.notOk(isStorm([...at(20, 1000), ...at(20, -stormMs)], 100, 1000))
+  t.notOk(isStorm(at(21, 86_401_000), 100, 1000), 'nor by a clock that was a day ahead')
 })
 
 t.test('so many a second, and never more at once than in a second', async (t) => {
