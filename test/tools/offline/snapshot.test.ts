@@ -5,7 +5,15 @@ import t from 'tap'
 import { isJangadaError } from '../../../src/base/errors.ts'
 import { clusterId } from '../../../src/base/ids.ts'
 import { initialise } from '../../../src/daemon/membership.ts'
-import { admissions, clusterSettings, members, tokens } from '../../../src/core/records/keyspace.ts'
+import {
+  admissions,
+  clusterSettings,
+  labels,
+  machines,
+  members,
+  tokens,
+} from '../../../src/core/records/keyspace.ts'
+import type { MachineRecord } from '../../../src/core/records/schemas.ts'
 import { SeededRandom } from '../../../src/base/random.ts'
 import { SnapshotSaver } from '../../../src/node/member/snapshot-save.ts'
 import { planRestore } from '../../../src/tools/offline/restore.ts'
@@ -16,12 +24,27 @@ import { SimulatedClock, SimulatedTime } from '../../sim/clock.ts'
 
 const never = new AbortController().signal
 
+const machineRecord = (name: string): MachineRecord => ({
+  ...{ v: 1, id: name.slice(1).padStart(32, '0'), name, address: '192.0.2.2' },
+  ...{ keyHash: '0'.repeat(64), metadata: {}, status: 'ready', statusSinceMs: 1, bootId: '' },
+  ...{ cpus: 1, memoryBytes: 1, roleCeiling: 'client', durable: true, version: '0' },
+  liveRestore: true,
+})
+
 const directory = t.testdir({ old: {}, new: {} })
 const at = (name: string): string => path.join(directory, name)
 const old = await newCluster(at('old'))
 const { store, stop } = await startMember(at('old'), old.clusterId)
 for (let n = 0; n < 40; n += 1) {
   await put(store, { [`app/${n}`]: 'x'.repeat(5000), 'app/last': String(n) })
+}
+const rack = { rack: 'a', disk: null }
+for (const [name, overrides] of [
+  ['n2', rack],
+  ['n3', undefined],
+] as const) {
+  const record = { ...machineRecord(name), ...(overrides && { overrides }) }
+  await store.transact({ compare: [], then: [machines.put(record, record.id)], otherwise: [] })
 }
 const saver = new SnapshotSaver(() => clusterId(old.clusterId), clock)
 
@@ -124,6 +147,13 @@ t.test('restored, it is another cluster with the same state', async (t) => {
     (await restored.store.range(range, 'linearizable')).items.length
   t.same([await countOf(members.range), await countOf(tokens.range)], [1, 1])
   t.equal(await countOf(admissions.range), 1)
+  t.equal(await countOf(machines.range), 0)
+  const waiting = await restored.store.range(labels.range, 'linearizable')
+  t.match(
+    waiting.items.map((item) => labels.read(item)?.value),
+    [{ machineId: machineRecord('n2').id, overrides: rack }],
+    'what people said of machines waits for them',
+  )
   const { items } = await restored.store.range({ key: clusterSettings.key('cluster') }, 'local')
   t.match(clusterSettings.read(items[0] as never)?.value, {
     clusterId: made.clusterId,
