@@ -4,39 +4,57 @@
  * replacement runs. It cannot hold back what a rule, a lost machine or a deadline takes away.
  */
 import type { MachineId, UnitName } from '../../base/ids.ts'
+import type { FleetState } from './fleet-state.ts'
 import { kindOf } from './kinds.ts'
-import type { SchedulerUnit, Snapshot } from './types.ts'
+import type { SchedulerUnit } from './types.ts'
 
 export class Availability {
-  /** By kind: the units that are available, and where. Only of kinds that ask for it. */
+  readonly #fleet: FleetState
+  readonly #runs: ReadonlyMap<string, boolean>
+  /** By kind: the units that are available, and where. Made when it is first asked for. */
   readonly #kinds = new Map<string, Map<UnitName, Set<MachineId>>>()
+  /** `machine/unit`, placed by this plan: they do no work yet. */
+  readonly #placed = new Set<string>()
 
-  constructor({ machines, units, placements }: Snapshot) {
-    for (const { name, wanted, rules } of units) {
-      if (wanted && rules.minAvailable > 0) this.#kinds.set(kindOf(name), new Map())
-    }
-    if (this.#kinds.size === 0) return
-    const ready = new Set(machines.flatMap(({ id, status }) => (status === 'ready' ? [id] : [])))
-    for (const { unit, machine, runs, fence } of placements) {
-      const isThere = ready.has(machine) && runs !== false && fence?.isLeaving !== true
-      const kind = this.#kinds.get(kindOf(unit))
-      if (!isThere || kind === undefined) continue
-      const places = kind.get(unit)
-      if (places === undefined) kind.set(unit, new Set([machine]))
-      else places.add(machine)
-    }
+  /** `runs`: by `machine/unit`, whether it does its work there, where somebody has asked. */
+  constructor(fleet: FleetState, runs: ReadonlyMap<string, boolean>) {
+    this.#fleet = fleet
+    this.#runs = runs
   }
 
   /** Whether enough of its kind are there without it. */
   mayGo({ name, rules }: SchedulerUnit): boolean {
-    const kind = this.#kinds.get(kindOf(name))
-    if (kind === undefined) return true
+    if (rules.minAvailable === 0) return true
+    const kind = this.#kindOf(name)
     return kind.size - (kind.has(name) ? 1 : 0) >= rules.minAvailable
   }
 
+  came({ name }: SchedulerUnit, machine: MachineId): void {
+    this.#placed.add(`${machine}/${name}`)
+  }
+
   went({ name }: SchedulerUnit, machine: MachineId): void {
-    const kind = this.#kinds.get(kindOf(name))
+    const kind = this.#kinds.get(kindOf(name) ?? name)
     const places = kind?.get(name)
     if (places?.delete(machine) === true && places.size === 0) kind?.delete(name)
+  }
+
+  #kindOf(name: UnitName): Map<UnitName, Set<MachineId>> {
+    const kind = kindOf(name) ?? name
+    const known = this.#kinds.get(kind)
+    if (known !== undefined) return known
+    const available = new Map<UnitName, Set<MachineId>>()
+    for (const kin of this.#fleet.kinOf(name)) {
+      const places = [...this.#fleet.placesOf(kin)].filter((id) => this.#isAvailable(kin, id))
+      if (places.length > 0) available.set(kin, new Set(places))
+    }
+    this.#kinds.set(kind, available)
+    return available
+  }
+
+  #isAvailable(name: UnitName, id: MachineId): boolean {
+    const key = `${id}/${name}`
+    const isReady = this.#fleet.machines.get(id)?.machine.status === 'ready'
+    return isReady && this.#runs.get(key) !== false && !this.#placed.has(key)
   }
 }

@@ -5,7 +5,7 @@
 import { assertNever, present } from '../../base/assert.ts'
 import { globMatches } from '../../base/glob.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
-import { OldCopies, withoutLeaving } from './old-copies.ts'
+import { oldCopiesIn, withoutLeaving } from './old-copies.ts'
 import { Replacements } from './replacements.ts'
 import type { Holder } from './room.ts'
 import type {
@@ -153,7 +153,7 @@ function newlyLeaving(
 
 /** A unit that must never run twice goes nowhere, and is not forgotten, while a copy may run. */
 function checkAlone(snapshot: Snapshot, decisions: readonly Decision[]): Violation[] {
-  const copies = new OldCopies(snapshot)
+  const copies = oldCopiesIn(snapshot)
   return decisions.flatMap((decision): Violation[] => {
     const { kind, unit } = decision
     if (kind === 'release') return []

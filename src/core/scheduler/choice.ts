@@ -3,6 +3,7 @@
  * where fewest of its kind are (`Spread=`), where its wishes weigh most (`Prefer=`), and then the emptiest machine or, with
  * `Strategy=pack`, the fullest; among equals the one whose id sorts first.
  */
+import { wishOf } from './attributes.ts'
 import type { FleetState, MachineState } from './fleet-state.ts'
 import type { SchedulerUnit } from './types.ts'
 
@@ -38,7 +39,7 @@ export function compareWorth(
     const difference = fleet.kindred(unit.name, key, a) - fleet.kindred(unit.name, key, b)
     if (difference !== 0) return difference
   }
-  const wished = wishOf(unit, b) - wishOf(unit, a)
+  const wished = wishOf(unit.rules.prefer, b.machine) - wishOf(unit.rules.prefer, a.machine)
   if (wished !== 0) return wished
   if (unit.rules.strategy === 'pack') {
     const fuller = shareOf(b) - shareOf(a)
@@ -51,15 +52,8 @@ export function compareWorth(
 const failuresOn = ({ crashes }: SchedulerUnit, { machine }: MachineState): number =>
   crashes?.failedOn.get(machine.id) ?? 0
 
-/** The sum of the weights of what the machine has. */
-const wishOf = ({ rules }: SchedulerUnit, { machine }: MachineState): number =>
-  rules.prefer.reduce(
-    (sum, { key, value, weight }) => sum + (machine.metadata[key] === value ? weight : 0),
-    0,
-  )
-
 /** How full it is, by what is scarcest. */
-function shareOf({ machine: { capacity }, room }: MachineState): number {
+export function shareOf({ machine: { capacity }, room }: MachineState): number {
   const share = (used: number, of: number): number => (of === 0 ? 0 : used / of)
   return Math.max(
     share(room.memoryBytes, capacity.memoryBytes),
@@ -74,7 +68,7 @@ export function describeChoice(unit: SchedulerUnit, fleet: FleetState, at: Machi
     const where = value === undefined ? `without ${key}` : `${key}=${value}`
     return `${fleet.kindred(unit.name, key, at)} of its kind ${where}`
   })
-  const wish = wishOf(unit, at)
+  const wish = wishOf(unit.rules.prefer, at.machine)
   const full = unit.rules.strategy === 'pack' ? [`${Math.round(shareOf(at) * 100)} % reserved`] : []
   const failures = failuresOn(unit, at)
   return [

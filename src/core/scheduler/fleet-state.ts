@@ -1,152 +1,396 @@
 /**
- * The cluster as planning changes it: who is where, and the machines in the order in which a
- * unit tries them (fewest units first, then by id).
+ * The cluster as the store tells it and as planning changes it: who is where, what has no place, and what
+ * must be looked at again.
  *
- * Invariants: `#order` holds exactly the ready machines, sorted by (units, id); a unit is listed
- * on a machine exactly when that machine is in the unit's own set.
+ * Invariants: a unit is listed on a machine exactly when that machine is among the unit's own places;
+ * each set of `standing` holds exactly the units that it says; a placement whose unit or machine is unknown
+ * is `loose`.
  */
 import { assert, present } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
-import { Kinds } from './kinds.ts'
+import { Kin, kindOf, Kinds } from './kinds.ts'
+import { Leftovers } from './leftovers.ts'
+import { MachineTable } from './machine-table.ts'
+import { OldCopies } from './old-copies.ts'
+import { PatternIndex } from './pattern-index.ts'
 import { Replacements } from './replacements.ts'
 import { Room } from './room.ts'
-import type { SchedulerMachine, SchedulerUnit, Snapshot } from './types.ts'
+import { Standing } from './standing.ts'
+import type {
+  SchedulerLeaving,
+  SchedulerMachine,
+  SchedulerPlacement,
+  SchedulerUnit,
+  Snapshot,
+} from './types.ts'
+import { Volumes } from './volumes.ts'
 
 export interface MachineState {
-  readonly machine: SchedulerMachine
+  machine: SchedulerMachine
   readonly units: Map<UnitName, SchedulerUnit>
   /** Those of `units` whose own patterns may refuse a newcomer. */
   readonly guarded: Set<SchedulerUnit>
   /** What `units` reserve. */
   readonly room: Room
+  /** Its position among all machines by id, as of the last `MachineTable.settle`. */
+  rank: number
+}
+
+interface UnitState {
+  unit: SchedulerUnit
+  readonly places: Set<MachineId>
 }
 
 export class FleetState {
   readonly machines = new Map<MachineId, MachineState>()
-  readonly replacements: Replacements
-  readonly #places = new Map<string, Set<MachineId>>()
-  readonly #order: MachineState[] = []
+  readonly table: MachineTable
+  readonly standing = new Standing()
+  /** Ready machines that drain and whose time is up. */
+  readonly hurried = new Set<MachineState>()
+  /** By `machine/unit`. */
+  readonly loose = new Map<string, SchedulerPlacement>()
+  /** By `machine/unit`: told to stop there for good, they have no place any more. */
+  readonly stopping = new Map<string, SchedulerPlacement>()
+  readonly leftovers = new Leftovers()
+  readonly copies = new OldCopies((id) => this.machines.get(id)?.machine.status === 'ready')
+  /** By which a unit may refuse another. */
+  readonly patterns = new PatternIndex()
+  /** Machines on which a rule may be broken. */
+  readonly suspects = new Set<MachineState>()
+  readonly #units = new Map<UnitName, UnitState>()
   readonly #kinds = new Kinds()
-  readonly #holders = new Map<string, Set<MachineId>>()
+  readonly #kin = new Kin()
+  /** `machine/unit`: those that are to go elsewhere. */
+  readonly #moving = new Set<string>()
+  readonly volumes = new Volumes()
+  #replacements: Replacements | undefined
 
-  constructor(snapshot: Snapshot) {
-    this.replacements = new Replacements(snapshot.units)
-    const known = new Map(snapshot.units.map((unit) => [unit.name, unit]))
-    for (const machine of snapshot.machines) {
+  constructor(snapshot?: Snapshot) {
+    this.table = new MachineTable(this.machines)
+    for (const unit of snapshot?.units ?? []) this.setUnit(unit)
+    for (const machine of snapshot?.machines ?? []) {
       assert(!this.machines.has(machine.id), 'a machine is listed once')
-      this.machines.set(machine.id, {
-        machine,
-        units: new Map(),
-        guarded: new Set(),
-        room: new Room(),
-      })
+      this.setMachine(machine)
     }
-    for (const placement of snapshot.placements) {
-      const unit = known.get(placement.unit)
-      const state = this.machines.get(placement.machine)
-      if (unit !== undefined && state !== undefined) this.#put(unit, state)
-    }
-    for (const { name, machine } of snapshot.volumes ?? []) this.#hold(name, machine)
-    for (const { unit, machine, needs } of snapshot.leaving ?? []) {
-      const state = this.machines.get(machine)
-      if (state === undefined || state.units.has(unit)) continue
-      state.room.take({ name: unit, needs })
-      state.room.leave({ name: unit, needs })
-    }
-    for (const state of this.machines.values()) {
-      if (state.machine.status === 'ready') this.#order.push(state)
-    }
-    this.#order.sort(byLoad)
+    for (const placement of snapshot?.placements ?? []) this.setPlacement(placement)
+    for (const volume of snapshot?.volumes ?? []) this.volumes.say(volume)
+    for (const leaving of snapshot?.leaving ?? []) this.setLeaving(leaving)
   }
 
-  /** Ready machines, the one to be tried first at the front. Do not place while iterating. */
+  get replacements(): Replacements {
+    this.#replacements ??= new Replacements(this.#allUnits())
+    return this.#replacements
+  }
+
+  /** Ready machines, the one to be tried first at the front. */
   get candidates(): readonly MachineState[] {
-    return this.#order
+    return this.table.inOrder()
+  }
+
+  unit(name: UnitName): SchedulerUnit | undefined {
+    return this.#units.get(name)?.unit
+  }
+
+  placesOf(unit: string): ReadonlySet<MachineId> {
+    return this.#units.get(unit as UnitName)?.places ?? nowhere
   }
 
   /** How many of the unit's kind are on ready machines with the same value of the label `key`. */
   kindred(unit: UnitName, key: string, { machine }: MachineState): number {
-    return this.#kinds.count(unit, key, machine)
+    return this.kindredByValue(unit, key).get(machine.metadata[key]) ?? 0
   }
 
-  /** Where the volume is; nowhere, if it was never made. */
-  holdersOf(volume: string): ReadonlySet<MachineId> {
-    return this.#holders.get(volume) ?? nowhere
+  /** The unit and, if it is an instance, all of its template. */
+  kinOf(name: UnitName): Iterable<UnitName> {
+    return this.#kin.of(name)
   }
 
-  #hold(volume: string, machine: MachineId): void {
-    const there = this.#holders.get(volume)
-    if (there === undefined) this.#holders.set(volume, new Set([machine]))
-    else there.add(machine)
+  /** It is to leave the machine, its replacement first. */
+  moves(unit: UnitName, machine: MachineId): boolean {
+    return this.#moving.has(`${machine}/${unit}`)
   }
 
-  placesOf(unit: string): ReadonlySet<MachineId> {
-    return this.#places.get(unit) ?? nowhere
+  isMoving({ name }: SchedulerUnit): boolean {
+    for (const id of this.placesOf(name)) if (this.moves(name, id)) return true
+    return false
   }
 
+  /** The same for each value that there is one with. A unit that is no instance is of a kind of its own. */
+  kindredByValue(unit: UnitName, key: string): ReadonlyMap<string | undefined, number> {
+    const kind = kindOf(unit)
+    if (kind !== undefined) return this.#kinds.byValue(kind, key)
+    const counts = new Map<string | undefined, number>()
+    for (const id of this.placesOf(unit)) {
+      const { machine } = this.#stateOf(id)
+      if (machine.status !== 'ready') continue
+      counts.set(machine.metadata[key], (counts.get(machine.metadata[key]) ?? 0) + 1)
+    }
+    return counts
+  }
+
+  setMachine(machine: SchedulerMachine): void {
+    const known = this.machines.get(machine.id)
+    if (known === undefined) {
+      const state = {
+        machine,
+        units: new Map(),
+        guarded: new Set<SchedulerUnit>(),
+        room: new Room(),
+      }
+      const added = { ...state, rank: -1 }
+      this.machines.set(machine.id, added)
+      this.table.forgetRanks()
+      this.#hurry(added)
+      for (const name of this.leftovers.saidOf(machine.id)) this.leftovers.hold(name, added)
+      this.#adopt((placement) => placement.machine === machine.id)
+      return
+    }
+    if (known.machine === machine) return
+    this.table.attributesChanged(known.machine, machine)
+    this.#change(known, () => {
+      for (const unit of known.units.values()) this.#count(unit, known, 'remove')
+      known.machine = machine
+      for (const unit of known.units.values()) this.#count(unit, known, 'put')
+    })
+    this.#hurry(known)
+    this.suspects.add(known)
+    for (const unit of known.units.values()) this.#sort(unit.name)
+  }
+
+  removeMachine(id: MachineId): void {
+    const state = this.machines.get(id)
+    if (state === undefined) return
+    for (const unit of state.units.values()) {
+      this.#take(unit, state, true)
+      this.#loosen(unit.name, id)
+    }
+    this.machines.delete(id)
+    this.suspects.delete(state)
+    this.hurried.delete(state)
+    this.leftovers.forgetMachine(state)
+    this.table.forgetRanks()
+  }
+
+  setUnit(unit: SchedulerUnit): void {
+    const known = this.#units.get(unit.name)
+    if (known?.unit === unit) return
+    this.#replacementsChanged(known?.unit, unit)
+    for (const pattern of patternsOf(unit)) this.patterns.add(pattern)
+    if (known === undefined) {
+      this.#units.set(unit.name, { unit, places: new Set() })
+      this.#kin.add(unit.name)
+      this.#adopt((placement) => placement.unit === unit.name)
+    } else {
+      const states = [...known.places].map((id) => this.#stateOf(id))
+      for (const state of states) this.#take(known.unit, state, true)
+      this.standing.forget(known.unit)
+      for (const pattern of patternsOf(known.unit)) this.patterns.delete(pattern)
+      known.unit = unit
+      for (const state of states) this.#put(unit, state)
+      for (const state of states) this.suspects.add(state)
+    }
+    this.#sort(unit.name)
+  }
+
+  removeUnit(name: UnitName): void {
+    const known = this.#units.get(name)
+    if (known === undefined) return
+    this.#replacementsChanged(known.unit, undefined)
+    for (const id of known.places) {
+      this.#takeAway(known.unit, this.#stateOf(id), true)
+      this.#holdAt(name, id)
+      this.#loosen(name, id)
+    }
+    this.standing.forget(known.unit)
+    for (const pattern of patternsOf(known.unit)) this.patterns.delete(pattern)
+    this.#units.delete(name)
+    this.#kin.delete(name)
+  }
+
+  /** What the store says; nothing, where that is known. */
+  setPlacement(placement: SchedulerPlacement): void {
+    const { unit: name, machine, fence, moves } = placement
+    const key = `${machine}/${name}`
+    this.copies.set(placement)
+    if (fence?.isLeaving === true) {
+      this.#forgetPlacement(placement)
+      this.stopping.set(key, placement)
+      return
+    }
+    this.stopping.delete(key)
+    const moved = this.#moving.has(key)
+    if (moves === true) this.#moving.add(key)
+    else this.#moving.delete(key)
+    this.#settleDown(placement)
+    if (moved !== (moves === true) && this.#units.has(name)) this.#sort(name)
+  }
+
+  #settleDown({ unit: name, machine }: SchedulerPlacement): void {
+    const state = this.machines.get(machine)
+    const known = this.#units.get(name)
+    if (state === undefined || known === undefined) this.#loosen(name, machine)
+    else if (!state.units.has(name)) {
+      this.#put(known.unit, state)
+      this.suspects.add(state)
+    }
+  }
+
+  removePlacement(placement: SchedulerPlacement): void {
+    this.copies.delete(placement)
+    this.#forgetPlacement(placement)
+  }
+
+  /** The store says, too, whether it holds its room. */
+  #forgetPlacement({ unit, machine }: SchedulerPlacement): void {
+    this.forget(unit, machine, { cedes: true })
+    this.#holdAt(unit, machine)
+  }
+
+  /** It is not placed there any more, wherever that was noted. */
+  forget(name: UnitName, machine: MachineId, how = { cedes: false }): void {
+    this.loose.delete(`${machine}/${name}`)
+    this.stopping.delete(`${machine}/${name}`)
+    this.#moving.delete(`${machine}/${name}`)
+    const unit = this.machines.get(machine)?.units.get(name)
+    if (unit !== undefined) this.remove(unit, machine, how)
+  }
+
+  /** What the store says of what was taken off a machine; it holds no room where it is placed again. */
+  setLeaving(leaving: SchedulerLeaving): void {
+    this.leftovers.say(leaving)
+    this.#holdAt(leaving.unit, leaving.machine)
+  }
+
+  removeLeaving(leaving: Pick<SchedulerLeaving, 'unit' | 'machine'>): void {
+    this.leftovers.unsay(leaving)
+    this.#holdAt(leaving.unit, leaving.machine)
+  }
+
+  #holdAt(name: UnitName, machine: MachineId): void {
+    const state = this.machines.get(machine)
+    if (state !== undefined) this.#change(state, () => this.leftovers.hold(name, state))
+  }
+
+  /** The caller has seen that no rule is against it. */
   place(unit: SchedulerUnit, machine: MachineId): void {
-    const state = present(this.machines.get(machine), 'the machine of a placement')
+    const state = this.#stateOf(machine)
     assert(!state.units.has(unit.name), 'a unit is placed on a machine once')
-    this.#reorder(state, () => this.#put(unit, state))
+    this.#put(unit, state)
   }
 
   /** `cedes`: its room is for whoever it makes way for, and not held until it is gone. */
-  remove(unit: SchedulerUnit, machine: MachineId, { cedes = false } = {}): void {
-    const state = present(this.machines.get(machine), 'the machine of a placement')
+  remove(unit: SchedulerUnit, machine: MachineId, { cedes } = { cedes: false }): void {
+    const state = this.#stateOf(machine)
     assert(state.units.has(unit.name), 'only a placed unit is taken away')
-    this.#reorder(state, () => {
-      state.units.delete(unit.name)
-      state.guarded.delete(unit)
-      if (cedes || state.machine.status === 'lost') state.room.giveBack(unit)
-      else state.room.leave(unit)
-      this.#kinds.remove(unit.name, state.machine)
-      this.#places.get(unit.name)?.delete(machine)
-    })
+    this.#moving.delete(`${machine}/${unit.name}`)
+    this.#takeAway(unit, state, cedes)
+  }
+
+  #takeAway(unit: SchedulerUnit, state: MachineState, cedes: boolean): void {
+    this.#take(unit, state, cedes || state.machine.status === 'lost')
+    this.suspects.add(state)
+  }
+
+  #stateOf(id: MachineId): MachineState {
+    return present(this.machines.get(id), 'the machine of a placement')
   }
 
   #put(unit: SchedulerUnit, state: MachineState): void {
-    state.units.set(unit.name, unit)
-    state.room.take(unit)
-    // On a lost machine the record says it, which people may take back.
-    if (state.machine.status === 'ready') {
-      for (const volume of unit.needs.volumes ?? []) this.#hold(volume, state.machine.id)
-    }
-    this.#kinds.put(unit.name, state.machine)
-    if (unit.rules.conflicts.length > 0 || unit.rules.replaces.length > 0) state.guarded.add(unit)
-    const places = this.#places.get(unit.name)
-    if (places === undefined) this.#places.set(unit.name, new Set([state.machine.id]))
-    else places.add(state.machine.id)
+    this.#change(state, () => {
+      state.units.set(unit.name, unit)
+      state.room.take(unit)
+      if (unit.rules.conflicts.length > 0 || unit.rules.replaces.length > 0) state.guarded.add(unit)
+    })
+    this.#count(unit, state, 'put')
+    present(this.#units.get(unit.name), 'a placed unit').places.add(state.machine.id)
+    this.#sort(unit.name)
   }
 
-  /** Moves `state` to its place in the order after `change` has changed how many units it has. */
-  #reorder(state: MachineState, change: () => void): void {
-    if (state.machine.status !== 'ready') {
-      change()
-      return
-    }
-    const from = this.#find(state)
-    assert(this.#order[from] === state, 'a ready machine stands at its place in the order')
-    this.#order.splice(from, 1)
+  #take(unit: SchedulerUnit, state: MachineState, cedes: boolean): void {
+    this.#change(state, () => {
+      state.units.delete(unit.name)
+      state.guarded.delete(unit)
+      if (cedes) state.room.giveBack(unit)
+      else state.room.leave(unit)
+    })
+    if (!cedes) this.leftovers.note(unit.name, state)
+    this.#count(unit, state, 'remove')
+    present(this.#units.get(unit.name), 'a placed unit').places.delete(state.machine.id)
+    this.#sort(unit.name)
+  }
+
+  /** Whatever changes a machine does it here, so that its place in the order follows. */
+  #change(state: MachineState, change: () => void): void {
+    this.table.leave(state)
     change()
-    this.#order.splice(this.#find(state), 0, state)
+    this.table.enter(state)
   }
 
-  /** The first position whose machine does not sort before `state`. */
-  #find(state: MachineState): number {
-    let low = 0
-    let high = this.#order.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (byLoad(this.#order[middle] as MachineState, state) < 0) low = middle + 1
-      else high = middle
+  /** On a lost machine nothing counts; its volumes are where their records say, which people may take back. */
+  #count(unit: SchedulerUnit, { machine }: MachineState, how: 'put' | 'remove'): void {
+    if (machine.status !== 'ready') return
+    const kind = kindOf(unit.name)
+    if (kind !== undefined) this.#kinds[how](kind, machine)
+    this.volumes[how === 'put' ? 'use' : 'leave'](unit, machine.id)
+  }
+
+  /** Puts a unit among those that it belongs to now. */
+  #sort(name: UnitName): void {
+    const { unit, places } = present(this.#units.get(name), 'a known unit')
+    this.standing.sort(unit, { places: places.size, hasHome: this.#hasHome(unit, places) })
+  }
+
+  #hasHome({ name }: SchedulerUnit, places: ReadonlySet<MachineId>): boolean {
+    for (const id of places) {
+      const { status, drain } = this.#stateOf(id).machine
+      if (status === 'ready' && drain === 'none' && !this.moves(name, id)) return true
     }
-    return low
+    return false
+  }
+
+  #hurry(state: MachineState): void {
+    const { status, drain } = state.machine
+    if (status === 'ready' && drain === 'now') this.hurried.add(state)
+    else this.hurried.delete(state)
+  }
+
+  #loosen(unit: UnitName, machine: MachineId): void {
+    this.loose.set(`${machine}/${unit}`, { unit, machine })
+  }
+
+  #adopt(isOurs: (placement: SchedulerPlacement) => boolean): void {
+    if (this.loose.size === 0) return
+    // What still lacks the other one comes back: not while it is gone through.
+    for (const [key, placement] of [...this.loose]) {
+      if (!isOurs(placement)) continue
+      this.loose.delete(key)
+      this.#settleDown(placement)
+    }
+  }
+
+  *#allUnits(): Generator<SchedulerUnit> {
+    for (const { unit } of this.#units.values()) yield unit
+  }
+
+  /** Circles may open and close far from the unit: then everything is looked at again. */
+  #replacementsChanged(before: SchedulerUnit | undefined, after: SchedulerUnit | undefined): void {
+    const known = this.#replacements
+    if (known === undefined || before?.rules === after?.rules) return
+    const unit = present(after ?? before, 'a unit that changes')
+    const has = (what: 'replaces' | 'machineOf'): boolean =>
+      [before, after].some((each) => (each?.rules[what].length ?? 0) > 0)
+    const isNewName = before === undefined || after === undefined
+    const concerns =
+      has('replaces') ||
+      (!known.areNone && (has('machineOf') || (isNewName && known.isVictim(unit.name))))
+    if (!concerns) return
+    this.#replacements = undefined
+    this.table.forgetLooks()
+    for (const state of this.machines.values()) this.suspects.add(state)
   }
 }
+
+const patternsOf = ({ rules }: SchedulerUnit): readonly string[] =>
+  rules.replaces.length === 0 ? rules.conflicts : [...rules.conflicts, ...rules.replaces]
 
 const nowhere: ReadonlySet<MachineId> = new Set()
-
-function byLoad(a: MachineState, b: MachineState): number {
-  if (a.units.size !== b.units.size) return a.units.size - b.units.size
-  return a.machine.id < b.machine.id ? -1 : a.machine.id > b.machine.id ? 1 : 0
-}

@@ -2,16 +2,45 @@
 import type { UnitName } from '../../base/ids.ts'
 import type { SchedulerMachine } from './types.ts'
 
-/** `web@` for `web@3.service`; a unit that is no instance is of a kind of its own. */
-export const kindOf = (unit: UnitName): string => {
+/** `web@` for `web@3.service`; undefined for a unit that is no instance. */
+export const kindOf = (unit: UnitName): string | undefined => {
   const at = unit.indexOf('@')
-  return at < 0 ? unit : unit.slice(0, at + 1)
+  return at < 0 ? undefined : unit.slice(0, at + 1)
+}
+
+/** Instances of one template. */
+export const isKin = (a: UnitName, b: UnitName): boolean =>
+  a === b || (kindOf(a) !== undefined && kindOf(a) === kindOf(b))
+
+/** The units of each kind. */
+export class Kin {
+  readonly #names = new Map<string, Set<UnitName>>()
+
+  /** The unit and, if it is an instance, all of its template. */
+  of(name: UnitName): Iterable<UnitName> {
+    return this.#names.get(kindOf(name) ?? '') ?? [name]
+  }
+
+  add(name: UnitName): void {
+    const kind = kindOf(name)
+    if (kind === undefined) return
+    const kin = this.#names.get(kind)
+    if (kin === undefined) this.#names.set(kind, new Set([name]))
+    else kin.add(name)
+  }
+
+  delete(name: UnitName): void {
+    const kind = kindOf(name) ?? ''
+    const kin = this.#names.get(kind)
+    kin?.delete(name)
+    if (kin?.size === 0) this.#names.delete(kind)
+  }
 }
 
 /**
  * Only what is asked for is counted: a kind from its first question on, label by label.
  *
- * Invariants: only ready machines are in it; a count is never zero.
+ * Invariants: only ready machines are in it; a count is never zero; a kind is in it while one of it is placed.
  */
 export class Kinds {
   /** By kind: how many each machine has. */
@@ -19,41 +48,44 @@ export class Kinds {
   /** By kind, then label, then value. */
   readonly #counts = new Map<string, Map<string, Map<string | undefined, number>>>()
 
-  put(unit: UnitName, machine: SchedulerMachine): void {
-    this.#add(kindOf(unit), machine, 1)
+  put(kind: string, machine: SchedulerMachine): void {
+    this.#add(kind, machine, 1)
   }
 
-  remove(unit: UnitName, machine: SchedulerMachine): void {
-    this.#add(kindOf(unit), machine, -1)
+  remove(kind: string, machine: SchedulerMachine): void {
+    this.#add(kind, machine, -1)
   }
 
-  count(unit: UnitName, label: string, machine: SchedulerMachine): number {
-    return this.#byLabel(kindOf(unit), label).get(machine.metadata[label]) ?? 0
-  }
-
-  #add(kind: string, machine: SchedulerMachine, by: 1 | -1): void {
-    if (machine.status !== 'ready') return
+  /** How many there are on machines with each value of `label`; a value without one is left out. */
+  byValue(kind: string, label: string): ReadonlyMap<string | undefined, number> {
     const machines = this.#machines.get(kind)
-    if (machines === undefined) this.#machines.set(kind, new Map([[machine, by]]))
-    else bump(machines, machine, by)
-    for (const [label, counts] of this.#counts.get(kind) ?? []) {
-      bump(counts, machine.metadata[label], by)
-    }
-  }
-
-  #byLabel(kind: string, label: string): ReadonlyMap<string | undefined, number> {
+    if (machines === undefined) return nothing
     const labels = this.#counts.get(kind) ?? new Map<string, Map<string | undefined, number>>()
     this.#counts.set(kind, labels)
     const known = labels.get(label)
     if (known !== undefined) return known
     const counts = new Map<string | undefined, number>()
-    for (const [machine, count] of this.#machines.get(kind) ?? []) {
-      bump(counts, machine.metadata[label], count)
-    }
+    for (const [machine, count] of machines) bump(counts, machine.metadata[label], count)
     labels.set(label, counts)
     return counts
   }
+
+  #add(kind: string, machine: SchedulerMachine, by: 1 | -1): void {
+    const machines = this.#machines.get(kind) ?? new Map<SchedulerMachine, number>()
+    bump(machines, machine, by)
+    if (machines.size === 0) {
+      this.#machines.delete(kind)
+      this.#counts.delete(kind)
+      return
+    }
+    this.#machines.set(kind, machines)
+    for (const [label, counts] of this.#counts.get(kind) ?? []) {
+      bump(counts, machine.metadata[label], by)
+    }
+  }
 }
+
+const nothing: ReadonlyMap<string | undefined, number> = new Map()
 
 function bump<K>(counts: Map<K, number>, key: K, by: number): void {
   const count = (counts.get(key) ?? 0) + by

@@ -18,17 +18,28 @@ export type Leave =
 export class OldCopies {
   readonly #alive = new Map<UnitName, Set<MachineId>>()
   readonly #told = new Set<string>()
-  readonly #ready: ReadonlySet<MachineId>
+  readonly #isReady: (machine: MachineId) => boolean
 
-  constructor({ machines, placements }: Snapshot) {
-    this.#ready = new Set(machines.flatMap(({ id, status }) => (status === 'ready' ? [id] : [])))
-    for (const { unit, machine, fence } of placements) {
-      if (fence === undefined || fence.isOver) continue
-      if (fence.isLeaving) this.#told.add(`${machine}/${unit}`)
-      const there = this.#alive.get(unit)
-      if (there === undefined) this.#alive.set(unit, new Set([machine]))
-      else there.add(machine)
-    }
+  constructor(isReady: (machine: MachineId) => boolean) {
+    this.#isReady = isReady
+  }
+
+  set(placement: SchedulerPlacement): void {
+    this.delete(placement)
+    const { unit, machine, fence } = placement
+    if (fence === undefined || fence.isOver) return
+    if (fence.isLeaving) this.#told.add(`${machine}/${unit}`)
+    const there = this.#alive.get(unit)
+    if (there === undefined) this.#alive.set(unit, new Set([machine]))
+    else there.add(machine)
+  }
+
+  delete({ unit, machine }: Pick<SchedulerPlacement, 'unit' | 'machine'>): void {
+    this.#told.delete(`${machine}/${unit}`)
+    const there = this.#alive.get(unit)
+    if (there === undefined) return
+    there.delete(machine)
+    if (there.size === 0) this.#alive.delete(unit)
   }
 
   /** Where a copy of it may run; nowhere, of a unit that may run twice. */
@@ -38,8 +49,15 @@ export class OldCopies {
 
   leave({ unit, machine }: Pick<SchedulerPlacement, 'unit' | 'machine'>): Leave {
     if (!this.of(unit).has(machine)) return 'unplace'
-    return this.#told.has(`${machine}/${unit}`) || !this.#ready.has(machine) ? 'wait' : 'release'
+    return this.#told.has(`${machine}/${unit}`) || !this.#isReady(machine) ? 'wait' : 'release'
   }
+}
+
+export function oldCopiesIn({ machines, placements }: Snapshot): OldCopies {
+  const ready = new Set(machines.flatMap(({ id, status }) => (status === 'ready' ? [id] : [])))
+  const copies = new OldCopies((id) => ready.has(id))
+  for (const placement of placements) copies.set(placement)
+  return copies
 }
 
 /** What counts for the rules: a unit that is being stopped for good has no place any more. */

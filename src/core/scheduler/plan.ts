@@ -10,15 +10,16 @@
 import { assert } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { Availability } from './availability.ts'
-import { compareFor, takesTheFirst } from './choice.ts'
 import { FleetState, type MachineState } from './fleet-state.ts'
-import { OldCopies, withoutLeaving } from './old-copies.ts'
-import { preemptionFor } from './preemption.ts'
+import { byTurn, WaitingLine } from './order.ts'
+import { Refusals } from './refusals.ts'
 import { attributeObstacle, obstacleOf, victimsOf } from './rules.ts'
+import { bestFor } from './search.ts'
 import type {
   Decision,
   ObstacleCounts,
   Plan,
+  SchedulerPlacement,
   SchedulerUnit,
   Snapshot,
   UnplaceReason,
@@ -28,7 +29,39 @@ import type {
 const maxRounds = 64
 
 export function plan(snapshot: Snapshot): Plan {
-  const planner = new Planner(snapshot)
+  const fleet = new FleetState(snapshot)
+  const kept = {
+    fleet,
+    refusals: new Refusals(fleet),
+    unplaced: new Map<UnitName, ObstacleCounts>(),
+  }
+  const runs = new Map(
+    snapshot.placements.flatMap((each) =>
+      each.runs === undefined ? [] : [[`${each.machine}/${each.unit}`, each.runs] as const],
+    ),
+  )
+  return planFrom(kept, { runs, movesMax: snapshot.movesMax })
+}
+
+/** What is the same from one plan to the next, but for what has changed. */
+export interface Kept {
+  readonly fleet: FleetState
+  readonly refusals: Refusals
+  readonly unplaced: Map<UnitName, ObstacleCounts>
+}
+
+/** What holds for one plan alone. */
+export interface Circumstances {
+  /** As `SchedulerPlacement.runs`, by `machine/unit`. */
+  readonly runs: ReadonlyMap<string, boolean>
+  /** As in `Snapshot`. */
+  readonly movesMax: number | undefined
+}
+
+/** `kept` is then as the cluster will be with the plan. What it costs grows with what has changed. */
+export function planFrom(kept: Kept, circumstances: Circumstances): Plan {
+  kept.fleet.volumes.planBegins()
+  const planner = new Planner(kept, circumstances)
   planner.clear()
   planner.place()
   return planner.result()
@@ -36,69 +69,55 @@ export function plan(snapshot: Snapshot): Plan {
 
 class Planner {
   readonly #state: FleetState
-  readonly #copies: OldCopies
-  readonly #snapshot: Snapshot
-  readonly #wanted: readonly SchedulerUnit[]
+  readonly #refusals: Refusals
   readonly #decisions: Decision[] = []
-  readonly #unplaced = new Map<UnitName, ObstacleCounts>()
-  /** `machine/unit`, of units that are on several machines. */
-  readonly #running: Set<string>
-  /** `machine/unit`, of units that are to go elsewhere. */
-  readonly #moving: Set<string>
+  readonly #unplaced: Map<UnitName, ObstacleCounts>
+  /** By `machine/unit`: whether it runs there, where somebody has asked. */
+  readonly #runs: Map<string, boolean>
   readonly #available: Availability
   #movesLeft: number
 
-  constructor(snapshot: Snapshot) {
-    this.#running = new Set(
-      snapshot.placements.flatMap(({ unit, machine, runs }) =>
-        runs === true ? [`${machine}/${unit}`] : [],
-      ),
-    )
-    this.#moving = new Set(
-      snapshot.placements.flatMap(({ unit, machine, moves }) =>
-        moves === true ? [`${machine}/${unit}`] : [],
-      ),
-    )
-    this.#available = new Availability(snapshot)
-    this.#snapshot = snapshot
-    this.#movesLeft = snapshot.movesMax ?? Infinity
-    this.#state = new FleetState(withoutLeaving(snapshot))
-    this.#copies = new OldCopies(snapshot)
-    this.#wanted = snapshot.units
-      .filter((unit) => unit.wanted)
-      .toSorted(
-        (a, b) =>
-          b.rules.priority - a.rules.priority || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
-      )
+  constructor({ fleet, refusals, unplaced }: Kept, { runs, movesMax }: Circumstances) {
+    this.#state = fleet
+    this.#refusals = refusals
+    this.#unplaced = unplaced
+    this.#runs = new Map(runs)
+    this.#available = new Availability(fleet, this.#runs)
+    this.#movesLeft = movesMax ?? Infinity
   }
 
   /** Takes away what may not stay: unwanted, unknown, or against a rule. */
   clear(): void {
-    const wanted = new Map(this.#wanted.map((unit) => [unit.name, unit]))
-    const known = new Map(this.#snapshot.units.map((unit) => [unit.name, unit]))
-    for (const { unit: name, machine, fence } of sortedPlacements(this.#snapshot)) {
-      const state = this.#state.machines.get(machine)
-      const unit = known.get(name)
+    for (const { unit: name, machine, fence } of this.#unwelcome()) {
       if (fence?.isLeaving === true) {
-        this.#leave(name, machine, { kind: 'stopped' })
-      } else if (state === undefined || unit === undefined || !wanted.has(name)) {
-        const kind = wanted.has(name) ? 'machineGone' : 'notWanted'
-        const left = this.#leave(name, machine, { kind })
-        if (left && state !== undefined && unit !== undefined) this.#state.remove(unit, machine)
+        if (this.#leave(name, machine, { kind: 'stopped' })) this.#state.forget(name, machine)
+        continue
       }
+      const kind = this.#state.unit(name)?.wanted === true ? 'machineGone' : 'notWanted'
+      if (this.#leave(name, machine, { kind })) this.#state.forget(name, machine)
     }
     this.#clearDuplicates()
     this.#clearDrained()
     this.#settle()
   }
 
+  /** Placements of what is unknown, not wanted, or told to stop for good: by unit, then machine. */
+  #unwelcome(): SchedulerPlacement[] {
+    const found = [...this.#state.loose.values(), ...this.#state.stopping.values()]
+    for (const { name } of this.#state.standing.unwanted) {
+      for (const machine of this.#state.placesOf(name)) found.push({ unit: name, machine })
+    }
+    return found.toSorted((a, b) =>
+      a.unit === b.unit ? (a.machine < b.machine ? -1 : 1) : a.unit < b.unit ? -1 : 1,
+    )
+  }
+
   /** A unit that runs on a ready machine is nowhere else, unless it is global. */
   #clearDuplicates(): void {
-    for (const unit of this.#wanted) {
+    for (const unit of [...this.#state.standing.several].toSorted(byTurn)) {
       const places = [...this.#state.placesOf(unit.name)].toSorted()
-      if (unit.rules.global || places.length < 2) continue
       const open = places.filter((id) => this.#isOpen(unit, id))
-      const lasting = open.find((id) => this.#runs(unit, id)) ?? open[0]
+      const lasting = open.find((id) => this.#doesRun(unit, id)) ?? open[0]
       const keep = lasting ?? this.#bestOfClosed(unit, places)
       const replaced = lasting === undefined ? undefined : this.#replacedBy(unit, lasting, places)
       for (const machine of places) {
@@ -113,11 +132,11 @@ class Planner {
   #bestOfClosed(unit: SchedulerUnit, places: readonly MachineId[]): MachineId | undefined {
     const ready = places.filter((id) => this.#statusOf(id) === 'ready')
     const waiting = ready.filter((id) => this.#leaveOf(unit, id) !== 'now')
-    return waiting.find((id) => this.#runs(unit, id)) ?? waiting[0] ?? ready[0] ?? places[0]
+    return waiting.find((id) => this.#doesRun(unit, id)) ?? waiting[0] ?? ready[0] ?? places[0]
   }
 
-  #runs(unit: SchedulerUnit, machine: MachineId): boolean {
-    return this.#running.has(`${machine}/${unit.name}`)
+  #doesRun(unit: SchedulerUnit, machine: MachineId): boolean {
+    return this.#runs.get(`${machine}/${unit.name}`) === true
   }
 
   /** The place that it is to leave, for as long as it does not run at `lasting`. */
@@ -126,7 +145,7 @@ class Planner {
     lasting: MachineId,
     places: readonly MachineId[],
   ): MachineId | undefined {
-    if (this.#runs(unit, lasting)) return undefined
+    if (this.#doesRun(unit, lasting)) return undefined
     return places.find((id) => this.#leaveOf(unit, id) === 'replacing')
   }
 
@@ -134,17 +153,13 @@ class Planner {
   #leaveOf(unit: SchedulerUnit, id: MachineId): 'none' | 'replacing' | 'now' {
     const machine = this.#state.machines.get(id)?.machine
     if (machine?.status !== 'ready') return 'none'
-    const moves = machine.drain === 'none' && this.#moving.has(`${id}/${unit.name}`)
+    const moves = machine.drain === 'none' && this.#state.moves(unit.name, id)
     return moves ? 'replacing' : machine.drain
-  }
-
-  #isMoving(unit: SchedulerUnit): boolean {
-    return [...this.#state.placesOf(unit.name)].some((id) => this.#moving.has(`${id}/${unit.name}`))
   }
 
   #whyGoes(unit: SchedulerUnit, id: MachineId): 'drained' | 'moved' | 'duplicate' {
     if (this.#leaveOf(unit, id) === 'none') return 'duplicate'
-    return this.#moving.has(`${id}/${unit.name}`) ? 'moved' : 'drained'
+    return this.#state.moves(unit.name, id) ? 'moved' : 'drained'
   }
 
   /** It is there to stay. */
@@ -154,13 +169,16 @@ class Planner {
 
   /** Time is up for a machine that drains: what is left there goes, but for global units. */
   #clearDrained(): void {
-    for (const unit of this.#wanted) {
-      if (unit.rules.global) continue
-      for (const machine of [...this.#state.placesOf(unit.name)]) {
-        if (this.#leaveOf(unit, machine) === 'now')
-          this.#unplace(unit, machine, { kind: 'drained' })
+    const left: { unit: SchedulerUnit; machine: MachineId }[] = []
+    for (const { machine, units } of this.#state.hurried) {
+      for (const unit of units.values()) {
+        if (unit.wanted && !unit.rules.global) left.push({ unit, machine: machine.id })
       }
     }
+    const inTurn = left.toSorted(
+      (a, b) => byTurn(a.unit, b.unit) || (a.machine < b.machine ? -1 : 1),
+    )
+    for (const { unit, machine } of inTurn) this.#unplace(unit, machine, { kind: 'drained' })
   }
 
   /** A peer that leaves takes its followers along, and they theirs, to the last: each round ends one. */
@@ -172,20 +190,31 @@ class Planner {
     return this.#state.machines.get(id)?.machine.status
   }
 
-  /** True when something was taken away. */
+  /** True when something was taken away. Only where something has changed can a rule have come to be broken. */
   #clearBroken(): boolean {
-    let changed = false
-    for (const unit of this.#wanted) {
-      for (const machine of [...this.#state.placesOf(unit.name)]) {
-        const state = this.#state.machines.get(machine) as MachineState
-        if (state.machine.status === 'lost') continue
-        const obstacle = this.#obstacle(unit, state)
-        if (obstacle === undefined) continue
-        this.#unplace(unit, machine, { kind: 'obstacle', obstacle })
-        changed = true
+    const suspects = [...this.#state.suspects].filter((state) => this.#isBroken(state))
+    this.#state.suspects.clear()
+    const placed = suspects.flatMap((state) =>
+      [...state.units.values()].map((unit) => ({ unit, state })),
+    )
+    const inTurn = placed.toSorted(
+      (a, b) => byTurn(a.unit, b.unit) || (a.state.machine.id < b.state.machine.id ? -1 : 1),
+    )
+    for (const { unit, state } of inTurn) {
+      const obstacle = this.#obstacle(unit, state)
+      if (obstacle !== undefined) {
+        this.#unplace(unit, state.machine.id, { kind: 'obstacle', obstacle })
       }
     }
-    return changed
+    return placed.length > 0
+  }
+
+  #isBroken(state: MachineState): boolean {
+    if (state.machine.status === 'lost') return false
+    for (const unit of state.units.values()) {
+      if (this.#obstacle(unit, state) !== undefined) return true
+    }
+    return false
   }
 
   /** Who leaves for a replacer makes room, for global units too: hence both passes, again and again. */
@@ -203,49 +232,51 @@ class Planner {
    */
   #placeGlobals(): boolean {
     let placed = false
-    for (const unit of this.#wanted) {
-      if (unit.rules.global && this.#placeGlobal(unit)) placed = true
+    for (const unit of [...this.#state.standing.globals].toSorted(byTurn)) {
+      if (this.#placeGlobal(unit)) placed = true
     }
     return placed
   }
 
   #placeGlobal(unit: SchedulerUnit): boolean {
     let placed = false
-    // Placing changes the order that candidates are in, so the ids are taken first.
-    const ids = this.#state.candidates.map((state) => state.machine.id).toSorted()
-    const counts: Record<string, number> = {}
-    for (const id of ids) {
-      const state = this.#state.machines.get(id) as MachineState
-      if (state.units.has(unit.name)) continue
+    this.#refusals.visitForGlobal(unit, (state) => {
+      if (state.units.has(unit.name)) return undefined
+      // It has been told to stop there, and has not.
+      if (this.#state.copies.of(unit.name).has(state.machine.id)) return 'oldCopy'
       const obstacle = this.#obstacle(unit, state)
-      if (obstacle === undefined) {
-        this.#place(unit, state)
-        placed = true
-      } else counts[obstacle.kind] = (counts[obstacle.kind] ?? 0) + 1
-    }
+      if (obstacle !== undefined) return obstacle.kind
+      this.#place(unit, state)
+      placed = true
+      return undefined
+    })
     if (this.#state.placesOf(unit.name).size > 0) this.#unplaced.delete(unit.name)
-    else this.#unplaced.set(unit.name, counts)
+    else this.#unplaced.set(unit.name, this.#refusals.countsForGlobal(unit))
     return placed
   }
 
   /** True when one was placed. */
   #placeOthers(): boolean {
     let placed = false
-    for (const unit of this.#wanted) {
-      if (!unit.rules.global && this.#needsPlace(unit) && this.#placeOne(unit)) placed = true
+    const line = new WaitingLine(this.#state.standing.homeless)
+    this.#state.standing.becameHomeless = []
+    for (let unit = line.next(); unit !== undefined; unit = line.next()) {
+      if (this.#state.standing.homeless.has(unit) && this.#placeOne(unit)) placed = true
+      if (this.#state.standing.becameHomeless.length === 0) continue
+      line.join(this.#state.standing.becameHomeless, unit)
+      this.#state.standing.becameHomeless = []
     }
     return placed
   }
 
   result(): Plan {
-    return { decisions: this.#decisions, unplaced: this.#unplaced }
-  }
-
-  #needsPlace(unit: SchedulerUnit): boolean {
-    for (const machine of this.#state.placesOf(unit.name)) {
-      if (this.#isOpen(unit, machine)) return false
+    for (const name of this.#unplaced.keys()) {
+      const unit = this.#state.unit(name)
+      const waits =
+        unit !== undefined && (this.#state.standing.homeless.has(unit) || this.#state.standing.globals.has(unit))
+      if (!waits) this.#unplaced.delete(name)
     }
-    return true
+    return { decisions: this.#decisions, unplaced: this.#unplaced }
   }
 
   /** True when a machine was found. */
@@ -254,26 +285,15 @@ class Planner {
       this.#unplaced.set(unit.name, { braked: 1 })
       return false
     }
-    const [old, ...more] = this.#copies.of(unit.name)
+    const [old, ...more] = this.#state.copies.of(unit.name)
     const yields = old !== undefined && more.length === 0 && this.#mayYield(unit, old)
     if (old !== undefined && !yields) {
       this.#unplaced.set(unit.name, { oldCopy: 1 })
       return false
     }
-    const counts: Record<string, number> = {}
-    const first = takesTheFirst(unit)
-    let best: MachineState | undefined
-    for (const state of this.#state.candidates) {
-      // It is on this one, which drains, and looks for another.
-      const isHere = state.units.has(unit.name)
-      const obstacle = isHere ? { kind: 'draining' as const } : this.#obstacle(unit, state)
-      if (obstacle !== undefined) counts[obstacle.kind] = (counts[obstacle.kind] ?? 0) + 1
-      else if (best === undefined || compareFor(unit, this.#state, state, best) < 0) best = state
-      if (first && best !== undefined) break
-    }
-    best ??= this.#preempt(unit, counts)
+    const best = this.#search(unit) ?? this.#preempt(unit)
     if (best === undefined) {
-      this.#unplaced.set(unit.name, counts)
+      this.#unplaced.set(unit.name, this.#refusals.countsFor(unit))
       return false
     }
     this.#unplaced.delete(unit.name)
@@ -290,13 +310,24 @@ class Planner {
     return isThere && leaves !== 'none' && (leaves === 'now' || this.#available.mayGo(unit))
   }
 
+  #search(unit: SchedulerUnit): MachineState | undefined {
+    if (this.#refusals.isKnownVain(unit)) return undefined
+    // It may be on a machine that drains, and look for another.
+    return bestFor(
+      unit,
+      this.#state,
+      (state) => !state.units.has(unit.name) && this.#obstacle(unit, state) === undefined,
+    )
+  }
+
   /** The machine where units of lower priority have made room, if there is one. */
-  #preempt(unit: SchedulerUnit, counts: ObstacleCounts): MachineState | undefined {
+  #preempt(unit: SchedulerUnit): MachineState | undefined {
     // Nobody yields to who is well where he is.
-    if (this.#isMoving(unit)) return undefined
+    if (this.#state.isMoving(unit)) return undefined
+    const counts = this.#refusals.countsFor(unit)
     const isShort = (counts.memoryBytes ?? 0) + (counts.nanoCpus ?? 0) + (counts.port ?? 0) > 0
-    const found = isShort ? preemptionFor(unit, this.#state, this.#available) : undefined
-    if (found === undefined) return undefined
+    const found = isShort ? this.#refusals.preemption(unit, this.#available) : undefined
+    if (found === undefined || found === 'waits') return undefined
     for (const victim of found.victims) {
       this.#unplace(victim, found.state.machine.id, { kind: 'preempted', by: unit.name })
     }
@@ -323,6 +354,7 @@ class Planner {
       this.#decisions.push({ kind: 'move', unit: unit.name, from, machine })
     }
     this.#state.place(unit, machine)
+    this.#available.came(unit, machine)
     // Units that followed a victim follow it away.
     if (unit.rules.replaces.length > 0) this.#settle()
   }
@@ -343,12 +375,11 @@ class Planner {
 
   /** False when it cannot be taken away yet. */
   #leave(unit: UnitName, machine: MachineId, reason: UnplaceReason): boolean {
-    const kind = this.#copies.leave({ unit, machine })
+    const kind = this.#state.copies.leave({ unit, machine })
     if (kind === 'wait') return false
     this.#decisions.push({ kind, unit, machine, reason })
     // Should it come back there, that is another placement.
-    this.#running.delete(`${machine}/${unit}`)
-    this.#moving.delete(`${machine}/${unit}`)
+    this.#runs.delete(`${machine}/${unit}`)
     return true
   }
 }
@@ -356,10 +387,3 @@ class Planner {
 /** Who is replaced or driven away makes way for a unit that is placed in the same plan. */
 const cedesRoom = (reason: UnplaceReason): boolean =>
   reason.kind === 'preempted' || (reason.kind === 'obstacle' && reason.obstacle.kind === 'replaced')
-
-/** By unit, then machine, so that the order in the store does not matter. */
-function sortedPlacements(snapshot: Snapshot): Snapshot['placements'] {
-  return snapshot.placements.toSorted((a, b) =>
-    a.unit === b.unit ? (a.machine < b.machine ? -1 : 1) : a.unit < b.unit ? -1 : 1,
-  )
-}

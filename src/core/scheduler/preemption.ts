@@ -6,7 +6,7 @@ import type { UnitName } from '../../base/ids.ts'
 import type { Availability } from './availability.ts'
 import { compareFor } from './choice.ts'
 import type { FleetState, MachineState } from './fleet-state.ts'
-import { kindOf } from './kinds.ts'
+import { isKin } from './kinds.ts'
 import { isRoomComing, roomObstacle } from './room.ts'
 import { standingObstacle, volumeObstacle } from './rules.ts'
 import type { SchedulerUnit } from './types.ts'
@@ -21,35 +21,42 @@ export interface Preemption {
 }
 
 /**
- * Where fewest of the least have to leave; undefined when that would not help either. Global units
- * never yield: they have no other place.
+ * Where, of `candidates`, fewest of the least have to leave; undefined when that would not help either,
+ * `waits` when room is coming by itself.
+ * Global units never yield: they have no other place.
  */
 export function preemptionFor(
   unit: SchedulerUnit,
   fleet: FleetState,
   available: Availability,
-): Preemption | undefined {
+  candidates: readonly MachineState[],
+): Preemption | 'waits' | undefined {
   let best: Preemption | undefined
-  for (const state of fleet.candidates) {
+  let mayChange = false
+  for (const state of candidates) {
     if (state.machine.drain !== 'none' || state.units.has(unit.name)) continue
     if (standingObstacle(unit, state, fleet) !== undefined) continue
     if (volumeObstacle(unit, state, fleet) !== undefined) continue
     // Somebody has gone for it already, or by himself: it waits for that, and drives nobody else away.
-    if (isRoomComing(unit, state.machine.capacity, state.room)) return undefined
+    if (isRoomComing(unit, state.machine.capacity, state.room)) return 'waits'
     const victims = victimsOn(unit, state, available)
-    if (victims === undefined) continue
+    if (victims === 'waits') mayChange = true
+    if (victims === 'waits' || victims === undefined) continue
     const found = { state, victims }
     if (best === undefined || compare(unit, fleet, found, best) < 0) best = found
   }
-  return best
+  return best ?? (mayChange ? 'waits' : undefined)
 }
 
-/** The fewest of lowest priority without whom there is room; undefined when there is none even so. */
+/**
+ * The fewest of lowest priority without whom there is room; undefined when there is none even so, `waits`
+ * when somebody may go later who may not now.
+ */
 function victimsOn(
   unit: SchedulerUnit,
   state: MachineState,
   available: Availability,
-): SchedulerUnit[] | undefined {
+): SchedulerUnit[] | 'waits' | undefined {
   const fits = (leaving: readonly SchedulerUnit[]): boolean =>
     roomObstacle(unit, state.machine.capacity, state.room, leaving) === undefined
   const peers = peersOf(unit, state)
@@ -58,14 +65,16 @@ function victimsOn(
       const isPeer = peers.has(name)
       return !rules.global && !isPeer && rules.priority <= unit.rules.priority - yieldsBelow
     })
-    .filter((other, at, all) => available.mayGo(other) && isFirstToGo(other, all.slice(0, at)))
     .toSorted((a, b) => a.rules.priority - b.rules.priority || (a.name < b.name ? -1 : 1))
+  const free = lower
+    .filter((other) => available.mayGo(other))
+    .filter((other, at, all) => isFirstToGo(other, all.slice(0, at)))
   const leaving: SchedulerUnit[] = []
-  for (const other of lower) {
+  for (const other of free) {
     if (fits(leaving)) break
     leaving.push(other)
   }
-  if (!fits(leaving)) return undefined
+  if (!fits(leaving)) return free.length < lower.length ? 'waits' : undefined
   // Those at the front may have left in vain: what the last one took was enough.
   for (const other of leaving.toReversed()) {
     const without = leaving.filter((one) => one !== other)
@@ -86,7 +95,7 @@ function peersOf(unit: SchedulerUnit, state: MachineState): ReadonlySet<string> 
 
 /** Of a kind that asks for so many to be available, one at a time yields. */
 const isFirstToGo = ({ name, rules }: SchedulerUnit, before: readonly SchedulerUnit[]): boolean =>
-  rules.minAvailable === 0 || !before.some((other) => kindOf(other.name) === kindOf(name))
+  rules.minAvailable === 0 || !before.some((other) => isKin(other.name, name))
 
 function compare(unit: SchedulerUnit, fleet: FleetState, a: Preemption, b: Preemption): number {
   return (

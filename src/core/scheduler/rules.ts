@@ -3,6 +3,7 @@
  * `AbleToRun`): MachineID, metadata, MachineOf, Conflicts, Replaces; and then whether there is room.
  */
 import { assertNever } from '../../base/assert.ts'
+import type { MachineId, UnitName } from '../../base/ids.ts'
 import type { FleetState, MachineState } from './fleet-state.ts'
 import { matchesGlob } from './matchers.ts'
 import { isFree, roomObstacle } from './room.ts'
@@ -60,9 +61,10 @@ export function volumeObstacle(
 ): Obstacle | undefined {
   if (rules.global) return undefined
   for (const volume of needs.volumes ?? []) {
-    const holders = fleet.holdersOf(volume)
-    const [where] = holders
-    if (where !== undefined && !holders.has(machine.id)) return { kind: 'volume', volume, where }
+    const holders = fleet.volumes.holdersOf(volume)
+    if (holders.has(machine.id)) continue
+    const [where] = [...holders.keys()].toSorted()
+    if (where !== undefined) return { kind: 'volume', volume, where }
   }
   return undefined
 }
@@ -91,10 +93,16 @@ function peerObstacle(
   for (const peer of rules.machineOf) {
     const places = fleet.placesOf(peer)
     if (!places.has(state.machine.id)) {
-      return { kind: 'peerElsewhere', peer, where: places.values().next().value }
+      return { kind: 'peerElsewhere', peer, where: leastPlace(places) }
     }
   }
   return undefined
+}
+
+function leastPlace(places: ReadonlySet<MachineId>): MachineId | undefined {
+  let least: MachineId | undefined
+  for (const id of places) if (least === undefined || id < least) least = id
+  return least
 }
 
 function neighbourObstacle(
@@ -104,23 +112,39 @@ function neighbourObstacle(
 ): Obstacle | undefined {
   const { name, rules } = unit
   for (const pattern of rules.conflicts) {
-    for (const other of state.units.keys()) {
-      if (other !== name && matchesGlob(pattern, other)) {
-        return { kind: 'conflict', with: other, pattern, by: 'self' }
-      }
-    }
+    const other = leastOf(state.units.keys(), (one) => one !== name && matchesGlob(pattern, one))
+    if (other !== undefined) return { kind: 'conflict', with: other, pattern, by: 'self' }
   }
-  for (const other of state.guarded) {
-    if (other.name === name) continue
-    for (const pattern of other.rules.conflicts) {
-      if (matchesGlob(pattern, name)) {
-        return { kind: 'conflict', with: other.name, pattern, by: 'other' }
-      }
-    }
-    const pattern = fleet.replacements.pattern(other.name, name)
-    if (pattern !== undefined) return { kind: 'replaced', by: other.name, pattern }
+  if (state.guarded.size === 0) return undefined
+  const others = [...state.guarded].filter((other) => other.name !== name)
+  const refusing = leastGuard(others, ({ rules: theirs }) =>
+    theirs.conflicts.find((pattern) => matchesGlob(pattern, name)),
+  )
+  if (refusing !== undefined) {
+    return { kind: 'conflict', with: refusing.name, pattern: refusing.pattern, by: 'other' }
   }
-  return undefined
+  const replacing = leastGuard(others, (other) => fleet.replacements.pattern(other.name, name))
+  return replacing && { kind: 'replaced', by: replacing.name, pattern: replacing.pattern }
+}
+
+/** Not whoever came first: the same cluster must give the same reasons, in whatever order it came about. */
+function leastOf(names: Iterable<UnitName>, is: (name: UnitName) => boolean): UnitName | undefined {
+  let least: UnitName | undefined
+  for (const name of names) if ((least === undefined || name < least) && is(name)) least = name
+  return least
+}
+
+function leastGuard(
+  units: readonly SchedulerUnit[],
+  patternOf: (unit: SchedulerUnit) => string | undefined,
+): { readonly name: UnitName; readonly pattern: string } | undefined {
+  let least: { readonly name: UnitName; readonly pattern: string } | undefined
+  for (const unit of units) {
+    if (least !== undefined && least.name < unit.name) continue
+    const pattern = patternOf(unit)
+    if (pattern !== undefined) least = { name: unit.name, pattern }
+  }
+  return least
 }
 
 /** The units on `state` that leave when `unit` comes, each with the pattern that says so. */
@@ -135,7 +159,7 @@ export function victimsOf(
     const pattern = fleet.replacements.pattern(unit.name, other.name)
     if (pattern !== undefined) victims.push({ victim: other, pattern })
   }
-  return victims
+  return victims.toSorted((a, b) => (a.victim.name < b.victim.name ? -1 : 1))
 }
 
 /** One line for people. */

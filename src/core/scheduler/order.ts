@@ -1,0 +1,33 @@
+/** Whose turn it is: the highest priority first, then by name. */
+import type { SchedulerUnit } from './types.ts'
+
+export const byTurn = (a: SchedulerUnit, b: SchedulerUnit): number =>
+  b.rules.priority - a.rules.priority || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
+
+/** Units in turn; who joins while others are served comes in where it belongs, if its turn is yet to come. */
+export class WaitingLine {
+  readonly #units: readonly SchedulerUnit[]
+  #at = 0
+  /** Joined later, the last one first. */
+  #joined: SchedulerUnit[] = []
+
+  constructor(units: Iterable<SchedulerUnit>) {
+    this.#units = [...units].toSorted(byTurn)
+  }
+
+  next(): SchedulerUnit | undefined {
+    const first = this.#units[this.#at]
+    const joined = this.#joined.at(-1)
+    if (joined !== undefined && (first === undefined || byTurn(joined, first) < 0)) {
+      return this.#joined.pop()
+    }
+    this.#at += 1
+    return first
+  }
+
+  join(units: readonly SchedulerUnit[], served: SchedulerUnit): void {
+    const later = units.filter((unit) => byTurn(unit, served) > 0)
+    if (later.length === 0) return
+    this.#joined = [...this.#joined, ...later].toSorted((a, b) => byTurn(b, a))
+  }
+}

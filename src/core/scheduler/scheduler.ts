@@ -1,0 +1,75 @@
+/**
+ * A planner that is kept: it is told what changes, and its plans cost what has changed. They are those of
+ * `plan` from the same cluster.
+ */
+import type { MachineId, UnitName } from '../../base/ids.ts'
+import { FleetState } from './fleet-state.ts'
+import { type Circumstances, planFrom } from './plan.ts'
+import { Refusals } from './refusals.ts'
+import type {
+  ObstacleCounts,
+  Plan,
+  SchedulerLeaving,
+  SchedulerMachine,
+  SchedulerPlacement,
+  SchedulerUnit,
+  SchedulerVolume,
+} from './types.ts'
+
+type Place = Pick<SchedulerPlacement, 'unit' | 'machine'>
+
+/** What is new or has changed, and what is no more. */
+export interface Changes {
+  readonly machines?: Iterable<SchedulerMachine>
+  readonly machinesGone?: Iterable<MachineId>
+  readonly units?: Iterable<SchedulerUnit>
+  readonly unitsGone?: Iterable<UnitName>
+  readonly placements?: Iterable<SchedulerPlacement>
+  readonly placementsGone?: Iterable<Place>
+  readonly leaving?: Iterable<SchedulerLeaving>
+  readonly leavingGone?: Iterable<Place>
+  readonly volumes?: Iterable<SchedulerVolume>
+  readonly volumesGone?: Iterable<SchedulerVolume>
+}
+
+export class Scheduler {
+  readonly #fleet = new FleetState()
+  readonly #refusals = new Refusals(this.#fleet)
+  readonly #unplaced = new Map<UnitName, ObstacleCounts>()
+
+  /** Telling what is known already changes nothing. */
+  update(changes: Changes): void {
+    for (const unit of changes.unitsGone ?? []) this.#fleet.removeUnit(unit)
+    for (const machine of changes.machinesGone ?? []) this.#fleet.removeMachine(machine)
+    for (const unit of changes.units ?? []) this.#fleet.setUnit(unit)
+    for (const machine of changes.machines ?? []) this.#fleet.setMachine(machine)
+    for (const placement of changes.placementsGone ?? []) this.#fleet.removePlacement(placement)
+    for (const placement of changes.placements ?? []) this.#fleet.setPlacement(placement)
+    for (const gone of changes.leavingGone ?? []) this.#fleet.removeLeaving(gone)
+    for (const leaving of changes.leaving ?? []) this.#fleet.setLeaving(leaving)
+    for (const gone of changes.volumesGone ?? []) this.#fleet.volumes.unsay(gone)
+    for (const volume of changes.volumes ?? []) this.#fleet.volumes.say(volume)
+  }
+
+  /**
+   * Takes for granted that all of the plan is carried out: before the next one the caller
+   * says how all placements that it decides on are, and what of them is leaving. `unplaced` is valid until then.
+   */
+  plan(circumstances: Circumstances): Plan {
+    return planFrom(
+      { fleet: this.#fleet, refusals: this.#refusals, unplaced: this.#unplaced },
+      circumstances,
+    )
+  }
+
+  /** Placements of units that are on several machines, but for global ones. */
+  several(): readonly SchedulerPlacement[] {
+    return [...this.#fleet.standing.several].flatMap(({ name }) =>
+      [...this.#fleet.placesOf(name)].map((machine) => ({ unit: name, machine })),
+    )
+  }
+
+  placesOf(unit: UnitName): ReadonlySet<MachineId> {
+    return this.#fleet.placesOf(unit)
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Finds the best machine for a unit without a look at each: machines that are equal in what the unit weighs
+ * first are taken together, best first, and only the first that may run it is asked for. `compareFor` says
+ * what is better; this gives the same.
+ */
+import type { MachineId } from '../../base/ids.ts'
+import { Bits } from './bits.ts'
+import { compareFor, shareOf, takesTheFirst } from './choice.ts'
+import type { FleetState, MachineState } from './fleet-state.ts'
+import type { SchedulerUnit } from './types.ts'
+
+/** A unit that follows another one asks at its places, unless that one is almost everywhere. */
+const maxPeerPlaces = 64
+
+type Accept = (state: MachineState) => boolean
+/** The machines of a set in groups, the best first. */
+type Grouping = (among: Bits) => Iterable<Bits>
+
+/** The best of the ready machines that `accept` takes, which changes nothing. */
+export function bestFor(
+  unit: SchedulerUnit,
+  fleet: FleetState,
+  accept: Accept,
+): MachineState | undefined {
+  const asked = placesAskedFor(unit, fleet) ?? holdersFor(unit, fleet)
+  if (asked !== undefined) {
+    return asked.toSorted((a, b) => compareFor(unit, fleet, a, b)).find(accept)
+  }
+  const { table } = fleet
+  const eligible = table.attributes.eligible(unit.rules)
+  if (takesTheFirst(unit)) return table.first(eligible, accept)
+  const last = (among: Bits): MachineState | undefined =>
+    unit.rules.strategy === 'pack'
+      ? fullest(unit, fleet, among, accept)
+      : table.first(among, accept)
+  return descend(groupingsOf(unit, fleet), eligible ?? everyMachine(fleet), last)
+}
+
+/**
+ * Of units that ask for a machine, or for a peer: the ready ones among those; all others refuse it, for
+ * that or for their metadata. Undefined: any machine may do.
+ */
+export function placesAskedFor(unit: SchedulerUnit, fleet: FleetState): MachineState[] | undefined {
+  const { machineId, machineOf } = unit.rules
+  const [peer] = machineOf
+  if (machineId === undefined && peer === undefined) return undefined
+  const places = peer === undefined ? nowhere : fleet.placesOf(peer)
+  if (machineId === undefined && places.size > maxPeerPlaces) return undefined
+  const ids = machineId === undefined ? places : [machineId]
+  const states = [...ids].flatMap((id) => fleet.machines.get(id) ?? [])
+  return states.filter(({ machine }) => machine.status === 'ready')
+}
+
+/** Of units that use a volume which is somewhere: the ready machines that have it. */
+function holdersFor({ needs, rules }: SchedulerUnit, fleet: FleetState): MachineState[] | undefined {
+  if (rules.global) return undefined
+  for (const volume of needs.volumes ?? []) {
+    const holders = fleet.volumes.holdersOf(volume)
+    if (holders.size === 0) continue
+    const states = [...holders.keys()].flatMap((id) => fleet.machines.get(id) ?? [])
+    return states.filter(({ machine }) => machine.status === 'ready')
+  }
+  return undefined
+}
+
+const nowhere: ReadonlySet<MachineId> = new Set()
+
+function everyMachine({ table }: FleetState): Bits {
+  const all = new Bits(table.size)
+  for (let rank = 0; rank < table.size; rank += 1) all.add(rank)
+  return all
+}
+
+function descend(
+  [grouping, ...finer]: readonly Grouping[],
+  among: Bits,
+  last: (among: Bits) => MachineState | undefined,
+): MachineState | undefined {
+  if (grouping === undefined) return last(among)
+  for (const group of grouping(among)) {
+    const found = group.isEmpty ? undefined : descend(finer, group, last)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function groupingsOf(unit: SchedulerUnit, fleet: FleetState): Grouping[] {
+  const { rules, crashes } = unit
+  const { attributes } = fleet.table
+  const groupings: Grouping[] = []
+  if (crashes !== undefined && crashes.failedOn.size > 0) {
+    groupings.push((among) => byFailures(fleet, crashes.failedOn, among))
+  }
+  for (const label of rules.spread) {
+    groupings.push((among) => byKindred(unit, fleet, label, among))
+  }
+  if (rules.prefer.length > 0) {
+    groupings.push((among) =>
+      attributes
+        .wishes(rules.prefer)
+        .values()
+        .map((group) => group.and(among)),
+    )
+  }
+  return groupings
+}
+
+function* byFailures(
+  fleet: FleetState,
+  failedOn: ReadonlyMap<MachineId, number>,
+  among: Bits,
+): Generator<Bits> {
+  const without = among.and(among)
+  const groups = new Map<number, Bits>()
+  for (const [id, failures] of failedOn) {
+    const state = fleet.machines.get(id)
+    const rank = state === undefined ? -1 : fleet.table.rankOf(state)
+    if (rank < 0 || failures === 0 || !among.has(rank)) continue
+    without.delete(rank)
+    const group = groups.get(failures) ?? new Bits(fleet.table.size)
+    group.add(rank)
+    groups.set(failures, group)
+  }
+  yield without
+  for (const [, group] of [...groups].toSorted(([a], [b]) => a - b)) yield group
+}
+
+function* byKindred(
+  unit: SchedulerUnit,
+  fleet: FleetState,
+  label: string,
+  among: Bits,
+): Generator<Bits> {
+  const counts = fleet.kindredByValue(unit.name, label)
+  const byCount = new Map<number, (readonly number[])[]>()
+  for (const [value, ranks] of fleet.table.attributes.valuesOf(label)) {
+    const count = counts.get(value) ?? 0
+    const lists = byCount.get(count)
+    if (lists === undefined) byCount.set(count, [ranks])
+    else lists.push(ranks)
+  }
+  for (const [, lists] of [...byCount].toSorted(([a], [b]) => a - b)) {
+    const group = new Bits(fleet.table.size)
+    for (const ranks of lists) for (const rank of ranks) group.add(rank)
+    yield group.and(among)
+  }
+}
+
+/** By share, then by units. Those that have no room in any case are not even asked. */
+function fullest(
+  unit: SchedulerUnit,
+  fleet: FleetState,
+  among: Bits,
+  accept: Accept,
+): MachineState | undefined {
+  const { needs, rules } = unit
+  let best: MachineState | undefined
+  let bestShare = 0
+  among.forEach((rank) => {
+    const state = fleet.table.at(rank)
+    const { machine, room } = state
+    if (machine.status !== 'ready') return
+    if (rules.replaces.length === 0 && !room.isLeaving(unit.name)) {
+      const { memoryBytes, nanoCpus } = machine.capacity
+      if (needs.memoryBytes > 0 && room.memoryBytes + needs.memoryBytes > memoryBytes) return
+      if (needs.nanoCpus > 0 && room.nanoCpus + needs.nanoCpus > nanoCpus) return
+    }
+    const share = shareOf(state)
+    if (best !== undefined) {
+      const isLess =
+        share < bestShare || (share === bestShare && state.units.size <= best.units.size)
+      if (isLess) return
+    }
+    if (!accept(state)) return
+    best = state
+    bestShare = share
+  })
+  return best
+}
