@@ -1,12 +1,13 @@
 /**
  * One cluster planned, in a process of its own, so that memory is its own too: prints one JSON line.
  *
- *     node one-size.ts UNITS SEED RUNS [FILE]
+ *     node --expose-gc one-size.ts UNITS SEED RUNS [FILE]
  */
 import { createWriteStream } from 'node:fs'
 import { once } from 'node:events'
 import { afterPlan, checkPlacements, checkPlan } from '../../../src/core/scheduler/check.ts'
 import { plan } from '../../../src/core/scheduler/plan.ts'
+import { Scheduler } from '../../../src/core/scheduler/scheduler.ts'
 import type { Plan, Snapshot } from '../../../src/core/scheduler/types.ts'
 import { makeCluster } from './cluster.ts'
 
@@ -23,10 +24,13 @@ export interface SizeFigures {
   /** Of rules that the plan breaks, as the checker says; of the plans after a loss, too. */
   readonly violations: number
   readonly checkMs: number
+  /** What the planner that is kept weighs, with the cluster that it was told. */
+  readonly keptMb: number
   readonly residentMb: number
 }
 
-const lostMachines = 5
+const lostMachines = 20
+const nothingSpecial = { runs: new Map<string, boolean>(), movesMax: undefined }
 
 /** Others use the processor as well: their time is not counted. */
 function measured<T>(work: () => T): { readonly ms: number; readonly result: T } {
@@ -46,7 +50,14 @@ function measure(
   const { decisions, unplaced } = (colds[0] as { result: Plan }).result
   const after = afterPlan(cluster, decisions)
   const checked = measured(() => [...checkPlan(cluster, decisions), ...checkPlacements(after)])
-  const lost = loseOneByOne(after)
+  globalThis.gc?.()
+  const heapBefore = process.memoryUsage().heapUsed
+  const kept = new Scheduler()
+  kept.update(after)
+  kept.plan(nothingSpecial)
+  globalThis.gc?.()
+  const keptMb = (process.memoryUsage().heapUsed - heapBefore) / 1e6
+  const lost = loseOneByOne(kept, after)
   const figures: SizeFigures = {
     units,
     machines: cluster.machines.length,
@@ -57,12 +68,13 @@ function measure(
     movedPerMachine: lost.reduce((sum, { moved }) => sum + moved, 0) / lost.length,
     violations: checked.result.length + lost.reduce((sum, each) => sum + each.violations, 0),
     checkMs: checked.ms,
+    keptMb,
     residentMb: process.memoryUsage.rss() / 1e6,
   }
   return { figures, after }
 }
 
-function loseOneByOne(start: Snapshot) {
+function loseOneByOne(kept: Scheduler, start: Snapshot) {
   let snapshot = start
   const step = Math.max(1, Math.floor(start.machines.length / lostMachines))
   return start.machines
@@ -71,12 +83,17 @@ function loseOneByOne(start: Snapshot) {
     .map((machine) => {
       const lost = { ...machine, status: 'lost' as const }
       const machines = snapshot.machines.map((each) => (each.id === machine.id ? lost : each))
+      const { ms, result } = measured(() => {
+        kept.update({ machines: [lost] })
+        return kept.plan(nothingSpecial)
+      })
       const seen = { ...snapshot, machines }
-      const { ms, result } = measured(() => plan(seen))
       const violations = checkPlan(seen, result.decisions).length
       const moved = result.decisions.filter(({ kind }) => kind === 'move').length
       // It comes back, with what could not move.
       snapshot = { ...afterPlan(seen, result.decisions), machines: start.machines }
+      kept.update({ machines: [machine], leaving: snapshot.leaving ?? [] })
+      kept.plan(nothingSpecial)
       return { ms, moved, violations }
     })
 }

@@ -11,7 +11,7 @@ const goalUnits = 100_000
 const goals = { coldMs: 2000, lostMs: 20 }
 const oneSizeMsMax = 1_800_000
 const script = path.join(import.meta.dirname, 'one-size.ts')
-const flags = ['--max-old-space-size=12000', '--max-semi-space-size=32']
+const flags = ['--expose-gc', '--max-old-space-size=12000', '--max-semi-space-size=32']
 
 export interface ScheduleOptions {
   readonly sizes: readonly number[]
@@ -64,6 +64,7 @@ function figuresOf(size: SizeFigures): Figure[] {
     told('units without a place', '', size.unplaced),
     { ...told('rules broken, says the checker', '', violations), goal: 0 },
     told('the whole plan checked', 'ms', size.checkMs),
+    told('memory of the kept planner', 'MB', size.keptMb),
     told('memory of the process', 'MB', size.residentMb),
   ]
 }
