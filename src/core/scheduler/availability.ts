@@ -13,8 +13,8 @@ export class Availability {
   readonly #runs: ReadonlyMap<string, boolean>
   /** By kind: the units that are available, and where. Made when it is first asked for. */
   readonly #kinds = new Map<string, Map<UnitName, Set<MachineId>>>()
-  /** `machine/unit`, placed by this plan: they do no work yet. */
-  readonly #placed = new Set<string>()
+  /** By this plan: they do no work yet. */
+  readonly #placed: { readonly name: UnitName; readonly machine: MachineId }[] = []
 
   /** `runs`: by `machine/unit`, whether it does its work there, where somebody has asked. */
   constructor(fleet: FleetState, runs: ReadonlyMap<string, boolean>) {
@@ -30,7 +30,7 @@ export class Availability {
   }
 
   came({ name }: SchedulerUnit, machine: MachineId): void {
-    this.#placed.add(`${machine}/${name}`)
+    this.#placed.push({ name, machine })
   }
 
   went({ name }: SchedulerUnit, machine: MachineId): void {
@@ -44,8 +44,11 @@ export class Availability {
     const known = this.#kinds.get(kind)
     if (known !== undefined) return known
     const available = new Map<UnitName, Set<MachineId>>()
+    const placed = new Set(this.#placed.map((each) => `${each.machine}/${each.name}`))
     for (const kin of this.#fleet.kinOf(name)) {
-      const places = [...this.#fleet.placesOf(kin)].filter((id) => this.#isAvailable(kin, id))
+      const places = [...this.#fleet.placesOf(kin)].filter((id) => {
+        return !placed.has(`${id}/${kin}`) && this.#isAvailable(kin, id)
+      })
       if (places.length > 0) available.set(kin, new Set(places))
     }
     this.#kinds.set(kind, available)
@@ -53,8 +56,7 @@ export class Availability {
   }
 
   #isAvailable(name: UnitName, id: MachineId): boolean {
-    const key = `${id}/${name}`
     const isReady = this.#fleet.machines.get(id)?.machine.status === 'ready'
-    return isReady && this.#runs.get(key) !== false && !this.#placed.has(key)
+    return isReady && this.#runs.get(`${id}/${name}`) !== false
   }
 }

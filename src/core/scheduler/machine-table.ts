@@ -8,7 +8,8 @@
  */
 import type { MachineId } from '../../base/ids.ts'
 import { Attributes } from './attributes.ts'
-import type { Bits } from './bits.ts'
+import { Bits } from './bits.ts'
+import { shareOf } from './choice.ts'
 import type { MachineState } from './fleet-state.ts'
 import { LoadOrder } from './load-order.ts'
 import type { SchedulerMachine } from './types.ts'
@@ -21,6 +22,10 @@ export class MachineTable {
   #ranked: MachineState[] = []
   #order: LoadOrder | undefined
   #attributes: Attributes | undefined
+  #all = new Bits(0)
+  #shares = new Float64Array()
+  #memoryLeft = new Float64Array()
+  #cpusLeft = new Float64Array()
   /** Ranks that were touched, the first of them at `#touchedFrom`. */
   #touched: number[] = []
   #touchedFrom = 0
@@ -43,6 +48,22 @@ export class MachineTable {
     this.#settle()
     this.#attributes ??= new Attributes(this.#ranked.map(({ machine }) => machine))
     return this.#attributes
+  }
+
+  /** Every machine. Not to be changed. */
+  get all(): Bits {
+    this.#settle()
+    return this.#all
+  }
+
+  /** By rank: `shareOf` each ready machine, -1 for the others, and what it has left in bytes and nanoseconds. */
+  get fullness(): {
+    readonly shares: Float64Array
+    readonly memoryLeft: Float64Array
+    readonly cpusLeft: Float64Array
+  } {
+    this.#settle()
+    return { shares: this.#shares, memoryLeft: this.#memoryLeft, cpusLeft: this.#cpusLeft }
   }
 
   at(rank: number): MachineState {
@@ -104,6 +125,7 @@ export class MachineTable {
   enter(state: MachineState): void {
     if (this.#order === undefined) return
     if (state.machine.status === 'ready') this.#order.add(state.rank, state.units.size)
+    this.#measure(state)
     if (this.#touched.length >= this.#ranked.length * rememberedPerMachine) this.forgetLooks()
     this.#touched.push(state.rank)
   }
@@ -124,14 +146,28 @@ export class MachineTable {
     this.#touched = []
   }
 
+  #measure(state: MachineState): void {
+    const { rank, room, machine } = state
+    this.#shares[rank] = machine.status === 'ready' ? shareOf(state) : -1
+    this.#memoryLeft[rank] = machine.capacity.memoryBytes - room.memoryBytes
+    this.#cpusLeft[rank] = machine.capacity.nanoCpus - room.nanoCpus
+  }
+
   #settle(): LoadOrder {
     if (this.#order !== undefined) return this.#order
-    const order = new LoadOrder(this.#machines.size)
+    const { size } = this.#machines
+    const order = new LoadOrder(size)
+    this.#all = new Bits(size)
+    this.#shares = new Float64Array(size)
+    this.#memoryLeft = new Float64Array(size)
+    this.#cpusLeft = new Float64Array(size)
     this.#ranked = [...this.#machines.values()].toSorted((a, b) =>
       a.machine.id < b.machine.id ? -1 : 1,
     )
     for (const [rank, state] of this.#ranked.entries()) {
       state.rank = rank
+      this.#all.add(rank)
+      this.#measure(state)
       if (state.machine.status === 'ready') order.add(rank, state.units.size)
     }
     this.#order = order

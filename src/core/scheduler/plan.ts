@@ -27,6 +27,8 @@ import type {
 
 /** Peers and replacers that need more rounds to find their places wait for the next plan. */
 const maxRounds = 64
+/** So many machines may refuse a unit before it is looked up whether all do. */
+const patience = 16
 
 export function plan(snapshot: Snapshot): Plan {
   const fleet = new FleetState(snapshot)
@@ -273,7 +275,8 @@ class Planner {
     for (const name of this.#unplaced.keys()) {
       const unit = this.#state.unit(name)
       const waits =
-        unit !== undefined && (this.#state.standing.homeless.has(unit) || this.#state.standing.globals.has(unit))
+        unit !== undefined &&
+        (this.#state.standing.homeless.has(unit) || this.#state.standing.globals.has(unit))
       if (!waits) this.#unplaced.delete(name)
     }
     return { decisions: this.#decisions, unplaced: this.#unplaced }
@@ -311,13 +314,16 @@ class Planner {
   }
 
   #search(unit: SchedulerUnit): MachineState | undefined {
-    if (this.#refusals.isKnownVain(unit)) return undefined
-    // It may be on a machine that drains, and look for another.
-    return bestFor(
-      unit,
-      this.#state,
-      (state) => !state.units.has(unit.name) && this.#obstacle(unit, state) === undefined,
-    )
+    let refused = 0
+    let isVain = false
+    return bestFor(unit, this.#state, (state) => {
+      if (isVain) return false
+      // It may be on a machine that drains, and look for another.
+      if (!state.units.has(unit.name) && this.#obstacle(unit, state) === undefined) return true
+      refused += 1
+      if (refused === patience) isVain = this.#refusals.isKnownVain(unit)
+      return false
+    })
   }
 
   /** The machine where units of lower priority have made room, if there is one. */

@@ -7,7 +7,7 @@ import type { Availability } from './availability.ts'
 import { compareFor } from './choice.ts'
 import type { FleetState, MachineState } from './fleet-state.ts'
 import { isKin } from './kinds.ts'
-import { isRoomComing, roomObstacle } from './room.ts'
+import { isFree, isRoomComing, roomObstacle } from './room.ts'
 import { standingObstacle, volumeObstacle } from './rules.ts'
 import type { SchedulerUnit } from './types.ts'
 
@@ -61,7 +61,9 @@ function victimsOn(
     roomObstacle(unit, state.machine.capacity, state.room, leaving) === undefined
   const peers = peersOf(unit, state)
   const lower = [...state.units.values()]
-    .filter(({ rules, name }) => {
+    .filter(({ rules, name, needs }) => {
+      // Without it there is no more room than with it.
+      if (isFree(needs)) return false
       const isPeer = peers.has(name)
       return !rules.global && !isPeer && rules.priority <= unit.rules.priority - yieldsBelow
     })

@@ -4,8 +4,9 @@
  * what is better; this gives the same.
  */
 import type { MachineId } from '../../base/ids.ts'
+import type { Capacity } from '../../base/room.ts'
 import { Bits } from './bits.ts'
-import { compareFor, shareOf, takesTheFirst } from './choice.ts'
+import { compareFor, takesTheFirst } from './choice.ts'
 import type { FleetState, MachineState } from './fleet-state.ts'
 import type { SchedulerUnit } from './types.ts'
 
@@ -33,7 +34,7 @@ export function bestFor(
     unit.rules.strategy === 'pack'
       ? fullest(unit, fleet, among, accept)
       : table.first(among, accept)
-  return descend(groupingsOf(unit, fleet), eligible ?? everyMachine(fleet), last)
+  return descend(groupingsOf(unit, fleet), eligible ?? table.all, last)
 }
 
 /**
@@ -52,7 +53,10 @@ export function placesAskedFor(unit: SchedulerUnit, fleet: FleetState): MachineS
 }
 
 /** Of units that use a volume which is somewhere: the ready machines that have it. */
-function holdersFor({ needs, rules }: SchedulerUnit, fleet: FleetState): MachineState[] | undefined {
+function holdersFor(
+  { needs, rules }: SchedulerUnit,
+  fleet: FleetState,
+): MachineState[] | undefined {
   if (rules.global) return undefined
   for (const volume of needs.volumes ?? []) {
     const holders = fleet.volumes.holdersOf(volume)
@@ -64,12 +68,6 @@ function holdersFor({ needs, rules }: SchedulerUnit, fleet: FleetState): Machine
 }
 
 const nowhere: ReadonlySet<MachineId> = new Set()
-
-function everyMachine({ table }: FleetState): Bits {
-  const all = new Bits(table.size)
-  for (let rank = 0; rank < table.size; rank += 1) all.add(rank)
-  return all
-}
 
 function descend(
   [grouping, ...finer]: readonly Grouping[],
@@ -153,27 +151,26 @@ function fullest(
   among: Bits,
   accept: Accept,
 ): MachineState | undefined {
-  const { needs, rules } = unit
+  const { shares, memoryLeft, cpusLeft } = fleet.table.fullness
+  const { memoryBytes, nanoCpus } = roomAskedFor(unit, fleet)
   let best: MachineState | undefined
   let bestShare = 0
   among.forEach((rank) => {
+    const share = shares[rank] as number
+    if (share < bestShare) return
+    if (memoryBytes > (memoryLeft[rank] as number) || nanoCpus > (cpusLeft[rank] as number)) return
     const state = fleet.table.at(rank)
-    const { machine, room } = state
-    if (machine.status !== 'ready') return
-    if (rules.replaces.length === 0 && !room.isLeaving(unit.name)) {
-      const { memoryBytes, nanoCpus } = machine.capacity
-      if (needs.memoryBytes > 0 && room.memoryBytes + needs.memoryBytes > memoryBytes) return
-      if (needs.nanoCpus > 0 && room.nanoCpus + needs.nanoCpus > nanoCpus) return
-    }
-    const share = shareOf(state)
-    if (best !== undefined) {
-      const isLess =
-        share < bestShare || (share === bestShare && state.units.size <= best.units.size)
-      if (isLess) return
-    }
+    if (best !== undefined && share === bestShare && state.units.size <= best.units.size) return
     if (!accept(state)) return
     best = state
     bestShare = share
   })
   return best
+}
+
+/** What a machine must have left; nothing, if on some the unit takes what is another's, or its own already. */
+function roomAskedFor({ name, needs, rules }: SchedulerUnit, fleet: FleetState): Capacity {
+  const takesMore = rules.replaces.length > 0 || fleet.leftovers.has(name)
+  const asked = (amount: number): number => (takesMore || amount === 0 ? -Infinity : amount)
+  return { memoryBytes: asked(needs.memoryBytes), nanoCpus: asked(needs.nanoCpus) }
 }
