@@ -68,6 +68,8 @@ export interface ClusterCoreOptions {
   readonly disk: Disk
   /** Of the member's log and snapshots, where not the usual ones. */
   readonly memberSizes?: MemberSizes
+  /** For simulations: see `ControllerContext`. */
+  readonly comparesPlans?: boolean
   readonly streams: Streams & { dropUnlisted(): number }
   readonly clock: Clock
   readonly entropy: Entropy
@@ -295,9 +297,9 @@ export class ClusterCore {
   #led(store: MemberStore, { role, term }: Leadership): void {
     if (role !== 'leader' || this.#office?.term !== term) this.#leaveOffice()
     if (role !== 'leader' || this.#office !== undefined || this.#stop.signal.aborted) return
-    const { clock, entropy, log, metrics, listen } = this.#options
+    const { clock, entropy, log, metrics, listen, comparesPlans = false } = this.#options
     this.#office = new LeaderOffice({
-      context: { store, clock, entropy, log, metrics },
+      context: { store, clock, entropy, log, metrics, comparesPlans },
       term,
       table: this.relay.table,
       rules: this.#rules,

@@ -179,6 +179,7 @@ export class SimulatedProcess {
       peers,
       disk,
       memberSizes,
+      comparesPlans: true,
       streams: this.#streams,
       clock,
       entropy,

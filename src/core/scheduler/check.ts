@@ -1,6 +1,7 @@
 /**
  * The plan checker: says, without looking at how a plan was made, whether placements keep the
- * hard rules. It runs on every plan before it is proposed, in production too.
+ * hard rules. It runs on every plan before it is proposed, in production too, there on all machines and
+ * units that the plan touches. `replacements`: of all units, where the snapshot has only some.
  */
 import { assertNever, present } from '../../base/assert.ts'
 import { globMatches } from '../../base/glob.ts'
@@ -36,12 +37,14 @@ export interface Violation {
 }
 
 /** The rules as `placements` break them; what is on a lost machine is not held to them. */
-export function checkPlacements(all: Snapshot): Violation[] {
+export function checkPlacements(
+  all: Snapshot,
+  replacements = new Replacements(all.units),
+): Violation[] {
   const snapshot = withoutLeaving(all)
   const machines = new Map(snapshot.machines.map((machine) => [machine.id, machine]))
   const units = new Map(snapshot.units.map((unit) => [unit.name, unit]))
   const byMachine = Map.groupBy(snapshot.placements, (placement) => placement.machine)
-  const replacements = new Replacements(snapshot.units)
   const violations: Violation[] = []
   for (const [id, placements] of byMachine) {
     const machine = machines.get(id)
@@ -54,7 +57,11 @@ export function checkPlacements(all: Snapshot): Violation[] {
 }
 
 /** The rules as each prefix of `decisions` would break them, and the decisions' own form. */
-export function checkPlan(snapshot: Snapshot, decisions: readonly Decision[]): Violation[] {
+export function checkPlan(
+  snapshot: Snapshot,
+  decisions: readonly Decision[],
+  replacements = new Replacements(snapshot.units),
+): Violation[] {
   const machines = new Map(snapshot.machines.map((machine) => [machine.id, machine]))
   const units = new Map(snapshot.units.map((unit) => [unit.name, unit]))
   const byMachine = new Map<MachineId, Map<UnitName, SchedulerUnit>>()
@@ -64,7 +71,6 @@ export function checkPlan(snapshot: Snapshot, decisions: readonly Decision[]): V
     const here = byMachine.get(machine) ?? new Map<UnitName, SchedulerUnit>()
     byMachine.set(machine, here.set(unit, known))
   }
-  const replacements = new Replacements(snapshot.units)
   const violations = checkAlone(snapshot, decisions)
   const leaving = new Leaving(snapshot)
   const volumes = volumesOf(snapshot, byMachine)

@@ -8,6 +8,7 @@
  */
 import { assert, present } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
+import { Drains } from './drains.ts'
 import { Kin, kindOf, Kinds } from './kinds.ts'
 import { Leftovers } from './leftovers.ts'
 import { MachineTable } from './machine-table.ts'
@@ -45,8 +46,7 @@ export class FleetState {
   readonly machines = new Map<MachineId, MachineState>()
   readonly table: MachineTable
   readonly standing = new Standing()
-  /** Ready machines that drain and whose time is up. */
-  readonly hurried = new Set<MachineState>()
+  readonly drains = new Drains()
   /** By `machine/unit`. */
   readonly loose = new Map<string, SchedulerPlacement>()
   /** By `machine/unit`: told to stop there for good, they have no place any more. */
@@ -110,6 +110,16 @@ export class FleetState {
     return this.#moving.has(`${machine}/${unit}`)
   }
 
+  /** How many are to go elsewhere. */
+  get movers(): number {
+    return this.#moving.size
+  }
+
+  /** Something is to leave a machine before it must. */
+  get isAnyMoving(): boolean {
+    return this.drains.areAny || this.#moving.size > 0
+  }
+
   isMoving({ name }: SchedulerUnit): boolean {
     for (const id of this.placesOf(name)) if (this.moves(name, id)) return true
     return false
@@ -140,7 +150,7 @@ export class FleetState {
       const added = { ...state, rank: -1 }
       this.machines.set(machine.id, added)
       this.table.forgetRanks()
-      this.#hurry(added)
+      this.drains.sort(added)
       for (const name of this.leftovers.saidOf(machine.id)) this.leftovers.hold(name, added)
       this.#adopt((placement) => placement.machine === machine.id)
       return
@@ -152,7 +162,7 @@ export class FleetState {
       known.machine = machine
       for (const unit of known.units.values()) this.#count(unit, known, 'put')
     })
-    this.#hurry(known)
+    this.drains.sort(known)
     this.suspects.add(known)
     for (const unit of known.units.values()) this.#sort(unit.name)
   }
@@ -166,7 +176,7 @@ export class FleetState {
     }
     this.machines.delete(id)
     this.suspects.delete(state)
-    this.hurried.delete(state)
+    this.drains.forget(state)
     this.leftovers.forgetMachine(state)
     this.table.forgetRanks()
   }
@@ -346,12 +356,6 @@ export class FleetState {
       if (status === 'ready' && drain === 'none' && !this.moves(name, id)) return true
     }
     return false
-  }
-
-  #hurry(state: MachineState): void {
-    const { status, drain } = state.machine
-    if (status === 'ready' && drain === 'now') this.hurried.add(state)
-    else this.hurried.delete(state)
   }
 
   #loosen(unit: UnitName, machine: MachineId): void {

@@ -172,7 +172,7 @@ class Planner {
   /** Time is up for a machine that drains: what is left there goes, but for global units. */
   #clearDrained(): void {
     const left: { unit: SchedulerUnit; machine: MachineId }[] = []
-    for (const { machine, units } of this.#state.hurried) {
+    for (const { machine, units } of this.#state.drains.hurried) {
       for (const unit of units.values()) {
         if (unit.wanted && !unit.rules.global) left.push({ unit, machine: machine.id })
       }

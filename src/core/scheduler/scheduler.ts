@@ -6,6 +6,7 @@ import type { MachineId, UnitName } from '../../base/ids.ts'
 import { FleetState } from './fleet-state.ts'
 import { type Circumstances, planFrom } from './plan.ts'
 import { Refusals } from './refusals.ts'
+import type { Replacements } from './replacements.ts'
 import type {
   ObstacleCounts,
   Plan,
@@ -62,11 +63,29 @@ export class Scheduler {
     )
   }
 
-  /** Placements of units that are on several machines, but for global ones. */
-  several(): readonly SchedulerPlacement[] {
-    return [...this.#fleet.standing.several].flatMap(({ name }) =>
+  /**
+   * Of which it makes a difference to the next plan whether they do their work, or have stopped: placements of
+   * units that are on several machines, but for global ones; those of units that were told to stop before
+   * they go elsewhere; and while something moves, those of kinds of which so many must be available.
+   */
+  asked(): readonly Place[] {
+    const { standing, stopping, isAnyMoving } = this.#fleet
+    const units = new Set([...standing.several, ...(isAnyMoving ? standing.counted : [])])
+    const places = [...units].flatMap(({ name }) =>
       [...this.#fleet.placesOf(name)].map((machine) => ({ unit: name, machine })),
     )
+    return [...places, ...stopping.values()]
+  }
+
+  /** Something is under way of whose end the store does not tell. */
+  get isRestless(): boolean {
+    const { standing, stopping, movers } = this.#fleet
+    return standing.several.size > 0 || stopping.size > 0 || movers > 0
+  }
+
+  /** Who takes whose place, among all units. */
+  get replacements(): Replacements {
+    return this.#fleet.replacements
   }
 
   placesOf(unit: UnitName): ReadonlySet<MachineId> {

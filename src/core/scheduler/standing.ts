@@ -12,6 +12,8 @@ export class Standing {
   readonly several = new Set<SchedulerUnit>()
   /** Not wanted, and placed. */
   readonly unwanted = new Set<SchedulerUnit>()
+  /** Placed, and of a kind of which so many must be available. */
+  readonly counted = new Set<SchedulerUnit>()
 
   /** Puts a unit among those that it belongs to now. `hasHome`: one of its places is there to stay. */
   sort(unit: SchedulerUnit, { places, hasHome }: { places: number; hasHome: boolean }): void {
@@ -22,10 +24,12 @@ export class Standing {
     belongs(this.globals, unit, wanted && rules.global)
     belongs(this.several, unit, wanted && !rules.global && places > 1)
     belongs(this.unwanted, unit, !wanted && places > 0)
+    belongs(this.counted, unit, rules.minAvailable > 0 && places > 0)
   }
 
   forget(unit: SchedulerUnit): void {
-    for (const set of [this.homeless, this.globals, this.several, this.unwanted]) set.delete(unit)
+    const { homeless, globals, several, unwanted, counted } = this
+    for (const set of [homeless, globals, several, unwanted, counted]) set.delete(unit)
   }
 }
 

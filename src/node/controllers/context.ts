@@ -10,7 +10,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { Entropy } from '../../ports/entropy.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Metrics } from '../../ports/metrics.ts'
-import { follow, RecordView } from '../member/follow.ts'
+import { follow, type Follower, type FollowOptions, RecordView } from '../member/follow.ts'
 import type { MemberStore } from '../member/member-store.ts'
 
 export interface ControllerContext {
@@ -19,6 +19,8 @@ export interface ControllerContext {
   readonly entropy: Entropy
   readonly log: Log
   readonly metrics: Metrics
+  /** Each plan is compared with one that is made from nothing: for simulations. */
+  readonly comparesPlans?: boolean
 }
 
 /** One term of office. `signal` aborts when it ends. */
@@ -44,10 +46,13 @@ export function viewOf<T, Parts extends readonly string[]>(
   office: Office,
   onChange: () => void,
 ): RecordView<T, Parts> {
-  const view = new RecordView(kind, onChange)
-  const { store, clock, log } = context
-  const { signal } = office
-  void follow({ store, clock, log, range: kind.range, follower: view, signal })
+  return followView(context, new RecordView(kind, onChange), office)
+}
+
+export function followView<
+  V extends Follower & { readonly kind: { readonly range: FollowOptions['range'] } },
+>({ store, clock, log }: ControllerContext, view: V, { signal }: Office): V {
+  void follow({ store, clock, log, range: view.kind.range, follower: view, signal })
   return view
 }
 

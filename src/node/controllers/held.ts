@@ -12,8 +12,8 @@ import type {
 import type { SchedulerUnit } from '../../core/scheduler/types.ts'
 import type { Compare, Operation } from '../../core/store/types.ts'
 import { unchanged } from '../enrol/context.ts'
-import type { RecordView } from '../member/follow.ts'
-import { type ControllerContext, type Office, viewOf } from './context.ts'
+import { type ChangesView, changesOf } from './changes.ts'
+import type { ControllerContext, Office } from './context.ts'
 
 export interface Part {
   readonly compare: readonly Compare[]
@@ -22,28 +22,29 @@ export interface Part {
 
 export class Held {
   readonly #context: ControllerContext
-  readonly #leaving: RecordView<LeavingRecord, [string, string]>
-  readonly #volumes: RecordView<VolumeRecord, [string, string]>
-  readonly #settings: RecordView<ClusterSettingsRecord, ['cluster']>
+  readonly leaving: ChangesView<LeavingRecord, [string, string]>
+  readonly volumes: ChangesView<VolumeRecord, [string, string]>
+  /** What releases there are decides what is recorded. */
+  readonly settings: ChangesView<ClusterSettingsRecord, ['cluster']>
   /** Keys of volumes that this plan has written. */
   readonly #written = new Set<string>()
 
   constructor(context: ControllerContext, office: Office, changed: () => void) {
     this.#context = context
-    this.#leaving = viewOf(context, leaving, office, changed)
-    this.#volumes = viewOf(context, volumes, office, changed)
-    this.#settings = viewOf(context, clusterSettings, office, changed)
+    this.leaving = changesOf(context, leaving, office, changed)
+    this.volumes = changesOf(context, volumes, office, changed)
+    this.settings = changesOf(context, clusterSettings, office, changed)
   }
 
   get isListed(): boolean {
-    return [this.#leaving, this.#volumes, this.#settings].every(({ at }) => at !== undefined)
+    return [this.leaving, this.volumes, this.settings].every(({ at }) => at !== undefined)
   }
 
   get records(): {
     readonly leaving: readonly LeavingRecord[]
     readonly volumes: readonly VolumeRecord[]
   } {
-    return { leaving: this.#leaving.values, volumes: this.#volumes.values }
+    return { leaving: this.leaving.values, volumes: this.volumes.values }
   }
 
   planBegins(): void {
@@ -53,7 +54,7 @@ export class Held {
   /** The next plan must not miss a volume that this one has made. */
   hasSeen(then: readonly Operation[], revision: Revision): boolean {
     const makes = then.some((each) => each.kind === 'put' && each.key.startsWith(volumes.prefix))
-    return !makes || (this.#volumes.at ?? 0) >= revision
+    return !makes || (this.volumes.at ?? 0) >= revision
   }
 
   left(placement: PlacementRecord): Operation[] {
@@ -62,7 +63,7 @@ export class Held {
 
   /** With the unit's placement: it has its room again, and its volumes are on this machine. */
   placed(unit: UnitName, machine: MachineId, needs: SchedulerUnit['needs'] | undefined): Part {
-    const left = this.#leaving.get(machine, unit)
+    const left = this.leaving.get(machine, unit)
     const back: Operation[] = left === undefined ? [] : [{ kind: 'delete', key: left.key }]
     const made = this.#made(unit, machine, needs)
     return { compare: made.compare, then: [...back, ...made.then] }
@@ -74,7 +75,7 @@ export class Held {
     const then: Operation[] = []
     for (const name of this.#has('volumes') ? (needs?.volumes ?? []) : []) {
       const key = volumes.key(name, machine)
-      const seen: Stored<VolumeRecord> | undefined = this.#volumes.get(name, machine)
+      const seen: Stored<VolumeRecord> | undefined = this.volumes.get(name, machine)
       compare.push(unchanged(key, seen))
       if (seen !== undefined || this.#written.has(key)) continue
       this.#written.add(key)
@@ -99,7 +100,7 @@ export class Held {
   }
 
   get #level(): number {
-    return this.#settings.get('cluster')?.value.featureLevel ?? 0
+    return this.settings.get('cluster')?.value.featureLevel ?? 0
   }
 }
 

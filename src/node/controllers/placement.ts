@@ -2,12 +2,9 @@
  * The placement loop: when machines, units or placements change, plans from what the store says,
  * checks the plan and commits it in guarded chunks. It decides nothing itself.
  */
-import { assert, assertNever, present } from '../../base/assert.ts'
+import { assert, present } from '../../base/assert.ts'
 import { describeError, type ErrorCode, isJangadaError } from '../../base/errors.ts'
-import type { Needs } from '../../base/room.ts'
-import { type MachineId, machineId, type UnitName, unitName } from '../../base/ids.ts'
 import { crashes, machines, placements, units } from '../../core/records/keyspace.ts'
-import type { Stored } from '../../core/records/record.ts'
 import type {
   CrashRecord,
   MachineRecord,
@@ -15,17 +12,19 @@ import type {
   UnitRecord,
 } from '../../core/records/schemas.ts'
 import { afterPlan, checkPlacements, checkPlan } from '../../core/scheduler/check.ts'
-import { plan } from '../../core/scheduler/plan.ts'
-import { isFree, noNeeds } from '../../core/scheduler/room.ts'
 import type { Decision, Snapshot } from '../../core/scheduler/types.ts'
-import { type Compare, type Operation } from '../../core/store/types.ts'
+import type { Compare } from '../../core/store/types.ts'
 import { sleep, type Timer } from '../../ports/clock.ts'
-import type { RecordView } from '../member/follow.ts'
-import { type ControllerContext, type Office, Once, putEvent, viewOf } from './context.ts'
-import { type FencedInMs, fenceOf, Fences, taken, toLeave } from './fence.ts'
+import { type ChangesView, changesOf } from './changes.ts'
+import { type ControllerContext, type Office, Once, putEvent } from './context.ts'
+import { type FencedInMs, Fences } from './fence.ts'
 import { chunksOf, partsInChunks } from './plan-chunks.ts'
-import { askedOf, runningOf, snapshotOf, withRuns } from './snapshot.ts'
+import { PlanParts } from './plan-parts.ts'
 import { Held, type Part } from './held.ts'
+import { assertSamePlan } from './plan-comparison.ts'
+import { type FedRecords, placeOf, SchedulerFeed } from './scheduler-feed.ts'
+import { snapshotOf } from './snapshot.ts'
+import { type Asked, saidOf, withWords } from './unit-words.ts'
 import { StormBrake } from './storm-brake.ts'
 import type { UnitRules } from './unit-rules.ts'
 
@@ -49,10 +48,10 @@ const replacementLookMs = 250
 const longestLookMs = 60_000
 const eventTextMax = 1024
 
-type Machines = RecordView<MachineRecord, [string]>
-type Units = RecordView<UnitRecord, [string]>
-type Placements = RecordView<PlacementRecord, [string, string]>
-type Crashes = RecordView<CrashRecord, [string]>
+type Machines = ChangesView<MachineRecord, [string]>
+type Units = ChangesView<UnitRecord, [string]>
+type Placements = ChangesView<PlacementRecord, [string, string]>
+type Crashes = ChangesView<CrashRecord, [string]>
 
 export class PlacementController {
   readonly #context: ControllerContext
@@ -70,6 +69,9 @@ export class PlacementController {
   readonly #rules: UnitRules
   readonly #brake: StormBrake
   readonly #fences: Fences
+  readonly #parts: PlanParts
+  /** Made anew after a plan that cannot be carried out: what it assumed has not come to be. */
+  #feed: SchedulerFeed
 
   constructor(
     context: ControllerContext,
@@ -83,12 +85,14 @@ export class PlacementController {
     this.#brake = new StormBrake(context, office)
     this.#once = new Once(() => this.#run())
     const changed = (): void => this.#once.ask()
-    this.#machines = viewOf(context, machines, office, changed)
-    this.#units = viewOf(context, units, office, changed)
-    this.#placements = viewOf(context, placements, office, changed)
-    this.#crashes = viewOf(context, crashes, office, changed)
+    this.#machines = changesOf(context, machines, office, changed)
+    this.#units = changesOf(context, units, office, changed)
+    this.#placements = changesOf(context, placements, office, changed)
+    this.#crashes = changesOf(context, crashes, office, changed)
     this.#held = new Held(context, office, changed)
     this.#fences = new Fences(this.#machines, this.#placements, fencedInMs)
+    this.#parts = new PlanParts(context, this.#records, rules, this.#fences)
+    this.#feed = this.#newFeed()
   }
 
   start(): void {
@@ -124,6 +128,7 @@ export class PlacementController {
     const { log, clock, store } = this.#context
     const cause = describeError(error)
     log.error('units are placed no more: a plan cannot be carried out', { cause })
+    this.#feed = this.#newFeed()
     this.#retry?.cancel()
     this.#retry = clock.after(stuckRetryMs, () => this.#once.ask())
     if (this.#isStuckTold) return
@@ -142,59 +147,82 @@ export class PlacementController {
   }
 
   async #planOnce(): Promise<void> {
+    const { clock } = this.#context
     const { signal } = this.#office
-    await this.#rules.readAll(this.#units.items, this.#context.clock, signal)
+    const feed = this.#feed
+    await feed.catchUp(clock, signal)
     if (signal.aborted) return
-    const running = await this.#running()
+    const said = await this.#said()
     if (signal.aborted) return
     // From here to the guards nothing is waited for: they must be of what the plan is made of.
-    const seen = withRuns(this.#snapshot(), running, this.#placements)
-    const movesMax = this.#brake.allowance(this.#machines.values)
-    const snapshot = movesMax === undefined ? seen : { ...seen, movesMax }
-    const startedMs = this.#context.clock.monotonicMs()
-    const { decisions, unplaced } = plan(snapshot)
-    this.#context.metrics.observe('jangada_plan_ms', this.#context.clock.monotonicMs() - startedMs)
-    const violations = [
-      ...checkPlan(snapshot, decisions),
-      ...checkPlacements(afterPlan(snapshot, decisions)),
-    ]
-    assert(violations.length === 0, `a plan keeps the rules: ${JSON.stringify(violations[0])}`)
-    const guards = new Map(decisions.map((decision) => [decision, this.#guardsOf(decision)]))
+    const decisions = this.#decide(said)
+    const guards = new Map(decisions.map((decision) => [decision, this.#parts.guardsOf(decision)]))
     this.#held.planBegins()
-    for (const chunk of chunksOf(decisions, (unit) => this.#needsOf(unit)?.volumes?.length ?? 0)) {
-      const parts = chunk.map((decision) => this.#partOf(decision, guards.get(decision) ?? []))
+    for (const chunk of chunksOf(
+      decisions,
+      (unit) => this.#parts.needsOf(unit)?.volumes?.length ?? 0,
+    )) {
+      const parts = chunk.map((decision) =>
+        this.#parts.partOf(decision, guards.get(decision) ?? []),
+      )
       if (!(await this.#commit(parts))) return
       this.#brake.took(chunk.filter(({ kind }) => kind === 'move').length)
     }
-    const isBraked = [...unplaced.values()].some(({ braked }) => braked !== undefined)
-    this.#lookAgain(afterPlan(snapshot, decisions), isBraked ? this.#brake.waitMs : Infinity)
-    for (const parts of partsInChunks(this.#updates(decisions))) {
+    const decided = new Set(decisions.map(placeOf))
+    const lagging = feed.lagging((placed) => this.#parts.updateOf(placed, decided))
+    for (const parts of partsInChunks(lagging)) {
       if (!(await this.#commit(parts))) return
     }
   }
 
+  /** Plans and checks the plan. */
+  #decide(said: readonly Asked[]): readonly Decision[] {
+    const { clock, metrics, comparesPlans } = this.#context
+    const feed = this.#feed
+    const wallMs = clock.wallMs()
+    const current = said.filter(({ stored: { value, modRevision } }) => {
+      return this.#placements.get(value.machine, value.unit)?.modRevision === modRevision
+    })
+    const isOver = current.filter(
+      ({ stored, runs }) => stored.value.fence?.leaving === true && runs,
+    )
+    feed.bring(
+      wallMs,
+      new Map(isOver.map(({ stored }) => [placeOf(stored.value), stored.modRevision])),
+    )
+    const movesMax = this.#brake.allowance(this.#machines.values)
+    const runs = new Map(current.map(({ stored, runs }) => [placeOf(stored.value), runs]))
+    const startedMs = clock.monotonicMs()
+    const { decisions, unplaced } = feed.scheduler.plan({ runs, movesMax })
+    metrics.observe('jangada_plan_ms', clock.monotonicMs() - startedMs)
+    feed.decided(decisions)
+    this.#check(decisions, wallMs)
+    if (comparesPlans === true) {
+      assertSamePlan(this.#snapshot(current, movesMax, wallMs), { decisions, unplaced })
+    }
+    const isBraked = [...unplaced.values()].some(({ braked }) => braked !== undefined)
+    this.#lookAgain(decisions, isBraked ? this.#brake.waitMs : Infinity)
+    return decisions
+  }
+
+  #check(decisions: readonly Decision[], wallMs: number): void {
+    if (decisions.length === 0) return
+    const { replacements } = this.#feed.scheduler
+    const touched = this.#feed.around(decisions, wallMs)
+    const violations = [
+      ...checkPlan(touched, decisions, replacements),
+      ...checkPlacements(afterPlan(touched, decisions), replacements),
+    ]
+    assert(violations.length === 0, `a plan keeps the rules: ${JSON.stringify(violations[0])}`)
+  }
+
   /** Replacements tell nobody here when they run, and deadlines pass by themselves. */
-  #lookAgain({ placements: placed, units: known }: Snapshot, brakeMs: number): void {
+  #lookAgain(decisions: readonly Decision[], brakeMs: number): void {
     const { clock } = this.#context
-    const globals = new Set(known.flatMap(({ name, rules }) => (rules.global ? [name] : [])))
-    const others = placed.filter(({ unit }) => !globals.has(unit))
-    const isLeaving = placed.some(({ fence, moves }) => fence?.isLeaving === true || moves === true)
-    const waits = isLeaving || new Set(others.map(({ unit }) => unit)).size < others.length
-    const nowMs = clock.wallMs()
-    const deadlines = this.#machines.values.flatMap(({ drain }) =>
-      drain?.deadlineMs !== undefined && drain.deadlineMs > nowMs ? [drain.deadlineMs - nowMs] : [],
-    )
-    const pauses = this.#crashes.values.flatMap(({ untilMs, parked }) =>
-      !parked && untilMs > nowMs ? [untilMs - nowMs] : [],
-    )
-    const fences = this.#placements.values.flatMap((each) => this.#fences.leftMs(each) ?? [])
-    const lookMs = Math.min(
-      brakeMs,
-      ...deadlines,
-      ...pauses,
-      ...fences,
-      waits ? replacementLookMs : Infinity,
-    )
+    const waits =
+      this.#feed.scheduler.isRestless || decisions.some(({ kind }) => kind === 'release')
+    const quietMs = this.#feed.quietMs(clock.wallMs())
+    const lookMs = Math.min(brakeMs, quietMs, waits ? replacementLookMs : Infinity)
     this.#look?.cancel()
     this.#look =
       lookMs === Infinity
@@ -229,127 +257,31 @@ export class PlacementController {
   }
 
   /** Where replacements run by now, and where copies have stopped that must be gone before. */
-  async #running(): Promise<ReadonlyMap<string, boolean>> {
-    const asked = askedOf(this.#snapshot())
-    if (asked.length === 0) return new Map()
-    return runningOf(asked, this.#context.store, this.#placements)
+  async #said(): Promise<readonly Asked[]> {
+    const asked = this.#feed.scheduler
+      .asked()
+      .flatMap(({ machine, unit }) => this.#placements.get(machine, unit) ?? [])
+    return saidOf(asked, this.#context.store)
   }
 
-  /** That unit and machine of what comes are as they were seen. */
-  #guardsOf(decision: Decision): readonly Compare[] {
-    const { unit, machine } = decision
-    if (decision.kind === 'release') return []
-    if (decision.kind === 'unplace') return this.#fences.returnGuards(machine, unit)
-    return [
-      ...(decision.kind === 'move' ? this.#fences.returnGuards(decision.from, unit) : []),
-      guard(units.key(unit), this.#units.get(unit)),
-      guard(machines.key(machine), this.#machines.get(machine)),
-    ]
-  }
-
-  #partOf(decision: Decision, guards: readonly Compare[]): Part {
-    const { unit, machine } = decision
-    switch (decision.kind) {
-      case 'release':
-      case 'unplace': {
-        const placed = this.#placements.get(machine, unit)
-        const { reason } = decision
-        const isReleased = decision.kind === 'release' && placed !== undefined
-        const told = reason.kind === 'preempted' ? [this.#preempted(unit, machine, reason.by)] : []
-        return {
-          compare: [guard(placements.key(machine, unit), placed), ...guards],
-          then: isReleased
-            ? [toLeave(placed), ...told]
-            : [...taken(machine, unit), ...(placed ? this.#held.left(placed.value) : []), ...told],
-        }
-      }
-      case 'place':
-      case 'move': {
-        const held = this.#held.placed(unit, machine, this.#needsOf(unit))
-        const compare = [
-          ...guards,
-          guard(placements.key(machine, unit), undefined),
-          ...held.compare,
-        ]
-        const then = [placements.put(this.#record(unit, machine), machine, unit), ...held.then]
-        if (decision.kind === 'move') {
-          const before = this.#placements.get(decision.from, unit)
-          then.push(...taken(decision.from, unit), ...(before ? this.#held.left(before.value) : []))
-          const from = decision.from.slice(0, 8)
-          const message = `${unit} moves from lost machine ${from} to ${machine.slice(0, 8)}`
-          then.push(
-            putEvent(this.#context, {
-              kind: 'unit.moved',
-              severity: 'warning',
-              message,
-              unit,
-              machine,
-            }),
-          )
-        }
-        return { compare, then }
-      }
-      default:
-        return assertNever(decision)
-    }
-  }
-
-  #preempted(unit: UnitName, machine: MachineId, by: UnitName): Operation {
-    const message = `${unit} leaves ${machine.slice(0, 8)}: ${by} has a higher priority and needs its room`
-    const event = { kind: 'unit.preempted', severity: 'warning', message, unit, machine } as const
-    return putEvent(this.#context, event)
-  }
-
-  /** Placements that stay where they are, whose unit is wanted in another way than before. */
-  #updates(decisions: readonly Decision[]): Part[] {
-    const decided = new Set(decisions.map(({ unit, machine }) => `${machine}/${unit}`))
-    const parts: Part[] = []
-    for (const placed of this.#placements.items.values()) {
-      const { machine, unit, desired, hash } = placed.value
-      const record = this.#units.get(unit)?.value
-      if (record === undefined || record.desired === 'inactive') continue
-      const [name, at] = [unitName(unit), machineId(machine)]
-      if (placed.value.fence?.leaving === true || decided.has(`${machine}/${unit}`)) continue
-      const held = this.#held.missing(name, at, this.#needsOf(name))
-      const isSame = record.desired === desired && record.hash === hash
-      if (isSame && held === undefined) continue
-      const guards = [guard(placed.key, placed), guard(units.key(unit), this.#units.get(unit))]
-      parts.push({
-        compare: [...guards, ...(held?.compare ?? [])],
-        then: [placements.put(this.#record(name, at), machine, unit), ...(held?.then ?? [])],
-      })
-    }
-    return parts
-  }
-
-  #record(unit: UnitName, machine: MachineId): PlacementRecord {
-    const item = present(this.#units.get(unit), 'the record of a unit')
-    const { desired, hash } = item.value
-    assert(desired !== 'inactive', 'what is placed is wanted')
-    const placedMs = this.#context.clock.wallMs()
-    const unitRules = this.#rules.of(item)
-    const needs = unitRules?.needs ?? noNeeds
-    const { memoryBytes, nanoCpus } = needs
+  get #records(): FedRecords {
     return {
-      v: 1,
-      unit,
-      machine,
-      desired,
-      hash,
-      placedMs,
-      ...fenceOf(unitRules?.rules),
-      ...(!isFree(needs) && { needs: { memoryBytes, nanoCpus, ports: [...needs.ports] } }),
+      machines: this.#machines,
+      units: this.#units,
+      placements: this.#placements,
+      crashes: this.#crashes,
+      held: this.#held,
     }
   }
 
-  #needsOf(unit: UnitName): Needs | undefined {
-    const item = this.#units.get(unit)
-    return item === undefined ? undefined : this.#rules.of(item)?.needs
+  #newFeed(): SchedulerFeed {
+    return new SchedulerFeed(this.#records, this.#rules, this.#fences)
   }
 
-  #snapshot(): Snapshot {
+  /** All of the cluster, as the planner that is kept was told it piece by piece. */
+  #snapshot(said: readonly Asked[], movesMax: number | undefined, wallMs: number): Snapshot {
     const items = new Map([...this.#units.items.values()].map((item) => [item.value, item]))
-    return snapshotOf(
+    const snapshot = snapshotOf(
       {
         machines: this.#machines.values,
         units: items.keys(),
@@ -359,14 +291,8 @@ export class PlacementController {
         ...this.#held.records,
       },
       (record) => this.#rules.of(present(items.get(record), 'the record of a unit')),
-      this.#context.clock.wallMs(),
+      wallMs,
     )
+    return { ...withWords(snapshot, said), ...(movesMax !== undefined && { movesMax }) }
   }
 }
-
-const guard = (key: string, seen: Stored<unknown> | undefined): Compare => ({
-  target: 'modRevision',
-  key,
-  is: '=',
-  to: seen?.modRevision ?? 0,
-})

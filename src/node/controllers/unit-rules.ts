@@ -28,7 +28,7 @@ interface Read {
 }
 
 /** Lets the loop see to others after every stretch. */
-class Stretches {
+export class Stretches {
   readonly #clock: Clock
   readonly #signal: AbortSignal
   #sinceMs: number

@@ -1,0 +1,150 @@
+/** What a plan writes, and under which conditions. */
+import { assert, assertNever, present } from '../../base/assert.ts'
+import { type MachineId, machineId, type UnitName, unitName } from '../../base/ids.ts'
+import type { Needs } from '../../base/room.ts'
+import { machines, placements, units } from '../../core/records/keyspace.ts'
+import type { Stored } from '../../core/records/record.ts'
+import type { PlacementRecord } from '../../core/records/schemas.ts'
+import { isFree, noNeeds } from '../../core/scheduler/room.ts'
+import type { Decision } from '../../core/scheduler/types.ts'
+import type { Compare, Operation } from '../../core/store/types.ts'
+import { type ControllerContext, putEvent } from './context.ts'
+import { fenceOf, type Fences, taken, toLeave } from './fence.ts'
+import type { Part } from './held.ts'
+import { type FedRecords, placeOf } from './scheduler-feed.ts'
+import type { UnitRules } from './unit-rules.ts'
+
+export class PlanParts {
+  readonly #context: ControllerContext
+  readonly #records: FedRecords
+  readonly #rules: UnitRules
+  readonly #fences: Fences
+
+  constructor(context: ControllerContext, records: FedRecords, rules: UnitRules, fences: Fences) {
+    this.#context = context
+    this.#records = records
+    this.#rules = rules
+    this.#fences = fences
+  }
+
+  /** That unit and machine of what comes are as they were seen. */
+  guardsOf(decision: Decision): readonly Compare[] {
+    const { unit, machine } = decision
+    if (decision.kind === 'release') return []
+    if (decision.kind === 'unplace') return this.#fences.returnGuards(machine, unit)
+    return [
+      ...(decision.kind === 'move' ? this.#fences.returnGuards(decision.from, unit) : []),
+      guard(units.key(unit), this.#records.units.get(unit)),
+      guard(machines.key(machine), this.#records.machines.get(machine)),
+    ]
+  }
+
+  partOf(decision: Decision, guards: readonly Compare[]): Part {
+    const { unit, machine } = decision
+    switch (decision.kind) {
+      case 'release':
+      case 'unplace': {
+        const placed = this.#records.placements.get(machine, unit)
+        const { reason } = decision
+        const isReleased = decision.kind === 'release' && placed !== undefined
+        const told = reason.kind === 'preempted' ? [this.#preempted(unit, machine, reason.by)] : []
+        return {
+          compare: [guard(placements.key(machine, unit), placed), ...guards],
+          then: isReleased
+            ? [toLeave(placed), ...told]
+            : [
+                ...taken(machine, unit),
+                ...(placed ? this.#records.held.left(placed.value) : []),
+                ...told,
+              ],
+        }
+      }
+      case 'place':
+      case 'move': {
+        const held = this.#records.held.placed(unit, machine, this.needsOf(unit))
+        const compare = [
+          ...guards,
+          guard(placements.key(machine, unit), undefined),
+          ...held.compare,
+        ]
+        const then = [placements.put(this.#record(unit, machine), machine, unit), ...held.then]
+        if (decision.kind === 'move') {
+          const before = this.#records.placements.get(decision.from, unit)
+          then.push(
+            ...taken(decision.from, unit),
+            ...(before ? this.#records.held.left(before.value) : []),
+          )
+          const from = decision.from.slice(0, 8)
+          const message = `${unit} moves from lost machine ${from} to ${machine.slice(0, 8)}`
+          then.push(
+            putEvent(this.#context, {
+              kind: 'unit.moved',
+              severity: 'warning',
+              message,
+              unit,
+              machine,
+            }),
+          )
+        }
+        return { compare, then }
+      }
+      default:
+        return assertNever(decision)
+    }
+  }
+
+  #preempted(unit: UnitName, machine: MachineId, by: UnitName): Operation {
+    const message = `${unit} leaves ${machine.slice(0, 8)}: ${by} has a higher priority and needs its room`
+    const event = { kind: 'unit.preempted', severity: 'warning', message, unit, machine } as const
+    return putEvent(this.#context, event)
+  }
+
+  /** What to write for a placement that stays where it is, and whose unit is wanted in another way than before. */
+  updateOf(placed: Stored<PlacementRecord>, decided: ReadonlySet<string>): Part | undefined {
+    const { machine, unit, desired, hash, fence } = placed.value
+    const item = this.#records.units.get(unit)
+    if (item === undefined || item.value.desired === 'inactive') return undefined
+    if (fence?.leaving === true || decided.has(placeOf(placed.value))) return undefined
+    const [name, at] = [unitName(unit), machineId(machine)]
+    const held = this.#records.held.missing(name, at, this.needsOf(name))
+    const isSame = item.value.desired === desired && item.value.hash === hash
+    if (isSame && held === undefined) return undefined
+    const guards = [guard(placed.key, placed), guard(units.key(unit), item)]
+    return {
+      compare: [...guards, ...(held?.compare ?? [])],
+      then: [placements.put(this.#record(name, at), machine, unit), ...(held?.then ?? [])],
+    }
+  }
+
+  #record(unit: UnitName, machine: MachineId): PlacementRecord {
+    const item = present(this.#records.units.get(unit), 'the record of a unit')
+    const { desired, hash } = item.value
+    assert(desired !== 'inactive', 'what is placed is wanted')
+    const placedMs = this.#context.clock.wallMs()
+    const unitRules = this.#rules.of(item)
+    const needs = unitRules?.needs ?? noNeeds
+    const { memoryBytes, nanoCpus } = needs
+    return {
+      v: 1,
+      unit,
+      machine,
+      desired,
+      hash,
+      placedMs,
+      ...fenceOf(unitRules?.rules),
+      ...(!isFree(needs) && { needs: { memoryBytes, nanoCpus, ports: [...needs.ports] } }),
+    }
+  }
+
+  needsOf(unit: UnitName): Needs | undefined {
+    const item = this.#records.units.get(unit)
+    return item === undefined ? undefined : this.#rules.of(item)?.needs
+  }
+}
+
+const guard = (key: string, seen: Stored<unknown> | undefined): Compare => ({
+  target: 'modRevision',
+  key,
+  is: '=',
+  to: seen?.modRevision ?? 0,
+})
