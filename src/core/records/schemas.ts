@@ -119,6 +119,11 @@ export const placementSchema = Type.Object({
       graceMs: count,
       /** It is to stop for good under this placement, which goes once its agent says that it has. */
       leaving: Type.Optional(Type.Literal(true)),
+      /**
+       * Its file came to say so, or to give less time, while it was placed here: the fencer holds to that only
+       * once its agent says that it has this content.
+       */
+      changed: Type.Optional(Type.Literal(true)),
     }),
   ),
   /** What it holds there until it is gone, when it is not placed there any more; absent is nothing. */

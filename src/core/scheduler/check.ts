@@ -36,6 +36,16 @@ export interface Violation {
   readonly detail: string
 }
 
+/** What `decisions`, or the cluster after them, would break. */
+export const violationsOf = (
+  snapshot: Snapshot,
+  decisions: readonly Decision[],
+  replacements = new Replacements(snapshot.units),
+): Violation[] => [
+  ...checkPlan(snapshot, decisions, replacements),
+  ...checkPlacements(afterPlan(snapshot, decisions), replacements),
+]
+
 /** The rules as `placements` break them; what is on a lost machine is not held to them. */
 export function checkPlacements(
   all: Snapshot,
@@ -72,7 +82,7 @@ export function checkPlan(
     byMachine.set(machine, here.set(unit, known))
   }
   const violations = checkAlone(snapshot, decisions)
-  const leaving = new Leaving(snapshot)
+  const leaving = new Leaving(snapshot, byMachine)
   const volumes = volumesOf(snapshot, byMachine)
   for (const decision of decisions) {
     if (decision.kind !== 'place') {
@@ -232,8 +242,14 @@ function checkRoom(
 class Leaving {
   readonly #byMachine = new Map<MachineId, Map<UnitName, Holder>>()
 
-  constructor({ leaving = [] }: Snapshot) {
-    for (const { unit, machine, needs } of leaving) this.#put(machine, { name: unit, needs })
+  /** Who is placed there again holds its room as that. */
+  constructor(
+    { leaving = [] }: Snapshot,
+    byMachine: ReadonlyMap<MachineId, ReadonlyMap<UnitName, SchedulerUnit>>,
+  ) {
+    for (const { unit, machine, needs } of leaving) {
+      if (byMachine.get(machine)?.has(unit) !== true) this.#put(machine, { name: unit, needs })
+    }
   }
 
   note(

@@ -241,11 +241,15 @@ class Planner {
   }
 
   #placeGlobal(unit: SchedulerUnit): boolean {
+    // Until its file said otherwise it was a unit that must never run twice.
+    if (this.#state.copies.of(unit.name).size > 0) {
+      if (this.#state.placesOf(unit.name).size > 0) this.#unplaced.delete(unit.name)
+      else this.#unplaced.set(unit.name, { oldCopy: 1 })
+      return false
+    }
     let placed = false
     this.#refusals.visitForGlobal(unit, (state) => {
       if (state.units.has(unit.name)) return undefined
-      // It has been told to stop there, and has not.
-      if (this.#state.copies.of(unit.name).has(state.machine.id)) return 'oldCopy'
       const obstacle = this.#obstacle(unit, state)
       if (obstacle !== undefined) return obstacle.kind
       this.#place(unit, state)

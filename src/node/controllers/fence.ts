@@ -9,13 +9,22 @@ import type { Compare, Operation } from '../../core/store/types.ts'
 import { unchanged } from '../enrol/context.ts'
 import type { RecordView } from '../member/follow.ts'
 
-/** What of a placement says that its unit must never run twice. */
-export const fenceOf = (rules: SchedulerRules | undefined): Pick<PlacementRecord, 'fence'> =>
-  rules?.fencing === 'stop' ? { fence: { graceMs: rules.fencingGraceMs } } : {}
+/** What of a placement says that its unit must never run twice; `before`: as it stands, if it does. */
+export function fenceOf(
+  rules: SchedulerRules | undefined,
+  before?: PlacementRecord,
+): Pick<PlacementRecord, 'fence'> {
+  if (rules?.fencing !== 'stop') return {}
+  const graceMs = rules.fencingGraceMs
+  const isStricter = before !== undefined && (before.fence?.graceMs ?? Infinity) > graceMs
+  const changed = isStricter || before?.fence?.changed === true
+  return { fence: { graceMs, ...(changed && { changed: true as const }) } }
+}
 
 /** The unit is to stop there for good. Its placement stays until the agent says that it has. */
 export function toLeave({ value }: Stored<PlacementRecord>): Operation {
-  const fence = { graceMs: value.fence?.graceMs ?? 0, leaving: true } as const
+  const { graceMs, changed } = value.fence ?? { graceMs: 0, changed: true }
+  const fence = { graceMs, leaving: true, ...(changed && { changed }) } as const
   return placements.put({ ...value, desired: 'loaded', fence }, value.machine, value.unit)
 }
 
@@ -51,10 +60,13 @@ export class Fences {
     return leftMs > 0 ? leftMs : undefined
   }
 
-  /** The copy is surely dead. */
-  isOver(placement: PlacementRecord): boolean {
+  /** The copy is surely dead. `isHeard`: its agent has said that it has what the placement says. */
+  isOver(placement: PlacementRecord, isHeard: boolean): boolean {
     const { fence, machine } = placement
-    return fence !== undefined && !this.#isReady(machine) && this.leftMs(placement) === undefined
+    if (fence === undefined || this.#isReady(machine)) return false
+    // What it was told to leave it may have never heard to be a unit that must not run twice.
+    if (fence.changed === true && (fence.leaving === true || !isHeard)) return false
+    return this.leftMs(placement) === undefined
   }
 
   /** A machine that returns at this moment takes up its units: they are not taken from it any more. */

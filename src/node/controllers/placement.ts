@@ -2,7 +2,7 @@
  * The placement loop: when machines, units or placements change, plans from what the store says,
  * checks the plan and commits it in guarded chunks. It decides nothing itself.
  */
-import { assert, present } from '../../base/assert.ts'
+import { present } from '../../base/assert.ts'
 import { describeError, type ErrorCode, isJangadaError } from '../../base/errors.ts'
 import { crashes, machines, placements, units } from '../../core/records/keyspace.ts'
 import type {
@@ -11,7 +11,7 @@ import type {
   PlacementRecord,
   UnitRecord,
 } from '../../core/records/schemas.ts'
-import { afterPlan, checkPlacements, checkPlan } from '../../core/scheduler/check.ts'
+import { type Violation, violationsOf } from '../../core/scheduler/check.ts'
 import type { Decision, Snapshot } from '../../core/scheduler/types.ts'
 import type { Compare } from '../../core/store/types.ts'
 import { sleep, type Timer } from '../../ports/clock.ts'
@@ -22,7 +22,8 @@ import { chunksOf, partsInChunks } from './plan-chunks.ts'
 import { PlanParts } from './plan-parts.ts'
 import { Held, type Part } from './held.ts'
 import { assertSamePlan } from './plan-comparison.ts'
-import { type FedRecords, placeOf, SchedulerFeed } from './scheduler-feed.ts'
+import { placeOf } from './places.ts'
+import { type FedRecords, SchedulerFeed } from './scheduler-feed.ts'
 import { snapshotOf } from './snapshot.ts'
 import { type Asked, saidOf, withWords } from './unit-words.ts'
 import { StormBrake } from './storm-brake.ts'
@@ -53,6 +54,16 @@ type Units = ChangesView<UnitRecord, [string]>
 type Placements = ChangesView<PlacementRecord, [string, string]>
 type Crashes = ChangesView<CrashRecord, [string]>
 
+/** A plan that its checker refuses. Nothing of it is committed. */
+class BrokenRule extends Error {
+  readonly violation: Violation
+
+  constructor(violation: Violation) {
+    super(`a plan keeps the rules: ${JSON.stringify(violation)}`)
+    this.violation = violation
+  }
+}
+
 export class PlacementController {
   readonly #context: ControllerContext
   readonly #office: Office
@@ -70,15 +81,20 @@ export class PlacementController {
   readonly #brake: StormBrake
   readonly #fences: Fences
   readonly #parts: PlanParts
+  readonly #violations: typeof violationsOf
   /** Made anew after a plan that cannot be carried out: what it assumed has not come to be. */
   #feed: SchedulerFeed
+  /** Units whose plan broke a rule, in the revision of their record then: they stay where they are. */
+  readonly #aside = new Map<string, number>()
 
   constructor(
     context: ControllerContext,
     office: Office,
     rules: UnitRules,
     fencedInMs: FencedInMs,
+    violations: typeof violationsOf = violationsOf,
   ) {
+    this.#violations = violations
     this.#context = context
     this.#office = office
     this.#rules = rules
@@ -91,7 +107,9 @@ export class PlacementController {
     this.#crashes = changesOf(context, crashes, office, changed)
     this.#held = new Held(context, office, changed)
     this.#fences = new Fences(this.#machines, this.#placements, fencedInMs)
-    this.#parts = new PlanParts(context, this.#records, rules, this.#fences)
+    this.#parts = new PlanParts(context, this.#records, rules, this.#fences, (unit, machine) =>
+      this.#feed.others(unit, machine),
+    )
     this.#feed = this.#newFeed()
   }
 
@@ -108,6 +126,11 @@ export class PlacementController {
       this.#isStuckTold = false
     } catch (error) {
       if (this.#office.signal.aborted) return
+      if (error instanceof BrokenRule && this.#setAside(error)) {
+        await this.#tellStuck(error)
+        this.#once.ask()
+        return
+      }
       if (!isJangadaError(error) || !passing.includes(error.code)) {
         await this.#stuck(error)
         return
@@ -120,29 +143,52 @@ export class PlacementController {
     }
   }
 
+  /** One unit that nobody can plan for must not hold up the others. False when it is that already. */
+  #setAside({ violation: { unit } }: BrokenRule): boolean {
+    const revision = this.#units.get(unit)?.modRevision
+    if (revision === undefined || this.#aside.get(unit) === revision) return false
+    this.#aside.set(unit, revision)
+    this.#feed = this.#newFeed()
+    return true
+  }
+
   /**
    * Ending the process, as a broken invariant does elsewhere, would take the store along on one
    * node after the other: what runs goes on, nothing is moved, and people are told.
    */
   async #stuck(error: unknown): Promise<void> {
-    const { log, clock, store } = this.#context
-    const cause = describeError(error)
-    log.error('units are placed no more: a plan cannot be carried out', { cause })
+    const { log, clock } = this.#context
+    log.error('units are placed no more: a plan cannot be carried out', {
+      cause: describeError(error),
+    })
     this.#feed = this.#newFeed()
     this.#retry?.cancel()
     this.#retry = clock.after(stuckRetryMs, () => this.#once.ask())
-    if (this.#isStuckTold) return
+    if (!this.#isStuckTold) this.#isStuckTold = await this.#tellStuck(error)
+  }
+
+  /** True when people have been told. */
+  async #tellStuck(error: unknown): Promise<boolean> {
+    const { log, store } = this.#context
+    const cause = describeError(error)
+    const aside = error instanceof BrokenRule ? error.violation.unit : undefined
+    const message =
+      aside === undefined
+        ? `units are neither placed nor moved: ${cause}`
+        : `${aside} is neither placed nor moved until it changes: ${cause}`
     const event = putEvent(this.#context, {
       kind: 'placement.stuck',
       severity: 'alarm',
       code: isJangadaError(error) ? error.code : 'JGD_INTERNAL',
-      message: `units are neither placed nor moved: ${cause}`.slice(0, eventTextMax),
+      message: message.slice(0, eventTextMax),
+      ...(aside !== undefined && { unit: aside }),
     })
     try {
       await store.transact({ compare: [], then: [event], otherwise: [], term: this.#office.term })
-      this.#isStuckTold = true
+      return true
     } catch (failure) {
       log.warn('nobody was told of it', { cause: describeError(failure) })
+      return false
     }
   }
 
@@ -158,10 +204,7 @@ export class PlacementController {
     const decisions = this.#decide(said)
     const guards = new Map(decisions.map((decision) => [decision, this.#parts.guardsOf(decision)]))
     this.#held.planBegins()
-    for (const chunk of chunksOf(
-      decisions,
-      (unit) => this.#parts.needsOf(unit)?.volumes?.length ?? 0,
-    )) {
+    for (const chunk of chunksOf(decisions, (unit) => this.#parts.needsOf(unit))) {
       const parts = chunk.map((decision) =>
         this.#parts.partOf(decision, guards.get(decision) ?? []),
       )
@@ -183,15 +226,9 @@ export class PlacementController {
     const current = said.filter(({ stored: { value, modRevision } }) => {
       return this.#placements.get(value.machine, value.unit)?.modRevision === modRevision
     })
-    const isOver = current.filter(
-      ({ stored, runs }) => stored.value.fence?.leaving === true && runs,
-    )
-    feed.bring(
-      wallMs,
-      new Map(isOver.map(({ stored }) => [placeOf(stored.value), stored.modRevision])),
-    )
+    feed.bring(wallMs, current)
     const movesMax = this.#brake.allowance(this.#machines.values)
-    const runs = new Map(current.map(({ stored, runs }) => [placeOf(stored.value), runs]))
+    const runs = new Map(current.map((each) => [placeOf(each.stored.value), each.runs]))
     const startedMs = clock.monotonicMs()
     const { decisions, unplaced } = feed.scheduler.plan({ runs, movesMax })
     metrics.observe('jangada_plan_ms', clock.monotonicMs() - startedMs)
@@ -209,11 +246,8 @@ export class PlacementController {
     if (decisions.length === 0) return
     const { replacements } = this.#feed.scheduler
     const touched = this.#feed.around(decisions, wallMs)
-    const violations = [
-      ...checkPlan(touched, decisions, replacements),
-      ...checkPlacements(afterPlan(touched, decisions), replacements),
-    ]
-    assert(violations.length === 0, `a plan keeps the rules: ${JSON.stringify(violations[0])}`)
+    const [violation] = this.#violations(touched, decisions, replacements)
+    if (violation !== undefined) throw new BrokenRule(violation)
   }
 
   /** Replacements tell nobody here when they run, and deadlines pass by themselves. */
@@ -258,10 +292,7 @@ export class PlacementController {
 
   /** Where replacements run by now, and where copies have stopped that must be gone before. */
   async #said(): Promise<readonly Asked[]> {
-    const asked = this.#feed.scheduler
-      .asked()
-      .flatMap(({ machine, unit }) => this.#placements.get(machine, unit) ?? [])
-    return saidOf(asked, this.#context.store)
+    return saidOf(this.#feed.asked(), this.#context.store)
   }
 
   get #records(): FedRecords {
@@ -275,7 +306,7 @@ export class PlacementController {
   }
 
   #newFeed(): SchedulerFeed {
-    return new SchedulerFeed(this.#records, this.#rules, this.#fences)
+    return new SchedulerFeed(this.#records, this.#rules, this.#fences, this.#aside)
   }
 
   /** All of the cluster, as the planner that is kept was told it piece by piece. */
@@ -286,11 +317,11 @@ export class PlacementController {
         machines: this.#machines.values,
         units: items.keys(),
         placements: this.#placements.values,
-        isFenced: (placement) => this.#fences.isOver(placement),
+        isFenced: (placement) => this.#feed.isOver(placement),
         crashOf: (unit) => this.#crashes.get(unit)?.value,
         ...this.#held.records,
       },
-      (record) => this.#rules.of(present(items.get(record), 'the record of a unit')),
+      (record) => this.#feed.rulesOf(present(items.get(record), 'the record of a unit')),
       wallMs,
     )
     return { ...withWords(snapshot, said), ...(movesMax !== undefined && { movesMax }) }

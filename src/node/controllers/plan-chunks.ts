@@ -1,7 +1,8 @@
 /** Plans, cut into transactions. */
 import type { UnitName } from '../../base/ids.ts'
+import type { Needs } from '../../base/room.ts'
 import type { Decision } from '../../core/scheduler/types.ts'
-import { maxOperationsPerTransaction } from '../../core/store/types.ts'
+import { maxOperationsPerTransaction, type Operation } from '../../core/store/types.ts'
 import type { Part } from './held.ts'
 
 /**
@@ -10,6 +11,14 @@ import type { Part } from './held.ts'
  * and one of each more for every volume of its unit.
  */
 const costOf = { place: 2, unplace: 4, release: 4, move: 6 } as const
+/** Of the values in one transaction, well below `maxTransactionBytes`: keys and events come on top. */
+const valueBytesMax = 2 ** 20
+/** A record without its ports, and each of its ports, at most. */
+const recordBytes = 1024
+const portBytes = 48
+
+/** What of a unit the sizes of its records hang on. */
+type NeedsOf = (unit: UnitName) => Pick<Needs, 'ports' | 'volumes'> | undefined
 
 /**
  * A plan in transactions. One that takes a unit away and puts it back where it was (its peer has
@@ -17,23 +26,30 @@ const costOf = { place: 2, unplace: 4, release: 4, move: 6 } as const
  */
 export function chunksOf(
   decisions: readonly Decision[],
-  volumesOf: (unit: UnitName) => number = () => 0,
+  needsOf: NeedsOf = () => undefined,
 ): Decision[][] {
   const chunks: Decision[][] = []
   let touched = new Set<string>()
   let cost = 0
+  let bytes = 0
   for (const decision of decisions) {
     const { unit, machine } = decision
     const places = [`${machine}/${unit}`]
     if (decision.kind === 'move') places.push(`${decision.from}/${unit}`)
     const last = chunks.at(-1)
-    const own = costOf[decision.kind] + (decision.kind === 'unplace' ? 0 : volumesOf(unit))
+    const needs = needsOf(unit)
+    const volumes = needs?.volumes?.length ?? 0
+    const own = costOf[decision.kind] + (decision.kind === 'unplace' ? 0 : volumes)
+    // Where it goes, and where something of it is left.
+    const ownBytes = 2 * (recordBytes + portBytes * (needs?.ports.length ?? 0))
     cost += own
-    const isFull = last === undefined || cost > maxOperationsPerTransaction
+    bytes += ownBytes
+    const isFull = last === undefined || cost > maxOperationsPerTransaction || bytes > valueBytesMax
     if (isFull || places.some((place) => touched.has(place))) {
       chunks.push([decision])
       touched = new Set(places)
       cost = own
+      bytes = ownBytes
     } else {
       last.push(decision)
       for (const place of places) touched.add(place)
@@ -46,13 +62,20 @@ export function chunksOf(
 export function partsInChunks(parts: readonly Part[]): Part[][] {
   const chunks: Part[][] = []
   let cost = Infinity
+  let bytes = 0
   for (const part of parts) {
     const own = Math.max(part.then.length, Math.ceil(part.compare.length / 2))
+    const ownBytes = part.then.reduce((sum, each) => sum + bytesOf(each), 0)
     cost += own
-    if (cost > maxOperationsPerTransaction) {
+    bytes += ownBytes
+    if (cost > maxOperationsPerTransaction || bytes > valueBytesMax) {
       chunks.push([part])
       cost = own
+      bytes = ownBytes
     } else chunks.at(-1)?.push(part)
   }
   return chunks
 }
+
+const bytesOf = (operation: Operation): number =>
+  operation.kind === 'put' ? operation.value.length : 0

@@ -1,6 +1,6 @@
 /** In simulations, the planner that is kept is held to what one from nothing makes of the same cluster. */
 import { assert } from '../../base/assert.ts'
-import { checkPlacements, checkPlan, afterPlan } from '../../core/scheduler/check.ts'
+import { violationsOf } from '../../core/scheduler/check.ts'
 import { plan } from '../../core/scheduler/plan.ts'
 import type { Plan, Snapshot } from '../../core/scheduler/types.ts'
 
@@ -8,12 +8,8 @@ import type { Plan, Snapshot } from '../../core/scheduler/types.ts'
 export function assertSamePlan(snapshot: Snapshot, kept: Plan): void {
   const made = textOf(plan(snapshot))
   assert(textOf(kept) === made, `the plan of what is kept, ${textOf(kept)}, is ${made}`)
-  const { decisions } = kept
-  const violations = [
-    ...checkPlan(snapshot, decisions),
-    ...checkPlacements(afterPlan(snapshot, decisions)),
-  ]
-  assert(violations.length === 0, `a plan keeps the rules: ${JSON.stringify(violations[0])}`)
+  const [violation] = violationsOf(snapshot, kept.decisions)
+  assert(violation === undefined, `a plan keeps the rules: ${JSON.stringify(violation)}`)
 }
 
 const textOf = ({ decisions, unplaced }: Plan): string =>

@@ -11,7 +11,8 @@ import type { Compare, Operation } from '../../core/store/types.ts'
 import { type ControllerContext, putEvent } from './context.ts'
 import { fenceOf, type Fences, taken, toLeave } from './fence.ts'
 import type { Part } from './held.ts'
-import { type FedRecords, placeOf } from './scheduler-feed.ts'
+import { placeOf } from './places.ts'
+import { type FedRecords, type SchedulerFeed } from './scheduler-feed.ts'
 import type { UnitRules } from './unit-rules.ts'
 
 export class PlanParts {
@@ -19,8 +20,16 @@ export class PlanParts {
   readonly #records: FedRecords
   readonly #rules: UnitRules
   readonly #fences: Fences
+  readonly #others: SchedulerFeed['others']
 
-  constructor(context: ControllerContext, records: FedRecords, rules: UnitRules, fences: Fences) {
+  constructor(
+    context: ControllerContext,
+    records: FedRecords,
+    rules: UnitRules,
+    fences: Fences,
+    others: SchedulerFeed['others'],
+  ) {
+    this.#others = others
     this.#context = context
     this.#records = records
     this.#rules = rules
@@ -31,12 +40,27 @@ export class PlanParts {
   guardsOf(decision: Decision): readonly Compare[] {
     const { unit, machine } = decision
     if (decision.kind === 'release') return []
-    if (decision.kind === 'unplace') return this.#fences.returnGuards(machine, unit)
+    if (decision.kind === 'unplace') {
+      return [...this.#fences.returnGuards(machine, unit), ...this.#survivors(decision)]
+    }
     return [
       ...(decision.kind === 'move' ? this.#fences.returnGuards(decision.from, unit) : []),
       guard(units.key(unit), this.#records.units.get(unit)),
       guard(machines.key(machine), this.#records.machines.get(machine)),
     ]
+  }
+
+  /** Who leaves because of another placement does so only while that one is there, and its machine as it was. */
+  #survivors({
+    unit,
+    machine,
+    reason,
+  }: Extract<Decision, { kind: 'unplace' }>): readonly Compare[] {
+    if (!['drained', 'moved', 'duplicate'].includes(reason.kind)) return []
+    return this.#others(unit, machine).flatMap((other) => [
+      guard(other.key, other),
+      guard(machines.key(other.value.machine), this.#records.machines.get(other.value.machine)),
+    ])
   }
 
   partOf(decision: Decision, guards: readonly Compare[]): Part {
@@ -106,17 +130,22 @@ export class PlanParts {
     if (item === undefined || item.value.desired === 'inactive') return undefined
     if (fence?.leaving === true || decided.has(placeOf(placed.value))) return undefined
     const [name, at] = [unitName(unit), machineId(machine)]
+    // Who is not there has not heard it: what the placement says is what its fencer goes by.
+    if (this.#records.machines.get(machine)?.value.status !== 'ready') return undefined
     const held = this.#records.held.missing(name, at, this.needsOf(name))
     const isSame = item.value.desired === desired && item.value.hash === hash
     if (isSame && held === undefined) return undefined
     const guards = [guard(placed.key, placed), guard(units.key(unit), item)]
     return {
       compare: [...guards, ...(held?.compare ?? [])],
-      then: [placements.put(this.#record(name, at), machine, unit), ...(held?.then ?? [])],
+      then: [
+        placements.put(this.#record(name, at, placed.value), machine, unit),
+        ...(held?.then ?? []),
+      ],
     }
   }
 
-  #record(unit: UnitName, machine: MachineId): PlacementRecord {
+  #record(unit: UnitName, machine: MachineId, before?: PlacementRecord): PlacementRecord {
     const item = present(this.#records.units.get(unit), 'the record of a unit')
     const { desired, hash } = item.value
     assert(desired !== 'inactive', 'what is placed is wanted')
@@ -131,7 +160,7 @@ export class PlanParts {
       desired,
       hash,
       placedMs,
-      ...fenceOf(unitRules?.rules),
+      ...fenceOf(unitRules?.rules, before),
       ...(!isFree(needs) && { needs: { memoryBytes, nanoCpus, ports: [...needs.ports] } }),
     }
   }

@@ -26,8 +26,10 @@ import { type Clock } from '../../ports/clock.ts'
 import type { ChangesView } from './changes.ts'
 import type { Fences } from './fence.ts'
 import type { Held, Part } from './held.ts'
+import { partsOf, placeOf, placesOf } from './places.ts'
 import { placementOf, toMachine, withCrashes } from './snapshot.ts'
 import { Stretches, type UnitRules } from './unit-rules.ts'
+import type { Asked } from './unit-words.ts'
 
 /** Told in one go, before it is looked at the clock. */
 const batchMax = 64
@@ -50,6 +52,7 @@ export class SchedulerFeed {
   readonly #records: FedRecords
   readonly #rules: UnitRules
   readonly #fences: Fences
+  readonly #aside: ReadonlyMap<string, number>
   readonly scheduler = new Scheduler()
   readonly #units = new Map<string, SchedulerUnit>()
   readonly #machines = new Map<string, SchedulerMachine>()
@@ -70,13 +73,20 @@ export class SchedulerFeed {
   readonly #draining = new Set<string>()
   /** Places whose record may lag behind that of their unit. */
   readonly #stale = new Set<string>()
-  /** By place: the revision of the placement that its agent has stopped, as it was told. */
-  #released: ReadonlyMap<string, number> = new Map()
+  /** By place. */
+  #words: ReadonlyMap<string, Asked> = new Map()
 
-  constructor(records: FedRecords, rules: UnitRules, fences: Fences) {
+  /** `aside`: units, in the revision of their record in which nobody plans for them. */
+  constructor(
+    records: FedRecords,
+    rules: UnitRules,
+    fences: Fences,
+    aside: ReadonlyMap<string, number>,
+  ) {
     this.#records = records
     this.#rules = rules
     this.#fences = fences
+    this.#aside = aside
     const { machines, units, placements, crashes, held } = records
     const views = [machines, units, placements, crashes, held.leaving, held.volumes]
     for (const view of views) view.changedAll()
@@ -90,15 +100,49 @@ export class SchedulerFeed {
     }
   }
 
-  /** All there is to tell at this moment. `released`: see `releasedKey`. */
-  bring(wallMs: number, released: ReadonlyMap<string, number>): void {
-    for (const key of [...this.#released.keys(), ...released.keys()]) this.#changed.places.add(key)
-    this.#released = released
+  /** All there is to tell at this moment; `said`: of what `asked` asks. */
+  bring(wallMs: number, said: readonly Asked[]): void {
+    const words = new Map(said.map((each) => [placeOf(each.stored.value), each]))
+    for (const key of [...this.#words.keys(), ...words.keys()]) this.#changed.places.add(key)
+    this.#words = words
     for (const { value } of this.#records.crashes.items.values())
       this.#changed.units.add(value.unit)
     for (const id of this.#draining) this.#changed.machines.add(id)
     for (const key of this.#ageing) this.#changed.places.add(key)
     while (this.#tell(Infinity, wallMs));
+  }
+
+  /** Placements of which the next plan hangs on what their agents say. */
+  asked(): readonly Stored<PlacementRecord>[] {
+    const { placements } = this.#records
+    const places = new Set(this.scheduler.asked().map(placeOf))
+    for (const key of this.#ageing) {
+      if (placements.get(...partsOf(key))?.value.fence?.changed === true) places.add(key)
+    }
+    return [...places].flatMap((key) => placements.get(...partsOf(key)) ?? [])
+  }
+
+  /** The copy of a unit that must never run twice is surely dead. */
+  isOver(placement: PlacementRecord): boolean {
+    const word = this.#words.get(placeOf(placement))
+    const { machine, unit, fence } = placement
+    const stored = this.#records.placements.get(machine, unit)
+    const isCurrent = word !== undefined && word.stored.modRevision === stored?.modRevision
+    if (isCurrent && fence?.leaving === true && word.runs) return true
+    return this.#fences.isOver(placement, isCurrent && word.isHeard)
+  }
+
+  /** As `UnitRules.of`; undefined, too, of a unit that is set aside. */
+  rulesOf(item: Stored<UnitRecord>): SchedulerUnit | undefined {
+    const isAside = this.#aside.get(item.value.name) === item.modRevision
+    return isAside ? undefined : this.#rules.of(item)
+  }
+
+  /** The other placements of a unit. */
+  others(unit: string, machine: string): readonly Stored<PlacementRecord>[] {
+    return [...this.#places.firstsOf(unit)].flatMap((id) =>
+      id === machine ? [] : (this.#records.placements.get(id, unit) ?? []),
+    )
   }
 
   /** The planner takes for granted that they are carried out: it is told what has come of them. */
@@ -206,7 +250,7 @@ export class SchedulerFeed {
     const { units, crashes } = this.#records
     const item = units.get(name)
     if (item === undefined) this.#rules.forget(units.kind.key(name))
-    const read = item && this.#rules.of(item)
+    const read = item && this.rulesOf(item)
     const crash = crashes.get(name)?.value
     const unit = read && item && withCrashes(read, item.value, crash, wallMs)
     const told = this.#units.get(name)
@@ -268,19 +312,15 @@ export class SchedulerFeed {
     for (const unit of this.#users.secondsOf(name)) this.#changedPlacesOf(unit)
   }
 
-  #placementOf(
-    { modRevision, value }: Stored<PlacementRecord>,
-    wallMs: number,
-  ): SchedulerPlacement | undefined {
+  #placementOf({ value }: Stored<PlacementRecord>, wallMs: number): SchedulerPlacement | undefined {
     const unit = this.#units.get(value.unit)
     const record = this.#records.units.get(value.unit)?.value
     // What another release has written and this one cannot read stays where it is.
     if (unit === undefined && record !== undefined && record.desired !== 'inactive')
       return undefined
-    const isReleased = this.#released.get(placeOf(value)) === modRevision
     return placementOf(value, {
       isAlone: unit?.rules.fencing === 'stop',
-      isOver: isReleased || this.#fences.isOver(value),
+      isOver: this.isOver(value),
       wallMs,
     })
   }
@@ -340,25 +380,6 @@ const namesIn = (
 ): [string, string] => view.kind.partsOf(key) as [string, string]
 
 const list = <T>(item: T | undefined): readonly T[] => (item === undefined ? [] : [item])
-
-/** A place as a key. */
-export const placeOf = ({
-  machine,
-  unit,
-}: {
-  readonly machine: string
-  readonly unit: string
-}): string => `${machine}/${unit}`
-
-const placesOf = (decision: Decision): string[] =>
-  decision.kind === 'move'
-    ? [placeOf(decision), placeOf({ machine: decision.from, unit: decision.unit })]
-    : [placeOf(decision)]
-
-function partsOf(place: string): [machine: string, unit: string] {
-  const at = place.indexOf('/')
-  return [place.slice(0, at), place.slice(at + 1)]
-}
 
 /** They are plain data, always made in one way. */
 const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)

@@ -10,6 +10,8 @@ export interface Asked {
   readonly stored: Stored<PlacementRecord>
   /** It does its work by now; or it has stopped, if it was told to. */
   readonly runs: boolean
+  /** Its agent has the content that the placement says. */
+  readonly isHeard: boolean
 }
 
 export async function saidOf(
@@ -17,7 +19,11 @@ export async function saidOf(
   store: Pick<StoreAccess, 'range'>,
 ): Promise<readonly Asked[]> {
   const said: Asked[] = []
-  for (const stored of asked) said.push({ stored, runs: await runs(store, stored) })
+  for (const stored of asked) {
+    const state = await stateOf(store, stored)
+    const isHeard = state?.hash === stored.value.hash
+    said.push({ stored, runs: runs(stored.value, state), isHeard })
+  }
   return said
 }
 
@@ -47,14 +53,9 @@ async function stateOf(
 }
 
 /** It runs, it has done what it had to, or it is only to be loaded. */
-async function runs(
-  store: Pick<StoreAccess, 'range'>,
-  placement: Stored<PlacementRecord>,
-): Promise<boolean> {
-  const { desired, fence } = placement.value
-  if (fence?.leaving === true) return (await stateOf(store, placement))?.released === true
+function runs({ desired, fence }: PlacementRecord, state: UnitStateRecord | undefined): boolean {
+  if (fence?.leaving === true) return state?.released === true
   if (desired === 'loaded') return true
-  const state = await stateOf(store, placement)
   if (state === undefined) return false
   return state.active === 'active' || (state.active === 'inactive' && state.containerId !== '')
 }

@@ -184,7 +184,7 @@ export const placement = (
 
 /** Of the placement that stands now. */
 export function state(
-  node: Node,
+  node: Pick<Node, 'store'>,
   unit: string,
   on: MachineId,
   changes: Partial<UnitStateRecord> = {},
