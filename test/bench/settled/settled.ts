@@ -16,7 +16,7 @@ import { inRack } from '../rack.ts'
 import { requireRoom } from './room.ts'
 import { change, runningOn, startAll, unitNames } from './units.ts'
 import { type HostUsage, type Kind, kinds, type Usage, usageOf } from './usage.ts'
-import { type Wakes, wakesOf, type Woken, whenQuiet, wokenBetween } from './wakes.ts'
+import { answered, type Wakes, wakesOf, type Woken, whenQuiet, wokenBetween } from './wakes.ts'
 
 const hostCount = 5
 const voterCount = 3
@@ -121,7 +121,7 @@ const revisionsOf = (wakes: Wakes): number =>
   Math.max(...[...wakes.values()].map(({ revision }) => revision))
 
 async function rolesOf(rack: Rack): Promise<ReadonlyMap<string, string>> {
-  const { leader, members } = await statusOf(rack, hostNames(rack)[0] ?? '')
+  const { leader, members } = await answered(rack, () => statusOf(rack, hostNames(rack)[0] ?? ''))
   return new Map(
     members.map(({ name, role }) => [
       name,
@@ -161,7 +161,9 @@ async function changeOneByOne(
   const pairs = Math.ceil(count / 2)
   let before = await whenQuiet(rack)
   for (let at = 0; at < count; at += 1) {
-    const name = names[Math.floor((Math.floor(at / 2) * names.length) / pairs)] ?? ''
+    const pair = Math.floor(at / 2)
+    // Names go round the hosts in turn, and so does this.
+    const name = names[(Math.floor((pair * names.length) / pairs) + pair) % names.length] ?? ''
     const to = at % 2 === 0 ? 'stopped' : 'started'
     await change(rack, name, to)
     const after = await whenQuiet(rack)

@@ -3,13 +3,17 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { UnitRow, UnitsAnswer } from '../../../src/node/api/answers.ts'
 import { sleep } from '../../../src/ports/clock.ts'
+import { answered } from './wakes.ts'
 import { hostNames, jangada } from '../../../src/tools/rack/demo/scene.ts'
 import { askNode, containersOn, isRunning } from '../../../src/tools/rack/demo/view.ts'
 import type { Rack } from '../../../src/tools/rack/rack.ts'
+import { program } from '../../../src/tools/rack/cluster.ts'
 import { rackError, until } from '../../../src/tools/rack/world.ts'
 
-/** Asked for by one command. */
-const batch = 50
+/** Asked for by one command, while containers of the ones before are starting. */
+const batch = 25
+const batchWithinMs = 300_000
+const batchTriesMax = 3
 const lookEveryMs = 2000
 const tellEveryMs = 10_000
 /** None more runs for so long: it is of no use to wait on. */
@@ -42,11 +46,24 @@ export async function startAll(
   await jangada(rack, first, 'submit', file)
   const startedMs = rack.clock.monotonicMs()
   for (let at = 0; at < names.length; at += batch) {
-    await jangada(rack, first, 'start', '--no-block', ...names.slice(at, at + batch))
+    await ask(rack, first, names.slice(at, at + batch))
   }
   say(`${names.length} units are asked for`)
   await untilAllRun(rack, names, say, startedMs)
   return rack.clock.monotonicMs() - startedMs
+}
+
+/** A busy cluster may be late with an answer; to ask again for what was asked for changes nothing. */
+async function ask(rack: Rack, host: string, names: readonly string[]): Promise<void> {
+  const words = [program, 'start', '--no-block', ...names]
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await rack.sh(host, words, { timeoutMs: batchWithinMs })
+      return
+    } catch (error) {
+      if (tries === batchTriesMax) throw error
+    }
+  }
 }
 
 async function untilAllRun(
@@ -110,7 +127,7 @@ export async function runningOn(rack: Rack): Promise<Map<string, string>> {
 export async function change(rack: Rack, name: string, to: 'stopped' | 'started'): Promise<void> {
   const [first = ''] = hostNames(rack)
   const desired = to === 'started' ? 'launched' : 'inactive'
-  await askNode(rack, first, 'POST', `/v1/units/${name}/state`, { desired })
+  await answered(rack, () => askNode(rack, first, 'POST', `/v1/units/${name}/state`, { desired }))
   const wait = { what: `${name} is ${to}`, timeoutMs: changedWithinMs, pollMs: 200 }
   await until(rack.clock, wait, async () => {
     const containers = (await containersOn(rack, hostNames(rack))).filter(

@@ -3,12 +3,13 @@ import { sleep } from '../../../src/ports/clock.ts'
 import { hostNames } from '../../../src/tools/rack/demo/scene.ts'
 import { askNode } from '../../../src/tools/rack/demo/view.ts'
 import type { Rack } from '../../../src/tools/rack/rack.ts'
-import { rackError } from '../../../src/tools/rack/world.ts'
+import { rackError, until } from '../../../src/tools/rack/world.ts'
 
 /** Nothing but the clock has woken anybody for so long: the change is over. */
 const quietMs = 2000
 const lookEveryMs = 500
 const quietWithinMs = 120_000
+const answeredWithinMs = 30_000
 
 interface Counters {
   /** Comparisons of what should run with what runs; those that the clock asks for are not in it. */
@@ -25,9 +26,13 @@ interface Counters {
 
 export type Wakes = ReadonlyMap<string, Counters>
 
+/** A long run is not given up for one late answer. `ask` may be asked again. */
+export const answered = <T>(rack: Rack, ask: () => Promise<T>): Promise<T> =>
+  until(rack.clock, { what: 'a node answers', timeoutMs: answeredWithinMs, pollMs: 200 }, ask)
+
 export async function wakesOf(rack: Rack): Promise<Wakes> {
   const rows = hostNames(rack).map(async (host): Promise<[string, Counters]> => {
-    return [host, countersIn(await askNode(rack, host, 'GET', '/metrics'))]
+    return [host, countersIn(await answered(rack, () => askNode(rack, host, 'GET', '/metrics')))]
   })
   return new Map(await Promise.all(rows))
 }
