@@ -23,9 +23,10 @@ import { requireFeature } from './feature-level.ts'
 import { machineOf } from './machine-of.ts'
 import { readWishes, requireReplacement } from './members.ts'
 import { json } from './messages.ts'
-import { type ClusterRecords, readCluster } from './records.ts'
+import type { ClusterRecords } from './records.ts'
 import type { Route } from './router.ts'
 import { memberRows, unitsToMove } from './rows.ts'
+import { readWithFacts } from './unit-facts.ts'
 
 const readLeave = bodyReader(
   Type.Object({
@@ -54,7 +55,7 @@ async function decideLeave(
   asked: string,
   force: boolean,
 ): Promise<Decision<LeaveAnswer>> {
-  const records = await readCluster(context.store, 'linearizable')
+  const records = await readWithFacts(context, 'linearizable')
   const rows = memberRows(records, await context.store.view())
   const machine = records.machines.get(asked) ?? machineOf(records, asked)
   if (machine.status === 'left') return finish(context, records, machine, rows, force)

@@ -13,6 +13,7 @@ import { json } from './messages.ts'
 import { readCluster } from './records.ts'
 import type { Route } from './router.ts'
 import { machineDetails, stalenessOf } from './rows.ts'
+import { readWithFacts } from './unit-facts.ts'
 import { viewOrCutOff } from './status.ts'
 
 /** What a rule can name: no spaces, no equals sign, nothing that a unit file would split. */
@@ -81,7 +82,7 @@ export function machineRoutes(context: ApiContext): Route[] {
 
 async function listMachines(context: ApiContext): Promise<MachinesAnswer> {
   const view = await viewOrCutOff(context)
-  const records = await readCluster(context.store)
+  const records = await readWithFacts(context)
   return {
     revision: records.revision,
     stale: stalenessOf(view),

@@ -11,7 +11,7 @@ import type { PlanAnswer, PlanRow } from './answers.ts'
 import { bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
 import { json } from './messages.ts'
-import { type ClusterRecords, readCluster } from './records.ts'
+import type { ClusterRecords } from './records.ts'
 import type { Route } from './router.ts'
 import { isTemplate, stalenessOf } from './rows.ts'
 import { viewOrCutOff } from './status.ts'
@@ -24,6 +24,7 @@ import {
   templateMissing,
 } from './unit-decisions.ts'
 import { snapshotOf } from './units.ts'
+import { readWithFacts } from './unit-facts.ts'
 
 const unitsMax = 1000
 
@@ -51,7 +52,7 @@ export function planRoutes(context: ApiContext): Route[] {
       handle: async (request) => {
         const asked = readPlan(request)
         const view = await viewOrCutOff(context)
-        const records = await readCluster(context.store)
+        const records = await readWithFacts(context)
         const answer: PlanAnswer = {
           revision: records.revision,
           stale: stalenessOf(view),

@@ -12,7 +12,7 @@ import { readCluster } from './records.ts'
 import type { Route } from './router.ts'
 import { stalenessOf } from './rows.ts'
 import { viewOrCutOff } from './status.ts'
-import { factsOf } from './unit-facts.ts'
+import { factsOf, readWithFacts } from './unit-facts.ts'
 import { requireUnit, snapshotOf } from './units.ts'
 
 const movesDefault = 100
@@ -45,7 +45,7 @@ export function rebalanceRoutes(context: ApiContext): Route[] {
 
 async function tell(context: ApiContext, max: number): Promise<RebalanceAnswer> {
   const view = await viewOrCutOff(context)
-  const records = await readCluster(context.store)
+  const records = await readWithFacts(context)
   const nameOf = (id: string): string => records.machines.get(id)?.name ?? id.slice(0, 8)
   const moves = rebalance(snapshotOf(records, context.clock.wallMs()), max)
   return {

@@ -250,8 +250,10 @@ const isReady = (records: ClusterRecords, machine: string): boolean =>
   records.machines.get(machine)?.status === 'ready'
 
 /** The first of its volumes that is somewhere. */
-const volumeOf = (records: ClusterRecords, unit: UnitRecord): VolumeRecord | undefined =>
-  records.volumes.find(({ name }) => factsOf(unit).needs.volumes?.includes(name))
+function volumeOf(records: ClusterRecords, unit: UnitRecord): VolumeRecord | undefined {
+  const { volumes: named } = factsOf(unit).needs
+  return named && records.volumes.find(({ name }) => named.includes(name))
+}
 
 function volumeText(records: ClusterRecords, unit: UnitRecord): string {
   const volume = volumeOf(records, unit)

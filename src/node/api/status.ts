@@ -6,8 +6,9 @@ import { isJangadaError } from '../../base/errors.ts'
 import type { MemberView } from '../member/store-access.ts'
 import type { PublicEvent, StatusCounts, StatusHead, StatusReport, StoreStatus } from './answers.ts'
 import type { ApiContext } from './context.ts'
-import { type ClusterRecords, cutOff, readCluster, readEvents } from './records.ts'
+import { type ClusterRecords, cutOff, readEvents } from './records.ts'
 import { bootRow, eventRow, machineRows, memberRows, stalenessOf, unitRows } from './rows.ts'
+import { readWithFacts } from './unit-facts.ts'
 
 /** The latest, in `/status`; `/v1/events` gives more. */
 const eventsInStatus = 50
@@ -57,9 +58,8 @@ export class StatusSource {
   }
 
   async #read(view: MemberView, atMs: number): Promise<Known> {
-    const { store } = this.#context
-    const records = await readCluster(store)
-    const { events } = await readEvents(store, eventsInStatus, records.revision)
+    const records = await readWithFacts(this.#context)
+    const { events } = await readEvents(this.#context.store, eventsInStatus, records.revision)
     return { records, events: events.map(eventRow), view, atMs }
   }
 

@@ -6,7 +6,6 @@ import { whyUnit } from '../../core/scheduler/why.ts'
 import type { UnitSpec } from '../../core/units/types.ts'
 import { parseUnit } from '../../core/units/unit.ts'
 import { snapshotOf as schedulerSnapshot } from '../controllers/snapshot.ts'
-import { toSchedulerUnit } from '../controllers/unit-rules.ts'
 import type {
   Listing,
   UnitAnswer,
@@ -17,8 +16,8 @@ import type {
 } from './answers.ts'
 import type { ApiContext } from './context.ts'
 import { json } from './messages.ts'
-import { factsOf, isGlobal } from './unit-facts.ts'
-import { type ClusterRecords, readCluster } from './records.ts'
+import { factsOf, isGlobal, readWithFacts, schedulerUnitOf } from './unit-facts.ts'
+import type { ClusterRecords } from './records.ts'
 import type { Route } from './router.ts'
 import { isTemplate, scheduleOf, stalenessOf, unitRows } from './rows.ts'
 import { viewOrCutOff } from './status.ts'
@@ -33,7 +32,7 @@ export function unitRoutes(context: ApiContext): Route[] {
     access: 'read',
     handle: async ({ parameters }) => {
       const view = await viewOrCutOff(context)
-      const records = await readCluster(context.store)
+      const records = await readWithFacts(context)
       const listing = { revision: records.revision, stale: stalenessOf(view) }
       return json(answer(records, listing, parameters['name'] ?? ''))
     },
@@ -169,6 +168,6 @@ export const snapshotOf = (
       leaving,
       volumes,
     },
-    toSchedulerUnit,
+    schedulerUnitOf,
     wallMs,
   )

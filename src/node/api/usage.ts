@@ -8,11 +8,11 @@ import type { ApiContext } from './context.ts'
 import { machineOf } from './machine-of.ts'
 import { json } from './messages.ts'
 import type { UsageAnswer, UsageRow } from './operation-answers.ts'
-import { type ClusterRecords, readCluster } from './records.ts'
+import type { ClusterRecords } from './records.ts'
 import type { Route } from './router.ts'
 import { stalenessOf } from './rows.ts'
 import { viewOrCutOff } from './status.ts'
-import { factsOf } from './unit-facts.ts'
+import { factsOf, readWithFacts } from './unit-facts.ts'
 
 /** Machines asked at the same time. */
 const askedAtOnce = 32
@@ -25,7 +25,7 @@ export function usageRoutes(context: ApiContext): Route[] {
       access: 'read',
       handle: async ({ query }) => {
         const view = await viewOrCutOff(context)
-        const records = await readCluster(context.store)
+        const records = await readWithFacts(context)
         const wanted = query.get('machine')
         const asked =
           wanted === undefined

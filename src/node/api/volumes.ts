@@ -7,11 +7,11 @@ import type { VolumeRow, VolumesAnswer } from './answers.ts'
 import type { ApiContext } from './context.ts'
 import { pick } from './machine-of.ts'
 import { json } from './messages.ts'
-import { type ClusterRecords, readCluster } from './records.ts'
+import type { ClusterRecords } from './records.ts'
 import type { Route } from './router.ts'
 import { stalenessOf } from './rows.ts'
 import { viewOrCutOff } from './status.ts'
-import { factsOf } from './unit-facts.ts'
+import { factsOf, readWithFacts } from './unit-facts.ts'
 
 export function volumeRoutes(context: ApiContext): Route[] {
   return [
@@ -21,9 +21,10 @@ export function volumeRoutes(context: ApiContext): Route[] {
       access: 'read',
       handle: async () => {
         const view = await viewOrCutOff(context)
-        const records = await readCluster(context.store)
+        const records = await readWithFacts(context)
         const { revision } = records
-        const rows = records.volumes.map((record) => rowOf(records, record))
+        const usersOf = usersByVolume(records)
+        const rows = records.volumes.map((record) => rowOf(records, record, usersOf))
         return json({ revision, stale: stalenessOf(view), volumes: rows } satisfies VolumesAnswer)
       },
     },
@@ -42,21 +43,32 @@ export function volumeRoutes(context: ApiContext): Route[] {
   ]
 }
 
+/** Names of units by the volumes that they name: one look at each unit, however many volumes there are. */
+function usersByVolume({ units }: ClusterRecords): ReadonlyMap<string, readonly string[]> {
+  const users = new Map<string, string[]>()
+  for (const unit of units.values()) {
+    for (const name of new Set(factsOf(unit).needs.volumes)) {
+      const named = users.get(name)
+      if (named === undefined) users.set(name, [unit.name])
+      else named.push(unit.name)
+    }
+  }
+  return users
+}
+
 function rowOf(
   records: ClusterRecords,
   { name, machine, driver, sinceMs }: VolumeRecord,
+  usersOf: ReadonlyMap<string, readonly string[]>,
 ): VolumeRow {
   const at = records.machines.get(machine)
-  const units = [...records.units.values()].filter((unit) =>
-    factsOf(unit).needs.volumes?.includes(name),
-  )
   return {
     name,
     machine,
     machineName: at?.name ?? null,
     status: at?.status ?? 'left',
     driver,
-    units: units.map((unit) => unit.name),
+    units: usersOf.get(name) ?? [],
     sinceMs,
   }
 }
@@ -67,14 +79,15 @@ async function decideForget(
   name: string,
   machine: string | undefined,
 ): Promise<Decision<readonly VolumeRow[]>> {
-  const records = await readCluster(context.store, 'linearizable')
+  const records = await readWithFacts(context, 'linearizable')
   const all = records.volumes.filter((each) => each.name === name)
   if (all.length === 0) {
     throw new JangadaError('JGD_NOT_FOUND', `there is no volume ${name}`, {
       hint: 'jangada volumes',
     })
   }
-  const rows = all.map((each) => rowOf(records, each))
+  const usersOf = usersByVolume(records)
+  const rows = all.map((each) => rowOf(records, each, usersOf))
   if (machine === undefined && rows.length > 1) {
     throw new JangadaError('JGD_CONFLICT', `${name} is on more than one machine`, {
       hint: 'name one: --machine MACHINE',

@@ -13,7 +13,7 @@ import type { ApiResponse } from '../messages.ts'
 import { readCluster } from '../records.ts'
 import { type Scheduled, scheduleOf } from '../rows.ts'
 import { decideDesired, decideDestroy, decideNew, hasContent } from '../unit-decisions.ts'
-import { isGlobal } from '../unit-facts.ts'
+import { isGlobal, readWithFacts } from '../unit-facts.ts'
 import { refuseName } from './names.ts'
 import { pageOf } from './pages.ts'
 import { FleetRefusal, fleetJson, nothing } from './refusals.ts'
@@ -47,11 +47,8 @@ interface UnitEntity {
   readonly options: readonly Partial<UnitOption>[]
 }
 
-export async function listUnits(
-  { store }: ApiContext,
-  request: FleetRequest,
-): Promise<ApiResponse> {
-  const records = await readCluster(store)
+export async function listUnits(context: ApiContext, request: FleetRequest): Promise<ApiResponse> {
+  const records = await readWithFacts(context)
   const schedule = scheduleOf(records)
   // fleet's list takes a global unit for one that is scheduled nowhere; its single answer does not.
   const entity = (unit: UnitRecord): UnitEntity =>
