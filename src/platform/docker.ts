@@ -167,6 +167,20 @@ class DockerEngine implements Containers {
     }
   }
 
+  async removeStopped(id: string): Promise<boolean> {
+    try {
+      await this.#connection.change((docker, abortSignal) =>
+        docker.getContainer(id).remove({ v: true, abortSignal }),
+      )
+    } catch (error) {
+      // 409: it runs, or somebody else is removing it at this moment.
+      if (statusOf(error) === 409) return false
+      if (!isAbsent(error)) throw error
+    }
+    this.#inspected.delete(id)
+    return true
+  }
+
   imageDigest(reference: string): Promise<string | undefined> {
     return this.#images.digest(reference)
   }

@@ -28,6 +28,8 @@ export interface Containers extends Images {
   stop(id: string, signal: string | undefined, graceMs: number | undefined): Promise<void>
   /** Removes it, killing it if it runs; absent is fine. Its anonymous volumes go with it. */
   remove(id: string): Promise<void>
+  /** The same, but of one that runs: false, and it runs on. */
+  removeStopped(id: string): Promise<boolean>
   /** What these use; without those that do not run. */
   usage(ids: readonly string[]): Promise<ReadonlyMap<string, ContainerUsage>>
   /** Output, oldest first; ends with the container unless `follow`. */

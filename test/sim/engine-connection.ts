@@ -53,6 +53,7 @@ export function connectEngine({ engine, heard, onStop }: ConnectionOptions): Con
       noteStop(id)
       return call(engine.remove(id))
     },
+    removeStopped: (id) => call(engine.removeStopped(id)),
     usage: (ids) => call(engine.usage(ids)),
     imageDigest: (reference) => call(engine.imageDigest(reference)),
     pull: (reference, deadlineMs, onProgress, firstWordMs) =>

@@ -240,6 +240,15 @@ export class SimulatedEngine implements Containers {
     return this.#work(5, 30, () => this.#remove(id))
   }
 
+  removeStopped(id: string): Promise<boolean> {
+    return this.#work(5, 30, () => {
+      const container = this.#containers.get(id)
+      if (container !== undefined && this.#isRunning(container)) return false
+      this.#remove(id)
+      return true
+    })
+  }
+
   imageDigest(reference: string): Promise<string | undefined> {
     return this.#work(1, 3, () => this.store.find(reference))
   }

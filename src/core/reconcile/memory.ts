@@ -181,6 +181,12 @@ function failuresAfter(before: number, how: UnitEnd, ranMs: number, rules: UnitR
   return ranMs < rules.startLimit.steadyMs ? before + 1 : 1
 }
 
+/** The memory after a start that left alone what it was to clear away: those run. */
+export const spare = (memory: UnitMemory, ids: readonly string[]): UnitMemory => ({
+  ...memory,
+  condemned: memory.condemned.filter((id) => !ids.includes(id)),
+})
+
 /** The memory after a start that came to nothing. */
 export function noteStartFailed(
   memory: UnitMemory,

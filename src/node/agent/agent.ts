@@ -8,7 +8,6 @@
 import { toHex } from '../../base/bytes.ts'
 import { describeError } from '../../base/errors.ts'
 import type { ClusterId, MachineId, UnitName } from '../../base/ids.ts'
-import { noteStartFailed } from '../../core/reconcile/memory.ts'
 import { reconcile } from '../../core/reconcile/reconcile.ts'
 import type { DesiredUnit, UnitCondition, UnitMemory } from '../../core/reconcile/types.ts'
 import type { UnitStateRecord } from '../../core/records/schemas.ts'
@@ -35,7 +34,7 @@ import { Pulser, type PulseSender } from './pulse.ts'
 import { type MachineFacts, register } from './register.ts'
 import { rememberedUnits, TakenOff } from './remembered-units.ts'
 import { Reports } from './reports.ts'
-import type { StartAction, StartOutcome } from './starts.ts'
+import { noteOutcome, type StartAction, type StartOutcome } from './starts.ts'
 import { stateOf } from './unit-state.ts'
 import { Usage, type UsageContext } from './usage.ts'
 import { Works } from './works.ts'
@@ -305,10 +304,9 @@ export class Agent {
     const { metrics, clock } = this.#options
     metrics.count('jangada_unit_starts', { outcome: outcome.kind })
     const memory = this.#memory.get(action.unit)
-    if (outcome.kind !== 'failed' || memory?.hash !== action.hash) return
+    if (memory === undefined) return
     const desired = this.#placed.desired?.find(({ name }) => name === action.unit)
-    if (desired === undefined) return
-    const noted = noteStartFailed(memory, outcome, desired, clock.monotonicMs())
+    const noted = noteOutcome(memory, { action, outcome, desired, nowMs: clock.monotonicMs() })
     this.#memory = new Map([...this.#memory, [action.unit, noted]])
   }
 

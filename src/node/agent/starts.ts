@@ -1,7 +1,8 @@
 /** One start of a unit: pulls what is missing, creates, starts, within `TimeoutStartSec=`. */
 import { describeError, isJangadaError, JangadaError } from '../../base/errors.ts'
 import { containerName } from '../../core/reconcile/labels.ts'
-import type { Action, StartFailure } from '../../core/reconcile/types.ts'
+import { noteStartFailed, spare } from '../../core/reconcile/memory.ts'
+import type { Action, DesiredUnit, StartFailure, UnitMemory } from '../../core/reconcile/types.ts'
 import { defaultTimeoutMs } from '../../core/units/service.ts'
 import type { UnitSpec } from '../../core/units/types.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -39,6 +40,19 @@ export type StartOutcome =
   | ({ readonly kind: 'failed' } & StartFailure)
   /** Nobody's fault: looked at again. */
   | { readonly kind: 'engine-down' | 'cancelled' | 'held' }
+  /** These were to be cleared away before it, and have come to run. */
+  | { readonly kind: 'overtaken'; readonly ids: readonly string[] }
+
+/** An agent before this one had its engine start them: they may be what is wanted. */
+class Overtaken extends Error {
+  override readonly name = 'Overtaken'
+  readonly ids: readonly string[]
+
+  constructor(ids: readonly string[]) {
+    super('what an earlier start left behind runs')
+    this.ids = ids
+  }
+}
 
 interface Attempt {
   readonly action: StartAction
@@ -80,6 +94,7 @@ export class Starts {
       return { kind: 'started' }
     } catch (error) {
       if (signal.aborted) return { kind: 'cancelled' }
+      if (error instanceof Overtaken) return { kind: 'overtaken', ids: error.ids }
       if (error instanceof Held) {
         tell('preparing', error.message)
         return { kind: 'held' }
@@ -102,7 +117,14 @@ export class Starts {
   async #attempt(attempt: Attempt): Promise<void> {
     const { containers } = this.#options
     const { action, spec, signal } = attempt
-    await Promise.all(action.leftovers.map((id) => orAborted(containers.remove(id), signal)))
+    const removed = await Promise.all(
+      action.leftovers.map(async (id) => ({
+        id,
+        isGone: await orAborted(containers.removeStopped(id), signal),
+      })),
+    )
+    const running = removed.filter(({ isGone }) => !isGone).map(({ id }) => id)
+    if (running.length > 0) throw new Overtaken(running)
     const ready = await orAborted(unitContainer(this.#options, spec, action), signal)
     await this.#pullFirst(ready, attempt)
     if (await this.#createAndStart(ready, attempt)) return
@@ -208,4 +230,26 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   } finally {
     signal.removeEventListener('abort', stop)
   }
+}
+
+/** The memory of its unit after a start. */
+export function noteOutcome(
+  memory: UnitMemory,
+  {
+    action,
+    outcome,
+    desired,
+    nowMs,
+  }: {
+    readonly action: StartAction
+    readonly outcome: StartOutcome
+    readonly desired: DesiredUnit | undefined
+    readonly nowMs: number
+  },
+): UnitMemory {
+  if (outcome.kind === 'overtaken') return spare(memory, outcome.ids)
+  const isCurrent = desired !== undefined && memory.hash === action.hash
+  return outcome.kind === 'failed' && isCurrent
+    ? noteStartFailed(memory, outcome, desired, nowMs)
+    : memory
 }
