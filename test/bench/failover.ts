@@ -73,7 +73,7 @@ export function benchFailover(
         ...{ median: Infinity, worst: Infinity },
       }),
       ...medianAndWorst('power cut → last of six containers elsewhere', 's', elsewhere, {
-        ...{ median: 3.5, worst: 6 },
+        ...{ median: 3, worst: 5 },
       }),
       ...medianAndWorst('leader lost → next committed write', 'ms', writes, {
         ...{ median: 350, worst: 600 },
