@@ -67,7 +67,9 @@ async function decideMove(context: ApiContext, name: string): Promise<Decision<M
   const places = records.placements.filter(({ value }) => value.unit === name)
   const [placed] = places
   if (factsOf(unit).isGlobal) {
-    throw new JangadaError('JGD_CONFLICT', `${name} runs on every machine, and moves nowhere`)
+    throw new JangadaError('JGD_CONFLICT', `${name} runs on every machine, and moves nowhere`, {
+      hint: `for other machines change its MachineMetadata=: jangada start --replace ${name}`,
+    })
   }
   if (placed === undefined) {
     throw new JangadaError('JGD_CONFLICT', `${name} is on no machine that it could move from`, {

@@ -6,6 +6,7 @@ import type { UnitRow, UnitsAnswer, UnitWritten } from '../../node/api/answers.t
 import { type Arguments, usage } from './command.ts'
 import type { CliEnvironment } from './environment.ts'
 import { type NodeClient, segment } from './node-client.ts'
+import { requireReplaceable } from './replacing.ts'
 import { printJson } from './table.ts'
 import { isQuadletFile, unitOfFile } from './unit-names.ts'
 import { Unplaced } from './unplaced.ts'
@@ -121,6 +122,9 @@ export async function submitAll(
   return each(wanted, async ({ name, file, other }) => {
     const parsed = parseUnitName(name)
     const isTemplate = parsed.ok && parsed.name.kind === 'template'
+    if (replace && desired !== 'launched') {
+      await requireReplaceable(node, name, file, desired === 'loaded' ? 'load' : 'submit')
+    }
     try {
       return await node.call<UnitWritten>('PUT', `/v1/units/${segment(name)}`, {
         ...(file === undefined ? {} : { file }),

@@ -3,7 +3,13 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { memberId } from '../../../src/base/ids.ts'
 import { featureLevel } from '../../../src/core/records/features.ts'
-import { clusterSettings, members, placements, voting } from '../../../src/core/records/keyspace.ts'
+import {
+  clusterSettings,
+  members,
+  placements,
+  volumes,
+  voting,
+} from '../../../src/core/records/keyspace.ts'
 import type { ClusterSettingsRecord } from '../../../src/core/records/schemas.ts'
 import type { FollowerReport, QuorumReport } from '../../../src/node/controllers/quorum-report.ts'
 import { ids, machine, placement } from '../../node/api/fixture.ts'
@@ -154,6 +160,15 @@ t.test(
       status: 409,
       value: { error: { message: /n3 is lost/, hint: /switched off/ } },
     })
+    const volume = {
+      v: 1,
+      name: 'data',
+      machine: ids.n2,
+      driver: 'local',
+      unit: '',
+      sinceMs: 1,
+    } as const
+    node.store.put(volumes.put(volume, 'data', ids.n2))
     const stops = [
       () => node.store.put({ kind: 'delete', key: placements.key(ids.n2, 'a.service') }),
       () => node.store.put({ kind: 'delete', key: members.key('2') }),
@@ -161,7 +176,7 @@ t.test(
     const sleep = async (): Promise<void> => stops.shift()?.()
     t.match(await say('leave n2 --force', { sleep }), {
       code: 0,
-      out: /^n2: 1 units to stop\nn2: its vote goes to another\nn2 has left; stop its agent/,
+      out: /^n2: 1 units to stop\nn2: its vote goes to another\nn2 has left; stop its agent.*\nthese volumes stay on n2.*: data\n/,
     })
     t.notMatch((await say('machines')).out, /n2/)
     t.match((await say('events')).out, /n2 leaves: what runs there is stopped/)

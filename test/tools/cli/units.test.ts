@@ -83,6 +83,15 @@ t.test('a file is submitted and started by one word; a template beside it too', 
   files.set('web.service', unitFile('busybox false'))
   const changed = await say('start web.service')
   t.match(changed, { code: 1, err: /another content \(JGD_UNIT_EXISTS\)\nnext: .*--replace/ })
+  const running = await say('submit web.service --replace')
+  t.match(running, { code: 1, err: /web\.service is launched; .*\nnext: .*start --replace web/ })
+  t.match(await say('load web.service --replace'), {
+    code: 1,
+    err: /is launched; load replaces no/,
+  })
+  await say('stop web')
+  t.match(await say('submit web.service --replace'), { code: 1, err: /next: .*load --replace web/ })
+  await say('unload web')
   const replacing = await say('submit web.service --replace')
   t.match(replacing, { code: 0, out: 'Unit web.service replaced\n' })
   const kept = await say('submit web.service --replace')

@@ -166,6 +166,7 @@ function requireJson(contentType: string | undefined): void {
 async function readBody(request: FleetRequest): Promise<ReturnType<typeof readEntity>> {
   try {
     const body = await request.readJson()
+    if (body === undefined) throw new FleetRefusal(400, 'unable to decode body: EOF')
     return readEntity({ body: body ?? {} })
   } catch (error) {
     if (!isJangadaError(error, 'JGD_BAD_REQUEST')) throw error

@@ -1,4 +1,4 @@
-import type { StatusReport } from '../../../node/api/answers.ts'
+import type { StatusReport, VolumeRow, VolumesAnswer } from '../../../node/api/answers.ts'
 import type { LeaveAnswer } from '../../../node/api/operation-answers.ts'
 import { type Command, nodeOptions, usage } from '../command.ts'
 import { drainAndWait } from '../drain-wait.ts'
@@ -8,6 +8,8 @@ import { type NodeClient, openNode, segment } from '../node-client.ts'
 import { printJson } from '../table.ts'
 
 const pollMs = 500
+/** `jangada volumes` lists them all. */
+const volumesTold = 10
 
 export const command: Command = {
   synopsis: 'leave [MACHINE]',
@@ -46,15 +48,30 @@ export const command: Command = {
       const drained = await drainAndWait(environment, node, machine, { deadlineMs, tells })
       if (!drained) return 1
     }
+    // Before it leaves: the machine may be the one that is asked.
+    const { volumes } = await node.get<VolumesAnswer>('/v1/volumes')
     const answer = await leave(environment, node, machine, { force, tells })
     if (args.flag('json')) printJson(environment, answer)
     else if (answer.isDone) {
       environment.stdout(
-        `${answer.name} has left; stop its agent: systemctl disable --now jangada\n`,
+        `${answer.name} has left; stop its agent: systemctl disable --now jangada\n` +
+          volumesText(volumes, answer),
       )
     }
     return answer.isDone ? 0 : 1
   },
+}
+
+/** Units that use them run nowhere else, and the machine that has them is gone. */
+function volumesText(volumes: readonly VolumeRow[], { id, name }: LeaveAnswer): string {
+  const there = volumes.filter(({ machine }) => machine === id).map((volume) => volume.name)
+  if (there.length === 0) return ''
+  const told = there.slice(0, volumesTold).join(', ')
+  const more = there.length > volumesTold ? ` and ${there.length - volumesTold} more` : ''
+  return (
+    `these volumes stay on ${name}, and units that use them wait: ${told}${more}\n` +
+    'to begin with an empty one elsewhere: jangada volumes forget NAME\n'
+  )
 }
 
 async function ownName(node: NodeClient): Promise<string> {

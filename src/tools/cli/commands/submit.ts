@@ -8,7 +8,8 @@ export const command: Command = {
   about:
     'Stores unit files in the cluster, without running anything. A file is read and checked\n' +
     'there: what it says and we do not understand is refused with file, line and reason. A unit\n' +
-    'does not change once it is submitted; submitting the same content again is no error.',
+    'does not change once it is submitted; submitting the same content again is no error.\n' +
+    'With --replace it replaces units that are inactive: `start --replace` those that run.',
   words: { min: 1, max: anyNumber },
   options: { ...nodeOptions, ...replaceOption },
   examples: [

@@ -63,6 +63,11 @@ t.test('answers and refusals are application/json, and nothing more', async (t) 
   t.equal(absent.body, '{"error":{"code":404,"message":"unit does not exist"}}')
   const broken = await ask('PUT', '/fleet/v1/units/web.service', '{"options":', 'application/json')
   t.match(broken, { status: 400, body: /"message":"unable to decode body: / })
+  const empty = await ask('PUT', '/fleet/v1/units/web.service', '', 'application/json')
+  t.match(empty, {
+    status: 400,
+    body: '{"error":{"code":400,"message":"unable to decode body: EOF"}}',
+  })
   const untyped = await ask('PUT', '/fleet/v1/units/web.service', unit)
   t.match(untyped, { status: 415, body: /expected 1 Content-Type, got 0/ })
   const form = await ask(
