@@ -16,7 +16,7 @@ import { checkTable, wordOf } from '../member/pulse-types.ts'
 import type { RelayAnswer, RelayedPulse, UnitReport, Verdict } from '../member/pulse-types.ts'
 import type { Door } from '../wire/door.ts'
 import { assertInOffice, type ControllerContext, type Office, putEvent, viewOf } from './context.ts'
-import { noteLeftSilence } from './left-silence.ts'
+import { LeftSilence } from './left-silence.ts'
 import { StallWatch } from './stall-watch.ts'
 
 /** A voter that does not tell its table in this time is not waited for. */
@@ -51,6 +51,7 @@ export class LivenessController {
   /** By this leader: no sender of an acknowledged pulse has sent it later than this. */
   readonly #acknowledgedMs = new Map<MachineId, number>()
   readonly #stalls: StallWatch
+  readonly #left: LeftSilence
   #collected = false
   /** Nobody is lost before: a quorum was away, and is heard again. */
   #cutOffUntilMs = -Infinity
@@ -59,6 +60,7 @@ export class LivenessController {
     this.#options = options
     const { context, office } = options
     this.#stalls = new StallWatch(context.clock, office.signal)
+    this.#left = new LeftSilence(options)
     this.#machines = viewOf(context, machines, office, () => this.#noteReturned())
     void this.#run()
   }
@@ -187,7 +189,7 @@ export class LivenessController {
     if (doubtfulForMs > 0) return doubtfulForMs
     const nowMs = context.clock.monotonicMs()
     if (nowMs < this.#cutOffUntilMs) return this.#cutOffUntilMs - nowMs
-    await noteLeftSilence(this.#options, this.#machines)
+    this.#left.look(this.#machines)
     const decision = decideLost({
       nowMs,
       tookOfficeMs: office.tookOfficeMs,
