@@ -7,30 +7,25 @@
  */
 import { toHex } from '../../base/bytes.ts'
 import { describeError } from '../../base/errors.ts'
-import type { ClusterId, MachineId, UnitName } from '../../base/ids.ts'
+import type { UnitName } from '../../base/ids.ts'
 import { reconcile } from '../../core/reconcile/reconcile.ts'
 import type { DesiredUnit, UnitCondition, UnitMemory } from '../../core/reconcile/types.ts'
 import type { UnitStateRecord } from '../../core/records/schemas.ts'
-import { type Clock, sleep, type Timer } from '../../ports/clock.ts'
-import type { Containers, EngineInfo } from '../../ports/containers.ts'
-import type { Disk } from '../../ports/disk.ts'
-import type { Entropy } from '../../ports/entropy.ts'
-import type { Fencer } from '../../ports/fencer.ts'
-import type { Host, HostFacts } from '../../ports/host.ts'
-import type { Log } from '../../ports/log.ts'
-import type { Metrics } from '../../ports/metrics.ts'
+import { sleep, type Timer } from '../../ports/clock.ts'
+import type { EngineInfo } from '../../ports/containers.ts'
+import type { HostFacts } from '../../ports/host.ts'
 import { Once, putEvent } from '../controllers/context.ts'
 import { silentForMsMax } from '../member/pulse-types.ts'
-import type { StoreAccess } from '../member/store-access.ts'
 import type { CallMethods } from '../wire/calls.ts'
 import { countedEngine, countLook, type LookCause } from './counted.ts'
+import type { AgentOptions } from './agent-options.ts'
 import { EngineWatch, noLiveRestoreEvent } from './engine-watch.ts'
 import { Fence, fencedEvent } from './fence.ts'
 import { ForeignContainers } from './foreign.ts'
 import { ImageCollection } from './image-collection.ts'
 import { type LogsRequest, logMethods, readLogs } from './logs.ts'
 import { PlacedUnits } from './placed-units.ts'
-import { Pulser, type PulseSender } from './pulse.ts'
+import { Pulser } from './pulse.ts'
 import { type MachineFacts, register } from './register.ts'
 import { rememberedUnits, TakenOff } from './remembered-units.ts'
 import { Reports } from './reports.ts'
@@ -44,35 +39,6 @@ const retryMs = 250
 const leftLookMs = 5000
 /** Of the name by which this process of the agent is told from the one before. */
 const runBytes = 8
-
-/** What the composition root knows of this machine; the rest is asked of host and engine. */
-export type OwnFacts = Pick<
-  MachineFacts,
-  'name' | 'address' | 'keyHash' | 'metadata' | 'durable' | 'version' | 'featureLevel'
->
-
-export interface AgentOptions {
-  readonly machineId: MachineId
-  readonly clusterId: ClusterId
-  readonly store: StoreAccess
-  readonly containers: Containers
-  /** The state directory. */
-  readonly disk: Disk
-  readonly clock: Clock
-  readonly entropy: Entropy
-  readonly host: Host
-  readonly log: Log
-  readonly metrics: Metrics
-  readonly facts: OwnFacts
-  /** Where blank machines boot from this one, as its links are now; each an IPv4 address. */
-  readonly bootAddresses?: () => readonly string[]
-  readonly pulses: PulseSender
-  readonly fencer: Fencer
-  /** The Raft member on this machine; 0 when there is none. */
-  readonly memberId: () => number
-  /** Machines that pulse, as far as this one knows. */
-  readonly machineCount: () => number
-}
 
 export class Agent {
   readonly #options: AgentOptions
