@@ -42,12 +42,19 @@ export function afterCrash(
   }
 }
 
+/** What a leader wrote whose clock was ahead counts for nothing: it would count for as long as that was. */
 const recent = ({ failures }: CrashRecord, nowMs: number): CrashRecord['failures'] =>
-  failures.filter(({ atMs }) => nowMs - atMs < crashesCountMs)
+  failures.filter(({ atMs }) => atMs <= nowMs && nowMs - atMs < crashesCountMs)
+
+/** Until the unit is tried again; 0 when it may be now, as far as this goes. */
+export function pauseLeftMs({ untilMs, parked }: CrashRecord, nowMs: number): number {
+  const leftMs = untilMs - nowMs
+  return parked || leftMs <= 0 || leftMs > pauseMsMax ? 0 : leftMs
+}
 
 /** It no longer decides anything, unless the unit is parked. */
 export const isForgotten = (record: CrashRecord, nowMs: number): boolean =>
-  record.untilMs <= nowMs && recent(record, nowMs).length === 0
+  pauseLeftMs(record, nowMs) === 0 && recent(record, nowMs).length === 0
 
 /** What of it decides where the unit goes. Undefined: nothing, any more. */
 export interface Crashes {
@@ -63,7 +70,7 @@ export function crashesOf(
   nowMs: number,
 ): Crashes | undefined {
   if (record === undefined || record.hash !== hash) return undefined
-  const hold = record.parked ? 'parked' : record.untilMs > nowMs ? 'pause' : 'none'
+  const hold = record.parked ? 'parked' : pauseLeftMs(record, nowMs) > 0 ? 'pause' : 'none'
   const failedOn = new Map<MachineId, number>()
   for (const { machine } of recent(record, nowMs)) {
     failedOn.set(machine as MachineId, (failedOn.get(machine as MachineId) ?? 0) + 1)

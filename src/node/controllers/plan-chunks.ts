@@ -15,7 +15,7 @@ const costOf = { place: 2, unplace: 4, release: 4, move: 6 } as const
 const valueBytesMax = 2 ** 20
 /** A record without its ports, and each of its ports, at most. */
 const recordBytes = 1024
-const portBytes = 48
+const portBytes = 80
 
 /** What of a unit the sizes of its records hang on. */
 type NeedsOf = (unit: UnitName) => Pick<Needs, 'ports' | 'volumes'> | undefined

@@ -13,6 +13,7 @@ import type {
   PlacementRecord,
   UnitRecord,
 } from '../../core/records/schemas.ts'
+import { pauseLeftMs } from '../../core/scheduler/crash-loop.ts'
 import { type Changes, Scheduler } from '../../core/scheduler/scheduler.ts'
 import type {
   Decision,
@@ -172,7 +173,7 @@ export class SchedulerFeed {
       quietMs = Math.min(quietMs, until(machines.get(id)?.value.drain?.deadlineMs))
     }
     for (const { value } of crashes.items.values()) {
-      if (!value.parked) quietMs = Math.min(quietMs, until(value.untilMs))
+      quietMs = Math.min(quietMs, pauseLeftMs(value, wallMs) || Infinity)
     }
     for (const key of this.#ageing) {
       const placed = placements.get(...partsOf(key))?.value

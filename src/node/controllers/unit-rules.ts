@@ -127,7 +127,7 @@ async function readOf(store: OwnStore, { rules, clock, signal }: ReadAheadOption
 
 const isWanted = ({ desired }: UnitRecord): boolean => desired !== 'inactive'
 
-/** Shared with `jangada why`, which asks the same question of the same records. */
+/** Undefined for a template, and for a file that this binary does not understand. */
 export function toSchedulerUnit(record: UnitRecord): SchedulerUnit | undefined {
   const parsedName = parseUnitName(record.name)
   if (!parsedName.ok || parsedName.name.kind === 'template') return undefined

@@ -6,6 +6,8 @@ import {
   afterCrash,
   crashesCountMs,
   crashesOf,
+  isForgotten,
+  pauseLeftMs,
   placementsUntilParked,
 } from '../../../src/core/scheduler/crash-loop.ts'
 
@@ -58,4 +60,18 @@ t.test('an hour later it is forgotten, and so it is with another content', async
   t.same(again.failures, [{ machine: a, atMs: 2 * crashesCountMs }])
   const edited = afterCrash('x', second, { ...crash(a), hash: 'other' }, 2000)
   t.equal(edited.failures.length, 1)
+})
+
+t.test('a leader whose clock was a day ahead holds nobody up for a day', async (t) => {
+  const day = 86_400_000
+  const ahead = afterCrash('x', undefined, crash(a), day)
+  t.equal(crashesOf(ahead, 'h', 1000), undefined)
+  t.equal(pauseLeftMs(ahead, 1000), 0)
+  t.ok(isForgotten(ahead, 1000))
+  t.same(crashesOf(ahead, 'h', day + 1), { hold: 'pause', failedOn: new Map([[a, 1]]) })
+  const next = afterCrash('x', ahead, crash(b), 1000)
+  t.same(
+    next.failures.map(({ machine }) => machine),
+    [b],
+  )
 })
