@@ -136,6 +136,8 @@ await t.test('the disk of a member fails: it ends, and no container with it', as
   t.ok(running.size > 0)
   const first = await rack.servicePid('n3', 'jangada')
   await rack.sh('n3', ['xfs_io', '-x', '-c', 'shutdown', clusterStateDir])
+  // A cluster at rest writes nothing, and a disk is known to have failed when it is written to.
+  await rack.sh('n1', ['jangada', 'kv', 'put', 'disk', 'written'])
   const wait = { what: 'the member has ended', timeoutMs: 30_000 }
   await until(rack.clock, wait, async () =>
     (await rack.servicePid('n3', 'jangada')) === first ? undefined : true,
