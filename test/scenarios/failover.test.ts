@@ -146,6 +146,9 @@ await t.test('the disk of a member fails: it ends, and no container with it', as
   await statusThat(rack, 'n1', 'n3 is missed', (seen) => !readyMachines(seen).includes('n3'))
   t.same(await healthy(rack, ['n3']), running, 'its containers run as if nothing were')
 
+  // What may run elsewhere does by then.
+  await rulesKept(scene, ['n1', 'n2'])
+
   // What people would do: see the kernel log, and mount the file system anew.
   await rack.sh('n3', ['bash', '-ec', mendDisk])
   const after = await statusThat(rack, 'n1', 'n3 votes again', isMember)
