@@ -48,8 +48,9 @@ t.test('three of five machines are lost, with twenty units', async (t) => {
   for (const machine of victims) machine.crash()
   const look = (): boolean => {
     for (const name of lost) {
-      const now = placeOf(world, name)
-      const isNew = now !== undefined && now !== from.get(name)
+      const isNew = world.committed.placements.values.some(
+        ({ unit, machine }) => unit === name && machine !== from.get(name),
+      )
       if (isNew && !moves.some((move) => move.name === name)) {
         moves.push({ name, atMs: world.time.nowMs })
       }

@@ -88,7 +88,7 @@ export function checkPlan(
     if (decision.kind !== 'place') {
       const from = decision.kind === 'move' ? decision.from : decision.machine
       if (decision.kind !== 'move') leaving.note(decision, byMachine.get(from))
-      byMachine.get(from)?.delete(decision.unit)
+      if (decision.kind !== 'move' || !decision.stays) byMachine.get(from)?.delete(decision.unit)
     }
     if (decision.kind === 'unplace' || decision.kind === 'release') continue
     const unit = present(units.get(decision.unit), 'the unit of a decision')
@@ -129,7 +129,10 @@ export function afterPlan(snapshot: Snapshot, decisions: readonly Decision[]): S
         break
       }
       case 'move':
-        placements.delete(keyOf(unit, decision.from))
+        if (decision.stays) {
+          const from = decision.from
+          placements.set(keyOf(unit, from), { unit, machine: from, moves: true })
+        } else placements.delete(keyOf(unit, decision.from))
         placements.set(keyOf(unit, machine), { unit, machine })
         break
       case 'place':

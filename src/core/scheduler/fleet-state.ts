@@ -12,6 +12,7 @@ import { Drains } from './drains.ts'
 import { Kin, kindOf, Kinds } from './kinds.ts'
 import { Leftovers } from './leftovers.ts'
 import { MachineTable } from './machine-table.ts'
+import { Movers } from './movers.ts'
 import { OldCopies } from './old-copies.ts'
 import { PatternIndex } from './pattern-index.ts'
 import { Replacements } from './replacements.ts'
@@ -60,8 +61,7 @@ export class FleetState {
   readonly #units = new Map<UnitName, UnitState>()
   readonly #kinds = new Kinds()
   readonly #kin = new Kin()
-  /** `machine/unit`: those that are to go elsewhere. */
-  readonly #moving = new Set<string>()
+  readonly movers = new Movers()
   readonly volumes = new Volumes()
   #replacements: Replacements | undefined
 
@@ -105,23 +105,15 @@ export class FleetState {
     return this.#kin.of(name)
   }
 
-  /** It is to leave the machine, its replacement first. */
-  moves(unit: UnitName, machine: MachineId): boolean {
-    return this.#moving.has(`${machine}/${unit}`)
-  }
-
-  /** How many are to go elsewhere. */
-  get movers(): number {
-    return this.#moving.size
-  }
-
   /** Something is to leave a machine before it must. */
   get isAnyMoving(): boolean {
-    return this.drains.areAny || this.#moving.size > 0
+    return this.drains.areAny || this.movers.size > 0
   }
 
   isMoving({ name }: SchedulerUnit): boolean {
-    for (const id of this.placesOf(name)) if (this.moves(name, id)) return true
+    for (const id of this.placesOf(name)) {
+      if (this.movers.has(name, id) && this.#stateOf(id).machine.status === 'ready') return true
+    }
     return false
   }
 
@@ -228,9 +220,8 @@ export class FleetState {
       return
     }
     this.stopping.delete(key)
-    const moved = this.#moving.has(key)
-    if (moves === true) this.#moving.add(key)
-    else this.#moving.delete(key)
+    const moved = this.movers.has(name, machine)
+    this.movers.set(name, machine, moves === true)
     this.#settleDown(placement)
     if (moved !== (moves === true) && this.#units.has(name)) this.#sort(name)
   }
@@ -260,7 +251,7 @@ export class FleetState {
   forget(name: UnitName, machine: MachineId, how = { cedes: false }): void {
     this.loose.delete(`${machine}/${name}`)
     this.stopping.delete(`${machine}/${name}`)
-    this.#moving.delete(`${machine}/${name}`)
+    this.movers.set(name, machine, false)
     const unit = this.machines.get(machine)?.units.get(name)
     if (unit !== undefined) this.remove(unit, machine, how)
   }
@@ -292,7 +283,7 @@ export class FleetState {
   remove(unit: SchedulerUnit, machine: MachineId, { cedes } = { cedes: false }): void {
     const state = this.#stateOf(machine)
     assert(state.units.has(unit.name), 'only a placed unit is taken away')
-    this.#moving.delete(`${machine}/${unit.name}`)
+    this.movers.set(unit.name, machine, false)
     this.#takeAway(unit, state, cedes)
   }
 
@@ -353,7 +344,7 @@ export class FleetState {
   #hasHome({ name }: SchedulerUnit, places: ReadonlySet<MachineId>): boolean {
     for (const id of places) {
       const { status, drain } = this.#stateOf(id).machine
-      if (status === 'ready' && drain === 'none' && !this.moves(name, id)) return true
+      if (status === 'ready' && drain === 'none' && !this.movers.has(name, id)) return true
     }
     return false
   }

@@ -14,7 +14,7 @@ import { FleetState, type MachineState } from './fleet-state.ts'
 import { byTurn, WaitingLine } from './order.ts'
 import { Refusals } from './refusals.ts'
 import { attributeObstacle, obstacleOf, victimsOf } from './rules.ts'
-import { bestFor } from './search.ts'
+import { bestFor, lostPlaceOf } from './search.ts'
 import type {
   Decision,
   ObstacleCounts,
@@ -122,10 +122,12 @@ class Planner {
       const lasting = open.find((id) => this.#doesRun(unit, id)) ?? open[0]
       const keep = lasting ?? this.#bestOfClosed(unit, places)
       const replaced = lasting === undefined ? undefined : this.#replacedBy(unit, lasting, places)
+      const isSettled = lasting !== undefined && this.#doesRun(unit, lasting)
       for (const machine of places) {
-        if (machine !== keep && machine !== replaced) {
-          this.#unplace(unit, machine, { kind: this.#whyGoes(unit, machine) })
-        }
+        // It may run on a lost machine, which may come back.
+        const mayComeBack = !isSettled && this.#statusOf(machine) === 'lost'
+        if (machine === keep || machine === replaced || mayComeBack) continue
+        this.#unplace(unit, machine, { kind: this.#whyGoes(unit, machine) })
       }
     }
   }
@@ -155,13 +157,13 @@ class Planner {
   #leaveOf(unit: SchedulerUnit, id: MachineId): 'none' | 'replacing' | 'now' {
     const machine = this.#state.machines.get(id)?.machine
     if (machine?.status !== 'ready') return 'none'
-    const moves = machine.drain === 'none' && this.#state.moves(unit.name, id)
+    const moves = machine.drain === 'none' && this.#state.movers.has(unit.name, id)
     return moves ? 'replacing' : machine.drain
   }
 
   #whyGoes(unit: SchedulerUnit, id: MachineId): 'drained' | 'moved' | 'duplicate' {
-    if (this.#leaveOf(unit, id) === 'none') return 'duplicate'
-    return this.#state.moves(unit.name, id) ? 'moved' : 'drained'
+    if (this.#state.movers.has(unit.name, id)) return 'moved'
+    return this.#leaveOf(unit, id) === 'none' ? 'duplicate' : 'drained'
   }
 
   /** It is there to stay. */
@@ -286,9 +288,9 @@ class Planner {
     return { decisions: this.#decisions, unplaced: this.#unplaced }
   }
 
-  /** True when a machine was found. */
+  /** True when one was found. */
   #placeOne(unit: SchedulerUnit): boolean {
-    if (this.#movesLeft < 1 && this.#strandedOn(unit) !== undefined) {
+    if (this.#movesLeft < 1 && lostPlaceOf(unit, this.#state) !== undefined) {
       this.#unplaced.set(unit.name, { braked: 1 })
       return false
     }
@@ -356,25 +358,19 @@ class Planner {
       this.#unplace(victim, machine, { kind: 'obstacle', obstacle })
     }
     assert(attributeObstacle(unit.rules, state) === undefined, 'a plan keeps the hard rules')
-    const from = unit.rules.global ? undefined : this.#strandedOn(unit)
+    const from = unit.rules.global ? undefined : lostPlaceOf(unit, this.#state)
     if (from === undefined) this.#decisions.push({ kind: 'place', unit: unit.name, machine })
     else {
-      this.#state.remove(unit, from)
+      const stays = unit.rules.fencing !== 'stop'
+      if (stays) this.#state.movers.set(unit.name, from, true)
+      else this.#state.remove(unit, from)
       this.#movesLeft -= 1
-      this.#decisions.push({ kind: 'move', unit: unit.name, from, machine })
+      this.#decisions.push({ kind: 'move', unit: unit.name, from, machine, stays })
     }
     this.#state.place(unit, machine)
     this.#available.came(unit, machine)
     // Units that followed a victim follow it away.
     if (unit.rules.replaces.length > 0) this.#settle()
-  }
-
-  /** The lost machine that still has the unit, if one does. */
-  #strandedOn(unit: SchedulerUnit): MachineId | undefined {
-    for (const machine of this.#state.placesOf(unit.name)) {
-      if (this.#statusOf(machine) === 'lost') return machine
-    }
-    return undefined
   }
 
   #unplace(unit: SchedulerUnit, machine: MachineId, reason: UnplaceReason): void {

@@ -79,8 +79,11 @@ export class Scheduler {
 
   /** Something is under way of whose end the store does not tell. */
   get isRestless(): boolean {
-    const { standing, stopping, movers } = this.#fleet
-    return standing.several.size > 0 || stopping.size > 0 || movers > 0
+    const { standing, stopping, movers, machines } = this.#fleet
+    const isHere = (id: MachineId): boolean => machines.get(id)?.machine.status === 'ready'
+    const several = standing.several.values()
+    const isAwaited = several.some(({ name }) => [...this.placesOf(name)].some(isHere))
+    return stopping.size > 0 || movers.size > 0 || isAwaited
   }
 
   /** Who takes whose place, among all units. */

@@ -174,3 +174,13 @@ function roomAskedFor({ name, needs, rules }: SchedulerUnit, fleet: FleetState):
   const asked = (amount: number): number => (takesMore || amount === 0 ? -Infinity : amount)
   return { memoryBytes: asked(needs.memoryBytes), nanoCpus: asked(needs.nanoCpus) }
 }
+
+/** The first of the lost machines that still have the unit. */
+export function lostPlaceOf({ name }: SchedulerUnit, fleet: FleetState): MachineId | undefined {
+  let first: MachineId | undefined
+  for (const id of fleet.placesOf(name)) {
+    const isLost = fleet.machines.get(id)?.machine.status === 'lost'
+    if (isLost && (first === undefined || id < first)) first = id
+  }
+  return first
+}

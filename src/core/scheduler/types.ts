@@ -174,8 +174,14 @@ export type Decision =
   | {
       readonly kind: 'move'
       readonly unit: UnitName
+      /** Lost. */
       readonly from: MachineId
       readonly machine: MachineId
+      /**
+       * Its old placement stays until it runs at the new place: its machine may come back before that, with
+       * its container well. It goes at once where the old copy is surely dead.
+       */
+      readonly stays: boolean
     }
   /** Of a unit that must never run twice: it is stopped there first, and has no place until it is. */
   | {

@@ -5,6 +5,7 @@ import type { Needs } from '../../base/room.ts'
 import { machines, placements, units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type { PlacementRecord } from '../../core/records/schemas.ts'
+import { movingMs } from '../../core/scheduler/rebalance.ts'
 import { isFree, noNeeds } from '../../core/scheduler/room.ts'
 import type { Decision } from '../../core/scheduler/types.ts'
 import type { Compare, Operation } from '../../core/store/types.ts'
@@ -57,7 +58,10 @@ export class PlanParts {
     reason,
   }: Extract<Decision, { kind: 'unplace' }>): readonly Compare[] {
     if (!['drained', 'moved', 'duplicate'].includes(reason.kind)) return []
-    return this.#others(unit, machine).flatMap((other) => [
+    const others = this.#others(unit, machine).filter(({ value }) => {
+      return this.#records.machines.get(value.machine)?.value.status === 'ready'
+    })
+    return others.flatMap((other) => [
       guard(other.key, other),
       guard(machines.key(other.value.machine), this.#records.machines.get(other.value.machine)),
     ])
@@ -94,10 +98,8 @@ export class PlanParts {
         const then = [placements.put(this.#record(unit, machine), machine, unit), ...held.then]
         if (decision.kind === 'move') {
           const before = this.#records.placements.get(decision.from, unit)
-          then.push(
-            ...taken(decision.from, unit),
-            ...(before ? this.#records.held.left(before.value) : []),
-          )
+          compare.push(guard(placements.key(decision.from, unit), before))
+          then.push(...this.#movedAway(decision, before))
           const from = decision.from.slice(0, 8)
           const message = `${unit} moves from lost machine ${from} to ${machine.slice(0, 8)}`
           then.push(
@@ -115,6 +117,17 @@ export class PlanParts {
       default:
         return assertNever(decision)
     }
+  }
+
+  /** See `Decision`. */
+  #movedAway(
+    { unit, from, stays }: Extract<Decision, { kind: 'move' }>,
+    before: Stored<PlacementRecord> | undefined,
+  ): Operation[] {
+    if (before === undefined) return []
+    if (!stays) return [...taken(from, unit), ...this.#records.held.left(before.value)]
+    const moving = { untilMs: this.#context.clock.wallMs() + movingMs }
+    return [placements.put({ ...before.value, moving }, from, unit)]
   }
 
   #preempted(unit: UnitName, machine: MachineId, by: UnitName): Operation {

@@ -57,10 +57,13 @@ t.test('a drain that is taken back keeps the copy that runs', (t) => {
   t.end()
 })
 
-t.test('a machine that is lost while it drains keeps nothing', (t) => {
-  const placements = [1, 2].map((n) => ({ unit: unitName('a.service'), machine: id(n) }))
+t.test('a machine that is lost keeps what it had until that runs elsewhere', (t) => {
+  const units = [unit('a.service')]
   const machines = [machine(1, {}, 'lost', 'replacing'), machine(2)]
-  t.same(settle({ machines, units: [unit('a.service')], placements }).where, { 'a.service': [2] })
+  const placements = (runs: boolean) =>
+    [1, 2].map((n) => ({ unit: unitName('a.service'), machine: id(n), runs: n === 2 && runs }))
+  t.same(settle({ machines, units, placements: placements(false) }).where, { 'a.service': [1, 2] })
+  t.same(settle({ machines, units, placements: placements(true) }).where, { 'a.service': [2] })
   t.end()
 })
 

@@ -23,8 +23,8 @@ t.test('a unit goes where its volume is, and waits for that machine', (t) => {
   t.same(plan({ ...gone, placements }).decisions, [], 'and stays what it is there')
   t.same(
     settle({ ...gone, placements, volumes: [] }).where,
-    { 'db.service': [1] },
-    'once it is given up, it is made anew',
+    { 'db.service': [1, 2] },
+    'once it is given up, it is made anew, and is no more where it was once it runs',
   )
   t.same(
     settle({ machines: machines.slice(2), units: [db], placements: [], volumes }).where,

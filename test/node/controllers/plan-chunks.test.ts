@@ -20,7 +20,7 @@ const isTaken = (then: readonly Operation[]): boolean =>
   faultOfTransaction({ compare: [], then, otherwise: [] }) === undefined
 
 t.test('units with many ports each', (t) => {
-  const moves = names.map((unit): Decision => ({ kind: 'move', unit, from, machine }))
+  const moves = names.map((unit): Decision => ({ kind: 'move', unit, from, machine, stays: true }))
   const writes = ({ unit }: Decision): Operation[] => [
     placements.put({ ...placed, unit }, machine, unit),
     leaving.put({ v: 1, unit, machine: from, needs, sinceMs: 1 }, from, unit),
