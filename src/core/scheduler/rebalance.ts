@@ -17,9 +17,6 @@ export interface Move {
   readonly why: string
 }
 
-/** So long a unit that is to move may wait for its replacement; after that it stays where it is. */
-export const movingMs = 300_000
-
 /** Machines looked at for units, together: who asks for more asks again after the moves. */
 const looksMax = 2_000_000
 

@@ -175,12 +175,19 @@ function roomAskedFor({ name, needs, rules }: SchedulerUnit, fleet: FleetState):
   return { memoryBytes: asked(needs.memoryBytes), nanoCpus: asked(needs.nanoCpus) }
 }
 
-/** The first of the lost machines that still have the unit. */
+/**
+ * The lost machine that the unit is moved from: the one that it has not been moved from yet. Of several the
+ * first.
+ */
 export function lostPlaceOf({ name }: SchedulerUnit, fleet: FleetState): MachineId | undefined {
   let first: MachineId | undefined
+  const isBefore = (id: MachineId, other: MachineId): boolean => {
+    const moved = fleet.movers.has(name, id)
+    return moved === fleet.movers.has(name, other) ? id < other : !moved
+  }
   for (const id of fleet.placesOf(name)) {
     const isLost = fleet.machines.get(id)?.machine.status === 'lost'
-    if (isLost && (first === undefined || id < first)) first = id
+    if (isLost && (first === undefined || isBefore(id, first))) first = id
   }
   return first
 }

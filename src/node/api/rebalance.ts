@@ -1,7 +1,7 @@
 /** What would be placed better elsewhere, and moving it there: see `core/scheduler/rebalance.ts`. */
 import { JangadaError } from '../../base/errors.ts'
 import { placements } from '../../core/records/keyspace.ts'
-import { movingMs, rebalance } from '../../core/scheduler/rebalance.ts'
+import { rebalance } from '../../core/scheduler/rebalance.ts'
 import { decideAndSee, type Decision, putEvent, readRecord, unchanged } from '../enrol/context.ts'
 import type { MoveAnswer, RebalanceAnswer } from './operation-answers.ts'
 import { numberOf } from './check.ts'
@@ -18,6 +18,7 @@ import { requireUnit, snapshotOf } from './units.ts'
 const movesDefault = 100
 const movesMax = 1000
 /** Where no other place is found in this time, the unit stays. */
+const movingMs = 300_000
 
 export function rebalanceRoutes(context: ApiContext): Route[] {
   return [

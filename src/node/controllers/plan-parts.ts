@@ -5,7 +5,6 @@ import type { Needs } from '../../base/room.ts'
 import { machines, placements, units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type { PlacementRecord } from '../../core/records/schemas.ts'
-import { movingMs } from '../../core/scheduler/rebalance.ts'
 import { isFree, noNeeds } from '../../core/scheduler/room.ts'
 import type { Decision } from '../../core/scheduler/types.ts'
 import type { Compare, Operation } from '../../core/store/types.ts'
@@ -126,7 +125,8 @@ export class PlanParts {
   ): Operation[] {
     if (before === undefined) return []
     if (!stays) return [...taken(from, unit), ...this.#records.held.left(before.value)]
-    const moving = { untilMs: this.#context.clock.wallMs() + movingMs }
+    // Until it runs elsewhere, however long that takes.
+    const moving = { untilMs: Number.MAX_SAFE_INTEGER }
     return [placements.put({ ...before.value, moving }, from, unit)]
   }
 
