@@ -174,6 +174,7 @@ export class PlanParts {
       hash,
       placedMs,
       ...fenceOf(unitRules?.rules, before),
+      ...(before?.moving && { moving: before.moving }),
       ...(!isFree(needs) && { needs: { memoryBytes, nanoCpus, ports: [...needs.ports] } }),
     }
   }
