@@ -12,15 +12,13 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { clusterId } from '../../src/base/ids.ts'
 import type { MemberStore } from '../../src/node/member/member-store.ts'
-import { createFirstMember, Seat } from '../../src/node/member/seat.ts'
+import { createFirstMember } from '../../src/node/member/seat.ts'
 import { SnapshotSaver } from '../../src/node/member/snapshot-save.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { directoryDisk } from '../../src/platform/disk.ts'
-import { kernelEntropy } from '../../src/platform/entropy.ts'
 import { hurry } from '../../src/platform/host.ts'
-import { openLog } from '../../src/platform/log.ts'
 import { sleep } from '../../src/ports/clock.ts'
-import { lone } from '../support/lone-seat.ts'
+import { type LoneMember, openLoneMember } from '../support/lone-member.ts'
 
 const { values: given } = parseArgs({
   options: {
@@ -43,33 +41,11 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const keyOf = (n: number): string => `bench/${String(n).padStart(8, '0')}`
 const rssMb = (): number => process.memoryUsage.rss() / 1_000_000
 
-async function openMember(directory: string, written: { count: number }) {
-  const { log } = await openLog({
-    level: 'info',
-    write: (line) => {
-      if (line.includes('snapshot written')) written.count += 1
-      if (line.includes('"level":"error"')) say(line)
-    },
+const openMember = (directory: string, written: { count: number }): Promise<LoneMember> =>
+  openLoneMember(directory, cluster, (line) => {
+    if (line.includes('snapshot written')) written.count += 1
+    if (line.includes('"level":"error"')) say(line)
   })
-  const seat = new Seat({
-    clusterId: cluster,
-    disk: directoryDisk(directory),
-    clock,
-    entropy: kernelEntropy(),
-    log,
-    ...lone,
-    onFatal: (reason) => {
-      throw new Error(reason)
-    },
-    onStopped: () => undefined,
-  })
-  await seat.open()
-  const { store } = seat
-  if (store === undefined) throw new Error('there is no member')
-  while (store.member.leadership.role !== 'leader') await sleep(clock, 5)
-  await store.member.barrier()
-  return { store, seat }
-}
 
 async function load(store: MemberStore): Promise<void> {
   const value = new Uint8Array(valueBytes).fill(120)

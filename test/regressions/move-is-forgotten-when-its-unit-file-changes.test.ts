@@ -24,7 +24,10 @@ t.test('it moves on', async (t) => {
     world.committed.placements.values.filter((each) => each.unit === unit)
   t.ok(await world.runUntil(() => placed().length === 2, soonMs), 'its replacement has a place')
   const [before] = placed()
-  await told(world, 'PUT', `/v1/units/${unit}`, { file: `[Unit]\nDescription=Changed\n${file}`, replace: true })
+  await told(world, 'PUT', `/v1/units/${unit}`, {
+    file: `[Unit]\nDescription=Changed\n${file}`,
+    replace: true,
+  })
   const isHeard = (): boolean => placed().every(({ hash }) => hash !== before!.hash)
   t.ok(await world.runUntil(isHeard, soonMs), 'both have the new file')
   await world.run(1000)

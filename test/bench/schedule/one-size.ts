@@ -29,7 +29,8 @@ export interface SizeFigures {
   readonly residentMb: number
 }
 
-const lostMachines = 20
+/** Each costs a check of the whole cluster. */
+const lossesOf = (units: number): number => (units > 100_000 ? 5 : 20)
 const nothingSpecial = { runs: new Map<string, boolean>(), movesMax: undefined }
 
 /** Others use the processor as well: their time is not counted. */
@@ -76,10 +77,11 @@ function measure(
 
 function loseOneByOne(kept: Scheduler, start: Snapshot) {
   let snapshot = start
-  const step = Math.max(1, Math.floor(start.machines.length / lostMachines))
+  const losses = lossesOf(start.units.length)
+  const step = Math.max(1, Math.floor(start.machines.length / losses))
   return start.machines
     .filter((_, n) => n % step === 0)
-    .slice(0, lostMachines)
+    .slice(0, losses)
     .map((machine) => {
       const lost = { ...machine, status: 'lost' as const }
       const machines = snapshot.machines.map((each) => (each.id === machine.id ? lost : each))
