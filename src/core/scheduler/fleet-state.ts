@@ -9,7 +9,8 @@
 import { assert, present } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { Drains } from './drains.ts'
-import { Kin, kindOf, Kinds } from './kinds.ts'
+import { counted, Kin, kindOf, Kinds } from './kinds.ts'
+import { KnownUnit } from './known-unit.ts'
 import { Leftovers } from './leftovers.ts'
 import { MachineTable } from './machine-table.ts'
 import { Movers } from './movers.ts'
@@ -34,13 +35,10 @@ export interface MachineState {
   readonly guarded: Set<SchedulerUnit>
   /** What `units` reserve. */
   readonly room: Room
+  /** Nothing but its own id. */
+  readonly alone: ReadonlySet<MachineId>
   /** Its position among all machines by id, as of the last `MachineTable.settle`. */
   rank: number
-}
-
-interface UnitState {
-  unit: SchedulerUnit
-  readonly places: Set<MachineId>
 }
 
 export class FleetState {
@@ -58,7 +56,7 @@ export class FleetState {
   readonly patterns = new PatternIndex()
   /** Machines on which a rule may be broken. */
   readonly suspects = new Set<MachineState>()
-  readonly #units = new Map<UnitName, UnitState>()
+  readonly #units = new Map<UnitName, KnownUnit>()
   readonly #kinds = new Kinds()
   readonly #kin = new Kin()
   readonly movers = new Movers()
@@ -120,26 +118,26 @@ export class FleetState {
   /** The same for each value that there is one with. A unit that is no instance is of a kind of its own. */
   kindredByValue(unit: UnitName, key: string): ReadonlyMap<string | undefined, number> {
     const kind = kindOf(unit)
-    if (kind !== undefined) return this.#kinds.byValue(kind, key)
-    const counts = new Map<string | undefined, number>()
-    for (const id of this.placesOf(unit)) {
-      const { machine } = this.#stateOf(id)
-      if (machine.status !== 'ready') continue
-      counts.set(machine.metadata[key], (counts.get(machine.metadata[key]) ?? 0) + 1)
+    const machines = this.#readyMachinesOf(this.kinOf(unit))
+    return kind === undefined ? counted(machines, key) : this.#kinds.byValue(kind, key, machines)
+  }
+
+  /** One for each placement. */
+  *#readyMachinesOf(units: Iterable<UnitName>): Generator<SchedulerMachine> {
+    for (const name of units) {
+      for (const id of this.placesOf(name)) {
+        const { machine } = this.#stateOf(id)
+        if (machine.status === 'ready') yield machine
+      }
     }
-    return counts
   }
 
   setMachine(machine: SchedulerMachine): void {
     const known = this.machines.get(machine.id)
     if (known === undefined) {
-      const state = {
-        machine,
-        units: new Map(),
-        guarded: new Set<SchedulerUnit>(),
-        room: new Room(),
-      }
-      const added = { ...state, rank: -1 }
+      const [units, guarded] = [new Map<UnitName, SchedulerUnit>(), new Set<SchedulerUnit>()]
+      const alone = new Set([machine.id])
+      const added = { machine, units, guarded, room: new Room(), alone, rank: -1 }
       this.machines.set(machine.id, added)
       this.table.forgetRanks()
       this.drains.sort(added)
@@ -179,13 +177,13 @@ export class FleetState {
     this.#replacementsChanged(known?.unit, unit)
     for (const pattern of patternsOf(unit)) this.patterns.add(pattern)
     if (known === undefined) {
-      this.#units.set(unit.name, { unit, places: new Set() })
+      this.#units.set(unit.name, new KnownUnit(unit))
       this.#kin.add(unit.name)
       this.#adopt((placement) => placement.unit === unit.name)
     } else {
       const states = [...known.places].map((id) => this.#stateOf(id))
       for (const state of states) this.#take(known.unit, state, true)
-      this.standing.forget(known.unit)
+      this.#unsort(known)
       for (const pattern of patternsOf(known.unit)) this.patterns.delete(pattern)
       known.unit = unit
       for (const state of states) this.#put(unit, state)
@@ -203,7 +201,7 @@ export class FleetState {
       this.#holdAt(name, id)
       this.#loosen(name, id)
     }
-    this.standing.forget(known.unit)
+    this.#unsort(known)
     for (const pattern of patternsOf(known.unit)) this.patterns.delete(pattern)
     this.#units.delete(name)
     this.#kin.delete(name)
@@ -303,7 +301,7 @@ export class FleetState {
       if (unit.rules.conflicts.length > 0 || unit.rules.replaces.length > 0) state.guarded.add(unit)
     })
     this.#count(unit, state, 'put')
-    present(this.#units.get(unit.name), 'a placed unit').places.add(state.machine.id)
+    present(this.#units.get(unit.name), 'a placed unit').add(state.machine.id, state.alone)
     this.#sort(unit.name)
   }
 
@@ -316,7 +314,7 @@ export class FleetState {
     })
     if (!cedes) this.leftovers.note(unit.name, state)
     this.#count(unit, state, 'remove')
-    present(this.#units.get(unit.name), 'a placed unit').places.delete(state.machine.id)
+    present(this.#units.get(unit.name), 'a placed unit').delete(state.machine.id)
     this.#sort(unit.name)
   }
 
@@ -337,8 +335,15 @@ export class FleetState {
 
   /** Puts a unit among those that it belongs to now. */
   #sort(name: UnitName): void {
-    const { unit, places } = present(this.#units.get(name), 'a known unit')
-    this.standing.sort(unit, { places: places.size, hasHome: this.#hasHome(unit, places) })
+    const known = present(this.#units.get(name), 'a known unit')
+    const { unit, places, standing } = known
+    const seen = { places: places.size, hasHome: this.#hasHome(unit, places) }
+    known.standing = this.standing.sort(unit, seen, standing)
+  }
+
+  #unsort(known: KnownUnit): void {
+    this.standing.forget(known.unit)
+    known.standing = 0
   }
 
   #hasHome({ name }: SchedulerUnit, places: ReadonlySet<MachineId>): boolean {

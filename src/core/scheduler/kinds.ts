@@ -38,54 +38,61 @@ export class Kin {
 }
 
 /**
- * Only what is asked for is counted: a kind from its first question on, label by label.
+ * Only what is asked for is counted, label by label, from the first question on.
  *
- * Invariants: only ready machines are in it; a count is never zero; a kind is in it while one of it is placed.
+ * Invariants: only ready machines are counted; a count is never zero.
  */
 export class Kinds {
-  /** By kind: how many each machine has. */
-  readonly #machines = new Map<string, Map<SchedulerMachine, number>>()
   /** By kind, then label, then value. */
   readonly #counts = new Map<string, Map<string, Map<string | undefined, number>>>()
 
   put(kind: string, machine: SchedulerMachine): void {
-    this.#add(kind, machine, 1)
+    for (const [label, counts] of this.#counts.get(kind) ?? nothing) {
+      bump(counts, machine.metadata[label], 1)
+    }
   }
 
   remove(kind: string, machine: SchedulerMachine): void {
-    this.#add(kind, machine, -1)
+    const labels = this.#counts.get(kind)
+    for (const [label, counts] of labels ?? nothing) {
+      bump(counts, machine.metadata[label], -1)
+      // Of a kind of which none is left nothing is kept; should one come again, it is counted again.
+      if (counts.size === 0) labels?.delete(label)
+    }
+    if (labels?.size === 0) this.#counts.delete(kind)
   }
 
-  /** How many there are on machines with each value of `label`; a value without one is left out. */
-  byValue(kind: string, label: string): ReadonlyMap<string | undefined, number> {
-    const machines = this.#machines.get(kind)
-    if (machines === undefined) return nothing
+  /**
+   * How many there are on machines with each value of `label`; a value without one is left out.
+   * `machines`: those of the kind, for each placement once.
+   */
+  byValue(
+    kind: string,
+    label: string,
+    machines: Iterable<SchedulerMachine>,
+  ): ReadonlyMap<string | undefined, number> {
     const labels = this.#counts.get(kind) ?? new Map<string, Map<string | undefined, number>>()
-    this.#counts.set(kind, labels)
     const known = labels.get(label)
     if (known !== undefined) return known
-    const counts = new Map<string | undefined, number>()
-    for (const [machine, count] of machines) bump(counts, machine.metadata[label], count)
+    const counts = counted(machines, label)
+    if (counts.size === 0) return counts
     labels.set(label, counts)
+    this.#counts.set(kind, labels)
     return counts
-  }
-
-  #add(kind: string, machine: SchedulerMachine, by: 1 | -1): void {
-    const machines = this.#machines.get(kind) ?? new Map<SchedulerMachine, number>()
-    bump(machines, machine, by)
-    if (machines.size === 0) {
-      this.#machines.delete(kind)
-      this.#counts.delete(kind)
-      return
-    }
-    this.#machines.set(kind, machines)
-    for (const [label, counts] of this.#counts.get(kind) ?? []) {
-      bump(counts, machine.metadata[label], by)
-    }
   }
 }
 
-const nothing: ReadonlyMap<string | undefined, number> = new Map()
+const nothing: ReadonlyMap<string, Map<string | undefined, number>> = new Map()
+
+/** How many of `machines` have each value of `label`. */
+export function counted(
+  machines: Iterable<SchedulerMachine>,
+  label: string,
+): Map<string | undefined, number> {
+  const counts = new Map<string | undefined, number>()
+  for (const { metadata } of machines) bump(counts, metadata[label], 1)
+  return counts
+}
 
 function bump<K>(counts: Map<K, number>, key: K, by: number): void {
   const count = (counts.get(key) ?? 0) + by

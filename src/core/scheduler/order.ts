@@ -1,18 +1,25 @@
 /** Whose turn it is: the highest priority first, then by name. */
+import { kindOf } from './kinds.ts'
 import type { SchedulerUnit } from './types.ts'
 
 export const byTurn = (a: SchedulerUnit, b: SchedulerUnit): number =>
   b.rules.priority - a.rules.priority || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
 
-/** The same as a sort `byTurn`, for a hundred thousand in a fraction of its time. */
+/**
+ * The same as a sort `byTurn`, in less of its time: no name comes between two instances of a template, as no
+ * `TEMPLATE@` is the beginning of another name than theirs.
+ */
 function inTurn(units: Iterable<SchedulerUnit>): SchedulerUnit[] {
-  const byPriority = Map.groupBy(units, ({ rules }) => rules.priority)
-  return [...byPriority]
-    .toSorted(([a], [b]) => b - a)
-    .flatMap(([, group]) => {
-      const named = new Map(group.map((unit) => [unit.name, unit]))
-      return [...named.keys()].toSorted().map((name) => named.get(name) as SchedulerUnit)
-    })
+  const byPriority = [...Map.groupBy(units, ({ rules }) => rules.priority)]
+  return byPriority.toSorted(([a], [b]) => b - a).flatMap(([, group]) => byName(group))
+}
+
+function byName(units: readonly SchedulerUnit[]): SchedulerUnit[] {
+  const kinds = Map.groupBy(units, ({ name }) => kindOf(name) ?? name)
+  return [...kinds.keys()].toSorted().flatMap((kind) => {
+    const kin = kinds.get(kind) ?? []
+    return kin.sort((a, b) => (a.name < b.name ? -1 : 1))
+  })
 }
 
 /** Units in turn; who joins while others are served comes in where it belongs, if its turn is yet to come. */

@@ -9,6 +9,8 @@ export class PatternIndex {
   readonly #byStart = new Map<number, Map<string, Map<string, number>>>()
   /** Changes when a name may be matched by another pattern than before. */
   version = 0
+  /** The last answer of `matchAny`. */
+  #asked = { name: '', version: -1, does: false }
 
   add(pattern: string): void {
     const start = literalStart(pattern)
@@ -34,6 +36,14 @@ export class PatternIndex {
     patterns.delete(pattern)
     if (patterns.size === 0) starts.delete(start)
     if (starts.size === 0) this.#byStart.delete(start.length)
+  }
+
+  /** Asked again and again of the same name, it costs nothing more. */
+  matchAny(name: string): boolean {
+    const { name: last, version, does } = this.#asked
+    if (last === name && version === this.version) return does
+    this.#asked = { name, version: this.version, does: this.matching(name).length > 0 }
+    return this.#asked.does
   }
 
   /** In no order. */

@@ -115,7 +115,7 @@ function neighbourObstacle(
     const other = leastOf(state.units.keys(), (one) => one !== name && matchesGlob(pattern, one))
     if (other !== undefined) return { kind: 'conflict', with: other, pattern, by: 'self' }
   }
-  if (state.guarded.size === 0) return undefined
+  if (state.guarded.size === 0 || !fleet.patterns.matchAny(name)) return undefined
   const others = [...state.guarded].filter((other) => other.name !== name)
   const refusing = leastGuard(others, ({ rules: theirs }) =>
     theirs.conflicts.find((pattern) => matchesGlob(pattern, name)),

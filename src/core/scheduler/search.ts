@@ -180,12 +180,14 @@ function roomAskedFor({ name, needs, rules }: SchedulerUnit, fleet: FleetState):
  * first.
  */
 export function lostPlaceOf({ name }: SchedulerUnit, fleet: FleetState): MachineId | undefined {
+  const places = fleet.placesOf(name)
+  if (places.size === 0) return undefined
   let first: MachineId | undefined
   const isBefore = (id: MachineId, other: MachineId): boolean => {
     const moved = fleet.movers.has(name, id)
     return moved === fleet.movers.has(name, other) ? id < other : !moved
   }
-  for (const id of fleet.placesOf(name)) {
+  for (const id of places) {
     const isLost = fleet.machines.get(id)?.machine.status === 'lost'
     if (isLost && (first === undefined || isBefore(id, first))) first = id
   }

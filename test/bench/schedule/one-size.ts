@@ -91,12 +91,15 @@ function loseOneByOne(kept: Scheduler, start: Snapshot) {
       })
       const seen = { ...snapshot, machines }
       const violations = checkPlan(seen, result.decisions).length
-      const moved = result.decisions.filter(({ kind }) => kind === 'move').length
-      // It comes back, with what could not move.
-      snapshot = { ...afterPlan(seen, result.decisions), machines: start.machines }
+      const moves = result.decisions.filter(({ kind }) => kind === 'move')
+      // What moved runs, so its old places go. Then the machine comes back, with what could not move.
+      const runs = new Map(moves.map(({ unit, machine: to }) => [`${to}/${unit}`, true]))
+      snapshot = afterPlan(seen, result.decisions)
+      snapshot = afterPlan(snapshot, kept.plan({ ...nothingSpecial, runs }).decisions)
+      snapshot = { ...snapshot, machines: start.machines }
       kept.update({ machines: [machine], leaving: snapshot.leaving ?? [] })
-      kept.plan(nothingSpecial)
-      return { ms, moved, violations }
+      snapshot = afterPlan(snapshot, kept.plan(nothingSpecial).decisions)
+      return { ms, moved: moves.length, violations }
     })
 }
 
