@@ -26,6 +26,7 @@ t.test('a start that is cancelled just as it begins to wait is cancelled, no mor
     pull: (...all) => containers.pull(...all),
     clock: new SimulatedClock(time, random.fork()),
     fence: { permit: async () => 0, guard: async () => undefined, started: () => undefined },
+    isStopping: () => false,
   })
   const parsed = parseUnit('web.service', file)
   assert(parsed.ok, 'the unit is a good one')

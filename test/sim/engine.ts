@@ -17,6 +17,7 @@ import type { DiskSpace, ImageFacts } from '../../src/ports/images.ts'
 import type { Timer } from '../../src/ports/clock.ts'
 import type { SimulatedTime } from './clock.ts'
 import { SimulatedImages } from './engine-images.ts'
+import { requirePorts } from './engine-ports.ts'
 import { readProgram, type ProgramStep } from './engine-programs.ts'
 
 export interface SimulatedEngineOptions {
@@ -213,6 +214,11 @@ export class SimulatedEngine implements Containers {
       if (program === undefined) {
         throw new JangadaError('JGD_BAD_REQUEST', `no such program: ${Cmd[0] ?? ''}`)
       }
+      const others = [...this.#containers.values()].filter(({ state }) => state === 'running')
+      requirePorts(
+        container.spec,
+        others.map((each) => each.spec),
+      )
       this.starts += 1
       container.state = 'running'
       container.exitCode = undefined

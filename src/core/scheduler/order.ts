@@ -16,10 +16,10 @@ function inTurn(units: Iterable<SchedulerUnit>): SchedulerUnit[] {
 
 function byName(units: readonly SchedulerUnit[]): SchedulerUnit[] {
   const kinds = Map.groupBy(units, ({ name }) => kindOf(name) ?? name)
-  return [...kinds.keys()].toSorted().flatMap((kind) => {
-    const kin = kinds.get(kind) ?? []
-    return kin.sort((a, b) => (a.name < b.name ? -1 : 1))
-  })
+  const kin = (kind: string): SchedulerUnit[] => kinds.get(kind) ?? []
+  return [...kinds.keys()]
+    .toSorted()
+    .flatMap((kind) => kin(kind).toSorted((a, b) => (a.name < b.name ? -1 : 1)))
 }
 
 /** Units in turn; who joins while others are served comes in where it belongs, if its turn is yet to come. */

@@ -29,6 +29,8 @@ export interface StartsOptions extends ContainerContext {
   readonly pull: Containers['pull']
   readonly clock: Clock
   readonly fence: Pick<Fence, 'permit' | 'guard' | 'started'>
+  /** Something on this machine is being stopped: it may hold a port, or room, that is another's by now. */
+  readonly isStopping: () => boolean
 }
 
 export type StartAction = Extract<Action, { kind: 'start' }>
@@ -78,8 +80,9 @@ export class Starts {
     signal: AbortSignal,
     tell: Attempt['tell'],
   ): Promise<StartOutcome> {
-    const { clock } = this.#options
+    const { clock, isStopping } = this.#options
     if (signal.aborted) return { kind: 'cancelled' }
+    const wasStopping = isStopping()
     const abandoned = new AbortController()
     const giveUp = (): void => abandoned.abort()
     signal.addEventListener('abort', giveUp, { once: true })
@@ -105,9 +108,12 @@ export class Starts {
         return { kind: 'failed', timedOut: true, ofImage: isPulling, message }
       }
       if (isJangadaError(error, 'JGD_ENGINE_DOWN')) return { kind: 'engine-down' }
-      const ofImage =
-        isJangadaError(error, 'JGD_IMAGE_PULL') || isJangadaError(error, 'JGD_IMAGE_MISSING')
-      return { kind: 'failed', timedOut: false, ofImage, message: describeError(error) }
+      const message = describeError(error)
+      if (isJangadaError(error, 'JGD_BAD_REQUEST') && (wasStopping || isStopping())) {
+        tell('preparing', `waits for what is being stopped here: ${message}`)
+        return { kind: 'held' }
+      }
+      return { kind: 'failed', timedOut: false, ofImage: isOfImage(error), message }
     } finally {
       limit.end()
       signal.removeEventListener('abort', giveUp)
@@ -214,6 +220,9 @@ export class Starts {
     return orAborted(starting, signal)
   }
 }
+
+const isOfImage = (error: unknown): boolean =>
+  isJangadaError(error, 'JGD_IMAGE_PULL') || isJangadaError(error, 'JGD_IMAGE_MISSING')
 
 /** Rejects as soon as `signal` aborts; the engine's own work is left to end by itself. */
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -13,7 +13,7 @@ const engineDownPauseMs = 500
 /** Progress of a pull changes many times a second; people read slower. */
 const tellEveryMs = 500
 
-export interface WorksOptions extends StartsOptions {
+export interface WorksOptions extends Omit<StartsOptions, 'isStopping'> {
   readonly log: Log
   readonly specOf: (unit: UnitName, hash: string) => UnitSpec | undefined
   /** Resolves after a list of the containers that began after the call. */
@@ -32,11 +32,13 @@ export class Works {
   readonly #options: WorksOptions
   readonly #starts: Starts
   readonly #inFlight = new Map<UnitName, InFlight>()
+  /** Units of which something that runs is being stopped. */
+  #stopping = 0
   #stopped = false
 
   constructor(options: WorksOptions) {
     this.#options = options
-    this.#starts = new Starts(options)
+    this.#starts = new Starts({ ...options, isStopping: () => this.#stopping > 0 })
   }
 
   get bootId(): string {
@@ -123,11 +125,13 @@ export class Works {
 
   async #clear(unit: UnitName, containers: readonly Cleared[]): Promise<void> {
     const { log, clock } = this.#options
+    const running = containers.filter((each) => each.running).length
+    if (running > 0) this.#stopping += 1
     // Let the caller go on first: it is told of nothing while it still decides.
     await Promise.resolve()
     const results = await Promise.allSettled(containers.map((each) => this.#clearOne(each)))
+    if (running > 0) this.#stopping -= 1
     const failures = results.filter((result) => result.status === 'rejected')
-    const running = containers.filter((each) => each.running).length
     if (running > 0 && failures.length === 0)
       log.info('unit stopped', { unit, containers: running })
     for (const { reason } of failures) {
