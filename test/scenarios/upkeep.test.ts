@@ -129,7 +129,7 @@ await t.test('what is being stopped holds its port until its container has ended
   const port = '--publish 8081:80'
   await people.start('old.service', stubborn(on(other), 8, port))
   await people.runOnce(['old.service'])
-  await rack.exec(leader, [program, 'stop', '--no-block', 'old'])
+  await rack.exec(leader, [program, 'unload', '--no-block', 'old'])
   await people.start('next.service', stubborn(on(other), 1, port))
   await sleep(rack.clock, 3000)
   const placesOf = await people.places()
@@ -144,7 +144,7 @@ await t.test('what is being stopped holds its port until its container has ended
 })
 
 await t.test('a unit waits for the host that has its volume, and finds it as it was', async (t) => {
-  const command = `sh -c 'date +%s%N >> /data/starts; trap "exit 0" TERM; while :; do sleep 60 & wait $$!; done'`
+  const command = `sh -c 'date >> /data/starts; trap "exit 0" TERM; while :; do sleep 60 & wait $$!; done'`
   const flags = '--pull never --volume db:/data'
   await people.start('db.service', unitFile(on(away), { flags, command }))
   await people.runOnce(['db.service'])
