@@ -40,7 +40,7 @@ t.test('a start that is cancelled just as it begins to wait is cancelled, no mor
     leftovers: [],
   } as const
   const tell = (): void => cancel.abort()
-  const outcome = starts.start(action, parsed.spec, cancel.signal, tell)
+  const outcome = starts.start(action, parsed.spec, cancel.signal, { tell, isFetched: false })
   t.same(await time.runUntilSettled(outcome, 10_000), { kind: 'cancelled' })
   await time.runFor(10_000)
   t.same(rejected, [], 'and nothing is left that nobody handles')

@@ -88,6 +88,18 @@ export const preparing = (view: UnitView): UnitCondition => ({
   message: '',
 })
 
+/** An older content of it runs until what this one is started from is here. */
+export function fetching(view: UnitView): UnitCondition {
+  const { fetch = 'unknown' } = view.memory ?? {}
+  const message = 'what runs is of its older content, until the image of the new one is here'
+  return {
+    ...preparing(view),
+    sub: 'pulling',
+    ...ofContainer(view.containers.find(runs)),
+    message: typeof fetch === 'string' ? message : `${message}: ${fetch.message}`,
+  }
+}
+
 export const waiting = (view: UnitView, message: string): UnitCondition => ({
   ...preparing(view),
   sub: 'waiting',
@@ -122,7 +134,12 @@ export function atWork(view: UnitView): UnitCondition {
   const { work } = view
   if (work?.kind === 'start') {
     const sub = { preparing: 'start-pre', pulling: 'pulling', starting: 'start' }[work.phase]
-    return { ...preparing(view), sub, message: work.message }
+    return {
+      ...preparing(view),
+      ...ofContainer(view.containers.find(runs)),
+      sub,
+      message: work.message,
+    }
   }
   // Leftovers are cleared away beside the container that runs.
   const keeper = chooseKeeper(view.desired, view.containers, view.memory)

@@ -98,6 +98,7 @@ export function fresh({ generation, hash }: DesiredUnit): UnitMemory {
     failures: 0,
     running: undefined,
     end: undefined,
+    fetch: 'unknown',
     condemned: [],
   }
 }
@@ -186,6 +187,17 @@ export const spare = (memory: UnitMemory, ids: readonly string[]): UnitMemory =>
   ...memory,
   condemned: memory.condemned.filter((id) => !ids.includes(id)),
 })
+
+/** The memory after a fetch; `message`: why it came to nothing. */
+export function noteFetched(
+  memory: UnitMemory,
+  message: string | undefined,
+  nowMs: number,
+): UnitMemory {
+  if (message === undefined) return { ...memory, fetch: 'done' }
+  const tries = typeof memory.fetch === 'string' ? 1 : memory.fetch.tries + 1
+  return { ...memory, fetch: { message, tries, atMs: nowMs } }
+}
 
 /** The memory after a start that came to nothing. */
 export function noteStartFailed(

@@ -19,7 +19,7 @@ import {
   runs,
   type UnitView,
 } from './memory.ts'
-import { restarts } from './restart.ts'
+import { restartDelayMs, restarts } from './restart.ts'
 import type {
   Action,
   Cleared,
@@ -171,12 +171,35 @@ function decide(view: UnitView, neighbours: Neighbours, nowMs: number): Decision
     return clear(view, view.containers, running ? conditions.stopping(view, '') : condition)
   }
   const surplus = view.containers.filter((each) => runs(each) && each !== view.keeper)
+  const fetching = fetchFirst(view, desired, surplus, nowMs)
+  if (fetching !== undefined) return fetching
   if (surplus.length > 0) {
     return clear(view, surplus, conditions.ofKeeper(view) ?? conditions.stopping(view, 'replaced'))
   }
   return view.keeper === undefined
     ? whileNotRunning(view, desired, neighbours, nowMs)
     : whileRunning(view, desired, neighbours)
+}
+
+/** What runs of an older content goes on until what the new one is started from is here. */
+function fetchFirst(
+  view: UnitView,
+  { plan, hash }: DesiredUnit,
+  surplus: readonly OwnedContainer[],
+  nowMs: number,
+): Decision | undefined {
+  const { keeper, memory, name } = view
+  if (keeper !== undefined || memory === undefined || memory.fetch === 'done') return undefined
+  const isCondemned = ({ id }: OwnedContainer): boolean => memory.condemned.includes(id)
+  if (plan.kind === 'refused' || surplus.every(isCondemned)) return undefined
+  const condition = conditions.fetching(view)
+  if (plan.kind === 'reading') return { condition }
+  if (memory.fetch !== 'unknown') {
+    const { tries, atMs } = memory.fetch
+    const lookAtMs = atMs + restartDelayMs(plan.rules, tries)
+    if (nowMs < lookAtMs) return { condition, lookAtMs }
+  }
+  return { condition, action: { kind: 'fetch', unit: name, hash } }
 }
 
 /** One thing at a time: the work goes on unless it is a start that is no longer wanted. */
@@ -244,7 +267,7 @@ function clear(
 }
 
 function afterAction(memory: UnitMemory, action: Action | undefined): UnitMemory {
-  if (action === undefined || action.kind === 'cancel') return memory
+  if (action === undefined || action.kind === 'cancel' || action.kind === 'fetch') return memory
   const ids = action.kind === 'start' ? action.leftovers : action.containers.map(({ id }) => id)
   const wasRunning = memory.running !== undefined && ids.includes(memory.running.containerId)
   return {

@@ -99,6 +99,9 @@ export interface UnitMemory {
   readonly running: { readonly containerId: string; readonly sinceMs: number } | undefined
   /** Undefined while it runs, and before its first start. */
   readonly end: { readonly how: UnitEnd; readonly atMs: number } | undefined
+  /** Whether what this content is started from is here; asked while an older content runs. */
+  readonly fetch:
+    'unknown' | 'done' | { readonly message: string; readonly tries: number; readonly atMs: number }
   /** Containers that were to be cleared away: whatever becomes of them is no run's end. */
   readonly condemned: readonly string[]
 }
@@ -113,9 +116,11 @@ export type Action =
       readonly restarts: number
       readonly leftovers: readonly string[]
     }
+  /** Gets what a start pulls, while an older content of the unit runs. */
+  | { readonly kind: 'fetch'; readonly unit: UnitName; readonly hash: string }
   /** Stops what runs, each by its own rule, and removes it. */
   | { readonly kind: 'clear'; readonly unit: UnitName; readonly containers: readonly Cleared[] }
-  /** The start that is under way is no longer wanted. */
+  /** The start or the fetch that is under way is no longer wanted. */
   | { readonly kind: 'cancel'; readonly unit: UnitName }
 
 export interface Cleared {

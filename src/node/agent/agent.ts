@@ -8,13 +8,15 @@
 import { toHex } from '../../base/bytes.ts'
 import { describeError } from '../../base/errors.ts'
 import type { UnitName } from '../../base/ids.ts'
+import { Once } from '../../base/once.ts'
+import { noteFetched } from '../../core/reconcile/memory.ts'
 import { reconcile } from '../../core/reconcile/reconcile.ts'
 import type { DesiredUnit, UnitCondition, UnitMemory } from '../../core/reconcile/types.ts'
 import type { UnitStateRecord } from '../../core/records/schemas.ts'
 import { sleep, type Timer } from '../../ports/clock.ts'
 import type { EngineInfo } from '../../ports/containers.ts'
 import type { HostFacts } from '../../ports/host.ts'
-import { Once, putEvent } from '../controllers/context.ts'
+import { putEvent } from '../controllers/context.ts'
 import { silentForMsMax } from '../member/pulse-types.ts'
 import type { CallMethods } from '../wire/calls.ts'
 import { countedEngine, countLook, type LookCause } from './counted.ts'
@@ -191,6 +193,11 @@ export class Agent {
       specOf: (unit, hash) => this.#placed.specOf(unit, hash),
       refresh: () => this.#engine.refresh(),
       onStarted: (action, outcome) => this.#started(action, outcome),
+      onFetched: (unit, hash, failure) => {
+        this.#note(unit, (memory) => {
+          return memory.hash === hash ? noteFetched(memory, failure, clock.monotonicMs()) : memory
+        })
+      },
       onChange: () => this.#look('work'),
     })
   }
@@ -269,11 +276,14 @@ export class Agent {
   #started(action: StartAction, outcome: StartOutcome): void {
     const { metrics, clock } = this.#options
     metrics.count('jangada_unit_starts', { outcome: outcome.kind })
-    const memory = this.#memory.get(action.unit)
-    if (memory === undefined) return
     const desired = this.#placed.desired?.find(({ name }) => name === action.unit)
-    const noted = noteOutcome(memory, { action, outcome, desired, nowMs: clock.monotonicMs() })
-    this.#memory = new Map([...this.#memory, [action.unit, noted]])
+    const how = { action, outcome, desired, nowMs: clock.monotonicMs() }
+    this.#note(action.unit, (memory) => noteOutcome(memory, how))
+  }
+
+  #note(unit: UnitName, change: (memory: UnitMemory) => UnitMemory): void {
+    const memory = this.#memory.get(unit)
+    if (memory !== undefined) this.#memory = new Map([...this.#memory, [unit, change(memory)]])
   }
 
   #connected(info: EngineInfo): void {

@@ -5,6 +5,7 @@
  */
 import { describeError } from '../../base/errors.ts'
 import type { Generation, MachineId, UnitName } from '../../base/ids.ts'
+import { Once } from '../../base/once.ts'
 import { deadlines, killAllowanceMs } from '../../core/liveness/deadlines.ts'
 import type { Condemned, FencerAnswer, Guarded } from '../../core/liveness/fencer.ts'
 import { readLabels } from '../../core/reconcile/labels.ts'
@@ -15,7 +16,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { ContainerFacts } from '../../ports/containers.ts'
 import type { Fencer } from '../../ports/fencer.ts'
 import type { Log } from '../../ports/log.ts'
-import { Once, type putEvent } from '../controllers/context.ts'
+import type { putEvent } from '../controllers/context.ts'
 import type { StoreAccess } from '../member/store-access.ts'
 
 export interface FenceOptions {

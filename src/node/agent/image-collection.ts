@@ -3,6 +3,7 @@
  * machine's units had pulled, and removes the longest unused of them. `core/collection` decides.
  */
 import { describeError, isJangadaError } from '../../base/errors.ts'
+import { Once } from '../../base/once.ts'
 import {
   collect,
   type CollectionDecision,
@@ -19,7 +20,6 @@ import type { Disk } from '../../ports/disk.ts'
 import type { DiskSpace } from '../../ports/images.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Metrics } from '../../ports/metrics.ts'
-import { Once } from '../controllers/context.ts'
 import type { StoreAccess } from '../member/store-access.ts'
 import { neededImages, type Placed, placedKey } from './needed-images.ts'
 import { PulledImagesMemory } from './pulled-images-memory.ts'

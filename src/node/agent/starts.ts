@@ -10,7 +10,12 @@ import type { Containers } from '../../ports/containers.ts'
 import { type Fence, Held } from './fence.ts'
 import { Gate } from './gate.ts'
 import { StartLimit } from './start-limit.ts'
-import { type ContainerContext, type ReadyContainer, unitContainer } from './unit-container.ts'
+import {
+  type ContainerContext,
+  type ReadyContainer,
+  readyContainer,
+  unitContainer,
+} from './unit-container.ts'
 
 /** More make each start slower and none sooner (measured on two cores). */
 const startsAtOnce = 4
@@ -34,6 +39,7 @@ export interface StartsOptions extends ContainerContext {
 }
 
 export type StartAction = Extract<Action, { kind: 'start' }>
+export type FetchAction = Extract<Action, { kind: 'fetch' }>
 export type StartPhase = 'preparing' | 'pulling' | 'starting'
 
 export type StartOutcome =
@@ -44,6 +50,11 @@ export type StartOutcome =
   | { readonly kind: 'engine-down' | 'cancelled' | 'held' }
   /** These were to be cleared away before it, and have come to run. */
   | { readonly kind: 'overtaken'; readonly ids: readonly string[] }
+
+export type FetchOutcome =
+  | { readonly kind: 'fetched' }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'engine-down' | 'cancelled' }
 
 /** An agent before this one had its engine start them: they may be what is wanted. */
 class Overtaken extends Error {
@@ -62,7 +73,10 @@ interface Attempt {
   readonly signal: AbortSignal
   readonly limit: StartLimit
   readonly tell: (phase: StartPhase, message: string) => void
+  /** What it pulls has been pulled for it. */
+  readonly isFetched: boolean
 }
+type Pulling = Pick<Attempt, 'spec' | 'signal' | 'limit' | 'tell'>
 
 export class Starts {
   readonly #options: StartsOptions
@@ -73,12 +87,36 @@ export class Starts {
     this.#options = options
   }
 
+  /** Pulls what a start would. Never rejects. `signal` cancels. */
+  async fetch(spec: UnitSpec, signal: AbortSignal, tell: Attempt['tell']): Promise<FetchOutcome> {
+    const { containers, clock } = this.#options
+    const limit = new StartLimit(clock, Infinity, () => undefined)
+    const pulling = { spec, signal, limit, tell }
+    try {
+      const { container, ...ready } = await orAborted(readyContainer(this.#options, spec), signal)
+      await this.#pullFirst({ container, ...ready }, pulling)
+      const image = container.Image
+      if ((await containers.imageDigest(image)) !== undefined) return { kind: 'fetched' }
+      if (ready.pullPolicy === 'never') {
+        throw new JangadaError('JGD_IMAGE_MISSING', `${image} is not here, and not to be pulled`)
+      }
+      await this.#pull(image, pulling)
+      return { kind: 'fetched' }
+    } catch (error) {
+      if (signal.aborted) return { kind: 'cancelled' }
+      if (isJangadaError(error, 'JGD_ENGINE_DOWN')) return { kind: 'engine-down' }
+      return { kind: 'failed', message: describeError(error) }
+    } finally {
+      limit.end()
+    }
+  }
+
   /** Never rejects. `signal` cancels; what was created by then is removed. */
   async start(
     action: StartAction,
     spec: UnitSpec,
     signal: AbortSignal,
-    tell: Attempt['tell'],
+    { tell, isFetched }: Pick<Attempt, 'tell' | 'isFetched'>,
   ): Promise<StartOutcome> {
     const { clock, isStopping } = this.#options
     if (signal.aborted) return { kind: 'cancelled' }
@@ -93,7 +131,7 @@ export class Starts {
       tell(phase, message)
     }
     try {
-      await this.#attempt({ action, spec, signal: abandoned.signal, limit, tell: note })
+      await this.#attempt({ action, spec, signal: abandoned.signal, limit, tell: note, isFetched })
       return { kind: 'started' }
     } catch (error) {
       if (signal.aborted) return { kind: 'cancelled' }
@@ -132,7 +170,7 @@ export class Starts {
     const running = removed.filter(({ isGone }) => !isGone).map(({ id }) => id)
     if (running.length > 0) throw new Overtaken(running)
     const ready = await orAborted(unitContainer(this.#options, spec, action), signal)
-    await this.#pullFirst(ready, attempt)
+    if (!attempt.isFetched) await this.#pullFirst(ready, attempt)
     if (await this.#createAndStart(ready, attempt)) return
     await this.#pull(ready.container.Image, attempt)
     if (await this.#createAndStart(ready, attempt)) return
@@ -140,7 +178,7 @@ export class Starts {
   }
 
   /** `docker pull` before the start, and `--pull=always`. */
-  async #pullFirst(ready: ReadyContainer, attempt: Attempt): Promise<void> {
+  async #pullFirst(ready: ReadyContainer, attempt: Pulling): Promise<void> {
     for (const { image, ignoreFailure } of ready.pulls) {
       try {
         const { containers } = this.#options
@@ -154,7 +192,7 @@ export class Starts {
   }
 
   /** The unit's limit goes on when it is over, whatever came of it. */
-  async #pull(image: string, attempt: Attempt, wordMs = firstWordMs): Promise<void> {
+  async #pull(image: string, attempt: Pulling, wordMs = firstWordMs): Promise<void> {
     const { pull } = this.#options
     const { spec, signal, limit } = attempt
     attempt.tell('pulling', `waits to pull ${image}`)

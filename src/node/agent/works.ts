@@ -6,7 +6,14 @@ import type { Action, Cleared, Work } from '../../core/reconcile/types.ts'
 import type { UnitSpec } from '../../core/units/types.ts'
 import { sleep } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
-import { type StartAction, type StartOutcome, Starts, type StartsOptions } from './starts.ts'
+import {
+  type FetchAction,
+  type StartAction,
+  type StartOutcome,
+  type StartPhase,
+  Starts,
+  type StartsOptions,
+} from './starts.ts'
 
 /** An engine that failed us is not asked again at once. */
 const engineDownPauseMs = 500
@@ -20,6 +27,8 @@ export interface WorksOptions extends Omit<StartsOptions, 'isStopping'> {
   readonly refresh: () => Promise<void>
   /** Before the unit is free again, and its containers have been listed anew. */
   readonly onStarted: (action: StartAction, outcome: StartOutcome) => void
+  /** The same of a fetch; `failure`: why it came to nothing. */
+  readonly onFetched: (unit: UnitName, hash: string, failure: string | undefined) => void
   readonly onChange: () => void
 }
 
@@ -32,6 +41,8 @@ export class Works {
   readonly #options: WorksOptions
   readonly #starts: Starts
   readonly #inFlight = new Map<UnitName, InFlight>()
+  /** Contents whose images were pulled while an older one ran: the start need not pull again. */
+  readonly #fetched = new Map<UnitName, string>()
   /** Units of which something that runs is being stopped. */
   #stopping = 0
   #stopped = false
@@ -66,6 +77,11 @@ export class Works {
           this.#clear(action.unit, action.containers),
         )
         return
+      case 'fetch': {
+        const work: Work = { kind: 'start', hash: action.hash, phase: 'pulling', message: '' }
+        this.#begin(action.unit, work, (inFlight) => this.#fetch(action, inFlight))
+        return
+      }
       case 'start': {
         const { hash } = action
         const work: Work = { kind: 'start', hash, phase: 'preparing', message: '' }
@@ -93,26 +109,15 @@ export class Works {
   }
 
   async #start(action: StartAction, inFlight: InFlight): Promise<void> {
-    const { log, specOf, onStarted, onChange, clock } = this.#options
+    const { log, specOf, onStarted, clock } = this.#options
     const spec = specOf(action.unit, action.hash)
     if (spec === undefined) return
     const startedMs = clock.monotonicMs()
-    let toldAtMs = -Infinity
     const { unit, hash } = action
-    const outcome = await this.#starts.start(
-      action,
-      spec,
-      inFlight.abort.signal,
-      (phase, message) => {
-        const before = inFlight.work
-        inFlight.work = { kind: 'start', hash, phase, message }
-        const nowMs = clock.monotonicMs()
-        const isNewPhase = before.kind !== 'start' || before.phase !== phase
-        if (this.#stopped || (!isNewPhase && nowMs - toldAtMs < tellEveryMs)) return
-        toldAtMs = nowMs
-        onChange()
-      },
-    )
+    const isFetched = this.#fetched.get(unit) === hash
+    this.#fetched.delete(unit)
+    const how = { tell: this.#teller(hash, inFlight), isFetched }
+    const outcome = await this.#starts.start(action, spec, inFlight.abort.signal, how)
     const tookMs = Math.round(clock.monotonicMs() - startedMs)
     if (outcome.kind === 'started') log.info('unit started', { unit, tookMs })
     else if (outcome.kind === 'failed')
@@ -121,6 +126,36 @@ export class Works {
       await sleep(clock, engineDownPauseMs, inFlight.abort.signal)
     }
     if (!this.#stopped) onStarted(action, outcome)
+  }
+
+  /** What runs meanwhile goes on, whatever comes of it. */
+  async #fetch({ unit, hash }: FetchAction, inFlight: InFlight): Promise<void> {
+    const { log, specOf, onFetched, clock } = this.#options
+    const spec = specOf(unit, hash)
+    if (spec === undefined) return
+    const { signal } = inFlight.abort
+    const outcome = await this.#starts.fetch(spec, signal, this.#teller(hash, inFlight))
+    if (outcome.kind === 'engine-down') await sleep(clock, engineDownPauseMs, signal)
+    if (outcome.kind === 'failed') {
+      log.warn('unit not replaced: its older content runs on', { unit, cause: outcome.message })
+    }
+    if (this.#stopped || (outcome.kind !== 'fetched' && outcome.kind !== 'failed')) return
+    if (outcome.kind === 'fetched') this.#fetched.set(unit, hash)
+    onFetched(unit, hash, outcome.kind === 'failed' ? outcome.message : undefined)
+  }
+
+  #teller(hash: string, inFlight: InFlight): (phase: StartPhase, message: string) => void {
+    const { clock, onChange } = this.#options
+    let toldAtMs = -Infinity
+    return (phase, message) => {
+      const before = inFlight.work
+      inFlight.work = { kind: 'start', hash, phase, message }
+      const nowMs = clock.monotonicMs()
+      const isNewPhase = before.kind !== 'start' || before.phase !== phase
+      if (this.#stopped || (!isNewPhase && nowMs - toldAtMs < tellEveryMs)) return
+      toldAtMs = nowMs
+      onChange()
+    }
   }
 
   async #clear(unit: UnitName, containers: readonly Cleared[]): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import { describeError } from '../../base/errors.ts'
 import type { MachineId } from '../../base/ids.ts'
+import { Once } from '../../base/once.ts'
 import {
   clusterSettings,
   crashes,
@@ -20,7 +21,7 @@ import { afterCrash } from '../../core/scheduler/crash-loop.ts'
 import type { Compare, Operation } from '../../core/store/types.ts'
 import type { UnitReport } from '../member/pulse-types.ts'
 import { listAll } from '../member/follow.ts'
-import { type ControllerContext, type Office, Once, putEvent } from './context.ts'
+import { type ControllerContext, type Office, putEvent } from './context.ts'
 import { taken, toLeave } from './fence.ts'
 import { leftBehind } from './held.ts'
 import type { UnitRules } from './unit-rules.ts'

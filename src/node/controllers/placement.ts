@@ -4,6 +4,7 @@
  */
 import { present } from '../../base/assert.ts'
 import { describeError, type ErrorCode, isJangadaError } from '../../base/errors.ts'
+import { Once } from '../../base/once.ts'
 import { crashes, machines, placements, units } from '../../core/records/keyspace.ts'
 import type {
   CrashRecord,
@@ -16,7 +17,7 @@ import type { Decision, Snapshot } from '../../core/scheduler/types.ts'
 import type { Compare } from '../../core/store/types.ts'
 import { sleep, type Timer } from '../../ports/clock.ts'
 import { type ChangesView, changesOf } from './changes.ts'
-import { type ControllerContext, type Office, Once, putEvent } from './context.ts'
+import { type ControllerContext, type Office, putEvent } from './context.ts'
 import { type FencedInMs, Fences } from './fence.ts'
 import { chunksOf, partsInChunks } from './plan-chunks.ts'
 import { PlanParts } from './plan-parts.ts'
@@ -127,6 +128,8 @@ export class PlacementController {
     } catch (error) {
       if (this.#office.signal.aborted) return
       if (error instanceof BrokenRule && this.#setAside(error)) {
+        const { unit } = error.violation
+        this.#context.log.error('a unit is set aside', { unit, cause: describeError(error) })
         await this.#tellStuck(error)
         this.#once.ask()
         return

@@ -227,7 +227,7 @@ export class SchedulerFeed {
       for (const key of view.takeChanged()) {
         const [machine, unit] = namesIn(view, key)
         index.set(machine, unit, view.items.has(key))
-        this.#changed.places.add(`${machine}/${unit}`)
+        this.#changed.places.add(placeOf({ machine, unit }))
       }
     }
     for (const key of held.volumes.takeChanged()) this.#changed.volumes.add(key)
@@ -236,7 +236,7 @@ export class SchedulerFeed {
 
   #changedPlacesOf(unit: string): void {
     for (const machine of this.#places.firstsOf(unit)) {
-      this.#changed.places.add(`${machine}/${unit}`)
+      this.#changed.places.add(placeOf({ machine, unit }))
     }
   }
 

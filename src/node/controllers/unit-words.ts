@@ -4,6 +4,7 @@ import type { Stored } from '../../core/records/record.ts'
 import type { PlacementRecord, UnitStateRecord } from '../../core/records/schemas.ts'
 import type { Snapshot } from '../../core/scheduler/types.ts'
 import type { StoreAccess } from '../member/store-access.ts'
+import { placeOf } from './places.ts'
 
 export interface Asked {
   /** As it was when its agent was asked: once it is to stop, what was said before says nothing. */
@@ -29,11 +30,9 @@ export async function saidOf(
 
 /** The snapshot, where nobody was asked, with what was said. */
 export function withWords(snapshot: Snapshot, said: readonly Asked[]): Snapshot {
-  const words = new Map(
-    said.map(({ stored, runs: word }) => [`${stored.value.machine}/${stored.value.unit}`, word]),
-  )
+  const words = new Map(said.map(({ stored, runs: word }) => [placeOf(stored.value), word]))
   const placements = snapshot.placements.map((each) => {
-    const isRunning = words.get(`${each.machine}/${each.unit}`)
+    const isRunning = words.get(placeOf(each))
     if (isRunning === undefined) return each
     if (each.fence?.isLeaving !== true) return { ...each, runs: isRunning }
     return isRunning ? { ...each, fence: { isLeaving: true, isOver: true } } : each

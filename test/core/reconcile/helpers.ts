@@ -1,7 +1,7 @@
 /** A machine as reconcile sees it, with an engine that does at once what it is told. */
 import type { Generation, UnitName } from '../../../src/base/ids.ts'
 import { readLabels, writeLabels } from '../../../src/core/reconcile/labels.ts'
-import { noteStartFailed } from '../../../src/core/reconcile/memory.ts'
+import { noteFetched, noteStartFailed } from '../../../src/core/reconcile/memory.ts'
 import { reconcile } from '../../../src/core/reconcile/reconcile.ts'
 import type {
   Action,
@@ -109,7 +109,7 @@ export class World {
       this.run(action.unit, action)
     } else if (action.kind === 'clear') {
       for (const { id } of action.containers) this.remove(id)
-    }
+    } else if (action.kind === 'fetch') this.fetched(action.unit, undefined)
   }
 
   /** A container that somebody has started. */
@@ -148,6 +148,15 @@ export class World {
 
   remove(id: string): void {
     this.containers = this.containers.filter((each) => each.id !== id)
+  }
+
+  /** `message`: why it came to nothing. */
+  fetched(unit: string, message: string | undefined): void {
+    const memory = this.memory.get(unit as UnitName) as UnitMemory
+    this.memory = new Map([
+      ...this.memory,
+      [unit as UnitName, noteFetched(memory, message, this.nowMs)],
+    ])
   }
 
   failStart(unit: string, message: string): void {

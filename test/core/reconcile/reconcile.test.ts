@@ -40,6 +40,10 @@ t.test('a container with another hash is replaced: stopped by its own rule first
   const world = new World()
   world.place('web.service', { hash: 'hash-2' })
   const old = world.run('web.service', {})
+  const [fetch] = world.look()
+  t.match(fetch, { kind: 'fetch', hash: 'hash-2' }, 'not before its image is here')
+  t.equal(world.state('web.service'), 'activating/pulling')
+  world.carryOut(fetch as NonNullable<typeof fetch>)
   const [clear] = world.look()
   t.match(clear, {
     kind: 'clear',
@@ -48,6 +52,28 @@ t.test('a container with another hash is replaced: stopped by its own rule first
   world.carryOut(clear as NonNullable<typeof clear>)
   t.same(summarize(world.settle()), ['start web.service'])
 })
+
+t.test(
+  'a container with another hash runs on while the image of the new one does not come',
+  async (t) => {
+    const world = new World()
+    world.place('web.service', { hash: 'hash-2', rules: { restartDelayMs: 1000 } })
+    const old = world.run('web.service', {})
+    t.match(world.look(), [{ kind: 'fetch' }])
+    world.fetched('web.service', 'no such image')
+    t.same(world.look(), [])
+    t.match(world.message('web.service'), /older content.*no such image/)
+    t.equal(world.last?.nextLookMs, world.nowMs + 1000)
+    world.nowMs += 1000
+    t.match(world.look(), [{ kind: 'fetch' }])
+    world.fetched('web.service', 'no such image')
+    t.same(world.look(), [])
+    t.equal(world.last?.nextLookMs, world.nowMs + 2000, 'after longer and longer pauses')
+    t.equal(world.idOf('web.service'), old)
+    world.exit(old, 1)
+    t.same(summarize(world.look()), ['start web.service'], 'with nothing left to keep, it is tried')
+  },
+)
 
 t.test('an older placement than one already seen is refused', async (t) => {
   const world = new World()
