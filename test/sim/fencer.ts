@@ -19,6 +19,8 @@ export class SimulatedFencer {
   readonly #clock: SimulatedClock
   #state = new FencerState()
   #timer: Timer | undefined
+  /** Grows with every death. */
+  #life = 0
   /** Those that it was told of as of its last answer. */
   condemned: ReadonlySet<string> = new Set()
   /** Containers killed, for tests that count. */
@@ -32,13 +34,20 @@ export class SimulatedFencer {
   }
 
   /** As a process reaches it. `heard` resolves when that can hear, and never once it is dead. */
-  connect(clock: Pick<Clock, 'monotonicMs'>, heard: () => Promise<void>): Fencer {
+  connect(
+    clock: Pick<Clock, 'monotonicMs'>,
+    heard: () => Promise<void>,
+    isAlive = (): boolean => true,
+  ): Fencer {
     return {
       tell: async ({ untilMs, guard, drop }) => {
         const leftMs = untilMs === undefined ? undefined : untilMs - clock.monotonicMs()
         const ownUntilMs = leftMs === undefined ? undefined : this.#clock.monotonicMs() + leftMs
         const order = { untilMs: ownUntilMs, guard: [...guard], drop: [...drop] }
+        const life = this.#life
         await this.#pipe()
+        // What was on its way when either of them died is heard by nobody.
+        if (life !== this.#life || !isAlive()) return new Promise(() => undefined)
         const answer = this.#state.take(order, this.#clock.monotonicMs())
         this.condemned = new Set(answer.condemned.map(({ id }) => id))
         this.#act()
@@ -58,6 +67,7 @@ export class SimulatedFencer {
     this.#timer?.cancel()
     this.#timer = undefined
     this.#state = new FencerState()
+    this.#life += 1
   }
 
   #act(): void {

@@ -176,6 +176,7 @@ t.test('agent and fencer die together: the next agent stops what nobody guarded'
   old.start()
   const stopped = (): boolean => old.engine.running.every(({ id }) => id !== before?.id)
   t.ok(await world.runUntil(stopped, 2000))
+  t.ok(await world.runUntil(runsElsewhere(world, old), soonMs), 'and only then it starts elsewhere')
   world.network.healAll()
   await world.run(longMs * 2)
   t.ok(runsOnce(world)())

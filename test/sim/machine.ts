@@ -149,7 +149,11 @@ export class SimulatedMachine {
         heard: () => this.#heardBy(starting),
         onStop: (stop) => this.#around.onContainerStop({ ...stop, machine: this }),
       }),
-      fencer: this.fencer.connect(clock, () => this.#heardBy(starting)),
+      fencer: this.fencer.connect(
+        clock,
+        () => this.#heardBy(starting),
+        () => starting.isAlive,
+      ),
       board,
       crypto,
       featureLevel: this.featureLevel,

@@ -205,12 +205,13 @@ export class Agent {
   /** Compares what should run with what runs, and sets to work. */
   #look(by: LookCause): void {
     const works = this.#works
-    const desired = this.#placed.desired
-    if (works === undefined || desired === undefined || this.#stop.signal.aborted) return
     // Before the engine was asked, nothing is unknown yet: a restart of the agent makes no noise.
-    if (!this.#engine.isKnown) return
+    if (works === undefined || this.#stop.signal.aborted || !this.#engine.isKnown) return
     const { containers } = this.#engine
+    // Whether or not the cluster is heard: what nobody guards must not run on.
     if (containers !== undefined && !this.#fence.observe(containers)) return
+    const { desired } = this.#placed
+    if (desired === undefined) return
     if (containers !== undefined) this.#collection.observe(containers)
     const { clock, clusterId, metrics } = this.#options
     countLook(metrics, by)

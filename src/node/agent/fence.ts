@@ -12,12 +12,18 @@ import { readLabels } from '../../core/reconcile/labels.ts'
 import { generationOf, placements } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type { PlacementRecord } from '../../core/records/schemas.ts'
-import type { Clock } from '../../ports/clock.ts'
+import type { Clock, Timer } from '../../ports/clock.ts'
 import type { ContainerFacts } from '../../ports/containers.ts'
 import type { Fencer } from '../../ports/fencer.ts'
 import type { Log } from '../../ports/log.ts'
 import type { putEvent } from '../controllers/context.ts'
 import type { StoreAccess } from '../member/store-access.ts'
+
+/**
+ * So long an agent waits for its first acknowledged pulse before it asks who guards what runs: with the time
+ * until it was started again less than F (`core/liveness/deadlines.ts`).
+ */
+const firstWordMs = 750
 
 export interface FenceOptions {
   readonly machineId: MachineId
@@ -47,9 +53,12 @@ export class Fence {
   readonly #told = new Set<string>()
   #hasAsked = false
   readonly #telling = new Once(() => this.#tellFencer())
+  readonly #beganMs: number
+  #firstAsk: Timer | undefined
 
   constructor(options: FenceOptions) {
     this.#options = options
+    this.#beganMs = options.clock.monotonicMs()
   }
 
   /** Stopped by the fencer, or about to be: their ends say nothing about their units. */
@@ -89,7 +98,8 @@ export class Fence {
     for (const id of this.#condemned.keys()) {
       if (!present.has(id) && !this.#starting.has(id)) this.#drop(id)
     }
-    if (this.#dropped.size > 0 || (isUsed && !this.#hasAsked)) this.#telling.ask()
+    if (this.#dropped.size > 0) this.#telling.ask()
+    else if (isUsed && !this.#hasAsked) this.#askFirst()
     return this.#hasAsked || !isUsed
   }
 
@@ -145,6 +155,16 @@ export class Fence {
   #holdsSince(gaps: number): boolean {
     this.#look()
     return !this.#isLapsed && this.#gaps === gaps
+  }
+
+  /** A fencer that has died with an agent before is followed by one that knows of no deadline, and stops all. */
+  #askFirst(): void {
+    const { clock } = this.#options
+    const leftMs = this.#beganMs + firstWordMs - clock.monotonicMs()
+    if (this.#untilMs !== -Infinity || leftMs <= 0) {
+      this.#firstAsk?.cancel()
+      this.#telling.ask()
+    } else this.#firstAsk ??= clock.after(leftMs, () => this.#telling.ask())
   }
 
   /** Whether the deadline has passed: the fencer sees the same. */

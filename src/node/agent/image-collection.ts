@@ -8,6 +8,7 @@ import {
   collect,
   type CollectionDecision,
   type PresentImage,
+  unusedMsMin,
   usedPercent,
   wantsRoom,
 } from '../../core/collection/collect.ts'
@@ -74,6 +75,8 @@ export class ImageCollection {
   #bounds: Bounds | undefined
   #current: Collection | undefined
   /** That the floor is out of reach was told, and the disk has not been there since. */
+  /** Since when every look has found too little room and nothing to remove; monotonic. */
+  #noRoomSinceMs: number | undefined
   #toldOfNoRoom = false
 
   constructor(options: ImageCollectionOptions) {
@@ -144,14 +147,16 @@ export class ImageCollection {
     for (let step = 0; step < stepsMax && !this.#options.signal.aborted; step += 1) {
       if (!wantsRoom({ disk, bounds, isCollecting: this.#current !== undefined })) {
         if (usedPercent(disk) <= bounds.floorPercent) this.#toldOfNoRoom = false
+        this.#noRoomSinceMs = undefined
         return this.#finish(disk)
       }
       const key = placedKey(this.#options.placed)
       const decision = await this.#decide(disk, bounds)
       if (decision?.kind === 'nothing-to-remove') {
         this.#finish(disk)
-        return this.#tellOfNoRoom(disk, bounds)
+        return this.#noteNoRoom(disk, bounds)
       }
+      this.#noRoomSinceMs = undefined
       if (decision?.kind !== 'remove') return
       this.#current ??= { percentBefore: usedPercent(disk), images: 0, freedBytes: 0 }
       for (const image of decision.images) {
@@ -229,8 +234,12 @@ export class ImageCollection {
     })
   }
 
-  #tellOfNoRoom(disk: DiskSpace, { floorPercent }: Bounds): void {
-    if (this.#toldOfNoRoom) return
+  /** While a unit is replaced, both its images are needed for a moment: that is no news. */
+  #noteNoRoom(disk: DiskSpace, { floorPercent }: Bounds): void {
+    const nowMs = this.#options.clock.monotonicMs()
+    this.#noRoomSinceMs ??= nowMs
+    const lasts = this.#refused.size > 0 || nowMs - this.#noRoomSinceMs >= unusedMsMin
+    if (this.#toldOfNoRoom || !lasts) return
     this.#toldOfNoRoom = true
     const { machineId, name, onEvent, log } = this.#options
     const message =
