@@ -163,7 +163,10 @@ export function victimsOf(
 }
 
 /** One line for people. */
-export function describeObstacle(obstacle: Obstacle): string {
+export function describeObstacle(
+  obstacle: Obstacle,
+  nameOf = (machine: MachineId): string => machine.slice(0, 8),
+): string {
   switch (obstacle.kind) {
     case 'machineLost':
       return 'the machine is lost'
@@ -172,7 +175,7 @@ export function describeObstacle(obstacle: Obstacle): string {
     case 'noFencer':
       return 'Fencing=stop: the release on that machine is too old for it'
     case 'oldCopy':
-      return `it waits until its old copy on ${obstacle.where.slice(0, 8)} is surely dead`
+      return `it waits until its old copy on ${nameOf(obstacle.where)} is surely dead`
     case 'otherMachine':
       return `MachineID asks for ${obstacle.wanted}`
     case 'metadata': {
@@ -182,7 +185,7 @@ export function describeObstacle(obstacle: Obstacle): string {
     case 'peerElsewhere':
       return obstacle.where === undefined
         ? `MachineOf: ${obstacle.peer} is not placed`
-        : `MachineOf: ${obstacle.peer} is on ${obstacle.where.slice(0, 8)}`
+        : `MachineOf: ${obstacle.peer} is on ${nameOf(obstacle.where)}`
     case 'conflict': {
       const whose = obstacle.by === 'self' ? 'its own' : `${obstacle.with}'s`
       return `Conflicts: ${obstacle.with} is there (${whose} pattern ${obstacle.pattern})`
@@ -196,7 +199,7 @@ export function describeObstacle(obstacle: Obstacle): string {
     case 'braked':
       return 'many machines are lost at once: others start elsewhere first'
     case 'volume':
-      return `its volume ${obstacle.volume} is on ${obstacle.where.slice(0, 8)}`
+      return `its volume ${obstacle.volume} is on ${nameOf(obstacle.where)}`
     case 'port':
       return `port ${obstacle.port} of the host is ${obstacle.by}'s there${obstacle.stopping ? ', which is being stopped' : ''}`
     case 'memoryBytes':

@@ -1,5 +1,5 @@
 /** Why a unit is where it is, or nowhere: one answer a machine, for `jangada why`. */
-import type { MachineId } from '../../base/ids.ts'
+import type { MachineId, UnitName } from '../../base/ids.ts'
 import { compareFor, describeChoice } from './choice.ts'
 import { FleetState, type MachineState } from './fleet-state.ts'
 import { oldCopyOf, withoutLeaving } from './old-copies.ts'
@@ -16,9 +16,18 @@ export interface MachineReason {
   readonly units: number
 }
 
-/** Machines in the order in which the scheduler would try them; lost ones last. */
-export function whyUnit(snapshot: Snapshot, unit: SchedulerUnit): MachineReason[] {
+/**
+ * Machines in the order in which the scheduler would try them; lost ones last. `nameOf`: what people call a
+ * machine.
+ */
+export function whyUnit(
+  snapshot: Snapshot,
+  unit: SchedulerUnit,
+  nameOf?: (machine: MachineId) => string,
+): MachineReason[] {
   const state = new FleetState(withoutLeaving(snapshot))
+  const describe = (obstacle: Obstacle): string =>
+    unknownIn(obstacle, state) ?? describeObstacle(obstacle, nameOf)
   const where = oldCopyOf(unit, snapshot)
   const old = where === undefined ? undefined : ({ kind: 'oldCopy', where } as const)
   const lost = [...state.machines.values()].filter(({ machine }) => machine.status === 'lost')
@@ -31,13 +40,11 @@ export function whyUnit(snapshot: Snapshot, unit: SchedulerUnit): MachineReason[
     const obstacle = obstacleOf(unit, each, state) ?? (each.units.has(unit.name) ? undefined : old)
     if (each.units.has(unit.name)) {
       const text =
-        obstacle === undefined
-          ? 'it is placed here'
-          : `placed here, though ${describeObstacle(obstacle)}`
+        obstacle === undefined ? 'it is placed here' : `placed here, though ${describe(obstacle)}`
       return { machine, verdict: 'placed', obstacle, text, units }
     }
     if (obstacle !== undefined) {
-      return { machine, verdict: 'refused', obstacle, text: describeObstacle(obstacle), units }
+      return { machine, verdict: 'refused', obstacle, text: describe(obstacle), units }
     }
     const victims = victimsOf(unit, each, state).map(({ victim }) => victim.name)
     const replacing = victims.length === 0 ? '' : `, replacing ${victims.join(' and ')}`
@@ -50,4 +57,15 @@ export function whyUnit(snapshot: Snapshot, unit: SchedulerUnit): MachineReason[
       units,
     }
   })
+}
+
+/** What the unit asks for, where it may well be a slip of the pen: there is no such thing. */
+function unknownIn(obstacle: Obstacle, state: FleetState): string | undefined {
+  if (obstacle.kind === 'peerElsewhere' && state.unit(obstacle.peer as UnitName) === undefined) {
+    return `MachineOf: there is no unit ${obstacle.peer}`
+  }
+  if (obstacle.kind === 'otherMachine' && !state.machines.has(obstacle.wanted)) {
+    return `MachineID asks for ${obstacle.wanted}, which is no machine of this cluster`
+  }
+  return undefined
 }

@@ -129,7 +129,9 @@ function why(records: ClusterRecords, listing: Listing, name: string, wallMs: nu
       hint: 'another version submitted it: update this node',
     })
   }
-  const reasons = whyUnit(snapshot, unit)
+  const nameOf = (machine: string): string =>
+    records.machines.get(machine)?.name ?? machine.slice(0, 8)
+  const reasons = whyUnit(snapshot, unit, nameOf)
   const rows = unitRows(records, name)
   /** Where it is placed, what becomes of it there is the question that is left. */
   const stateOn = (machine: string): string => {

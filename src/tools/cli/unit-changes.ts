@@ -54,6 +54,8 @@ interface Wanted {
   readonly file: string | undefined
   /** A file, or a directory, that may have been meant. */
   readonly other?: string
+  /** Its template's file, where it is named as a unit of the cluster, and such a file is here. */
+  readonly template?: string
 }
 
 /** What cannot be read is there. */
@@ -92,9 +94,12 @@ async function readWanted(environment: CliEnvironment, path: string): Promise<Wa
   const file = await environment.readFile(path)
   if (file !== undefined) return [{ name, file }]
   if (isQuadletFile(path)) throw usage(`there is no file ${path}`)
-  if (directory === '') return [{ name, file }]
   const parsed = parseUnitName(name)
   const templateName = parsed.ok ? parsed.name.templateName : undefined
+  if (directory === '') {
+    const isHere = templateName !== undefined && (await isFile(environment, templateName))
+    return [{ name, file, ...(isHere && { template: templateName }) }]
+  }
   const template =
     templateName === undefined ? undefined : await environment.readFile(directory + templateName)
   if (template === undefined || templateName === undefined) {
@@ -119,7 +124,7 @@ export async function submitAll(
   replace: boolean,
 ): Promise<Changed> {
   const isAlone = wanted.length === 1
-  return each(wanted, async ({ name, file, other }) => {
+  return each(wanted, async ({ name, file, other, template }) => {
     const parsed = parseUnitName(name)
     const isTemplate = parsed.ok && parsed.name.kind === 'template'
     if (replace && desired !== 'launched') {
@@ -132,20 +137,32 @@ export async function submitAll(
         ...(replace ? { replace } : {}),
       })
     } catch (error) {
-      throw isJangadaError(error, 'JGD_UNIT_UNKNOWN') ? neitherUnitNorFile(error, other) : error
+      throw isJangadaError(error, 'JGD_UNIT_UNKNOWN')
+        ? neitherUnitNorFile(error, other, template)
+        : error
     }
   })
 }
 
 /** The word may have been meant as a file; that there is none is what its writer needs to hear. */
-const neitherUnitNorFile = ({ code, message }: JangadaError, other?: string): JangadaError =>
-  other === undefined
+function neitherUnitNorFile(
+  { code, message }: JangadaError,
+  other?: string,
+  template?: string,
+): JangadaError {
+  if (template !== undefined) {
+    return new JangadaError(code, `${message}; a file ${template} is here`, {
+      hint: `to take it from there write ./ before the name, or first: jangada submit ${template}`,
+    })
+  }
+  return other === undefined
     ? new JangadaError(code, `${message}, and no file of that name here`, {
         hint: 'jangada unit-files lists the units; for a new one name its file, NAME.service',
       })
     : new JangadaError(code, `${message}; ${other} is there, and no unit file by its name`, {
         hint: 'the name of a unit file ends in .service',
       })
+}
 
 /** Goes on after a refusal, so that one bad file does not hold up the others. */
 export async function each<T extends { readonly name: string }>(
@@ -194,7 +211,7 @@ export async function waitFor(
   const timeoutMs = timeoutOf(args)
   const startedMs = environment.monotonicMs()
   const left = new Set(names)
-  const unplaced = new Unplaced(environment, node)
+  const unplaced = new Unplaced(environment, node, timeoutMs)
   const looks = new Map<string, { readonly text: string; readonly atMs: number }>()
   let ok = true
   for (;;) {

@@ -19,9 +19,15 @@ export class Unplaced {
   readonly #asked = new Map<string, { readonly atMs: number; readonly reason: string }>()
   #linesLeft = linesMax
 
-  constructor(environment: CliEnvironment, node: NodeClient) {
+  /** How long the wait is at most, for people. */
+  readonly #limit: string
+  #isWaitTold = false
+
+  /** `timeoutMs`: of the wait; 0 is for ever. */
+  constructor(environment: CliEnvironment, node: NodeClient, timeoutMs: number) {
     this.#environment = environment
     this.#node = node
+    this.#limit = timeoutMs === 0 ? '' : ` up to ${timeoutMs / 1000} s`
   }
 
   /** `rows` are all of one unit's; `sinceMs` is how long they have looked like this. */
@@ -37,6 +43,11 @@ export class Unplaced {
     if (reason === undefined || reason === before?.reason) return
     this.#linesLeft -= 1
     this.#environment.stderr(`${name} is not placed: ${reason}\n`)
+    if (!this.#isWaitTold) {
+      this.#isWaitTold = true
+      const wait = `waiting${this.#limit} for that to change; to end this wait takes nothing back`
+      this.#environment.stderr(`${wait}\n`)
+    }
     if (this.#linesLeft === 0) this.#environment.stderr('further reasons are not told here\n')
   }
 

@@ -85,8 +85,9 @@ async function build({ world, print }: RackCommandContext, args: RackUpArguments
   }
   for (const blank of rack.spec.blanks) await rack.blankUp(blank.name)
   if (args.blanks > 0) print(`${args.blanks} blank machines switched on, ${seconds()} s`)
-  const name = args.name === undefined ? '' : ` --name ${args.name}`
-  print(`next: jangada rack ls${name}, or exec HOST -- COMMAND, power-off HOST, down${name}`)
+  const named = args.name === undefined ? '' : ` --name ${args.name}`
+  const place = args.stateDir === undefined ? named : `${named} --state-dir ${args.stateDir}`
+  print(`next: jangada rack ls${place}, or exec HOST -- COMMAND, power-off HOST, down${place}`)
 }
 
 /** The hosts run what builds the rack, where that is the product and not its sources. */
