@@ -71,7 +71,10 @@ const needsText = ({ memoryBytes, nanoCpus, ports }: Needs): string =>
 function stateText(row: UnitRow, nowMs: number): string {
   const since =
     row.sinceMs === undefined || row.sinceMs === 0 ? '' : `, ${agoText(row.sinceMs, nowMs)}`
-  const restarts = row.restarts === 0 ? '' : `, started again ${row.restarts} times`
+  const restarts =
+    row.restarts === 0
+      ? ''
+      : `, started again ${row.restarts === 1 ? 'once' : `${row.restarts} times`}`
   const image = row.imageDigest === undefined ? row.image : `${row.image} (${row.imageDigest})`
   return [
     ...(row.machine === null
