@@ -10,6 +10,7 @@ import type { Containers } from '../../ports/containers.ts'
 import { type Fence, Held } from './fence.ts'
 import { Gate } from './gate.ts'
 import { StartLimit } from './start-limit.ts'
+import { StartPace } from './start-pace.ts'
 import {
   type ContainerContext,
   type ReadyContainer,
@@ -17,8 +18,6 @@ import {
   unitContainer,
 } from './unit-container.ts'
 
-/** More make each start slower and none sooner (measured on two cores). */
-const startsAtOnce = 4
 /** Apart from starts: an image that is slow to come holds up nobody who has his. */
 const pullsAtOnce = 3
 /** For a unit that sets no limit. */
@@ -80,11 +79,12 @@ type Pulling = Pick<Attempt, 'spec' | 'signal' | 'limit' | 'tell'>
 
 export class Starts {
   readonly #options: StartsOptions
-  readonly #starts = new Gate(startsAtOnce)
+  readonly #starts: StartPace
   readonly #pulls = new Gate(pullsAtOnce)
 
   constructor(options: StartsOptions) {
     this.#options = options
+    this.#starts = new StartPace(options.clock)
   }
 
   /** Pulls what a start would. Never rejects. `signal` cancels. */

@@ -155,13 +155,13 @@ export class AgentWorld {
   }
 
   /** Lets time pass until the unit is so, and gives how long that took. Rejects after a minute. */
-  async until(what: string, condition: () => boolean): Promise<number> {
+  async until(what: string, condition: () => boolean, limitMs = 60_000): Promise<number> {
     const startMs = this.time.nowMs
-    if (await this.time.runUntil(condition, 60_000)) return this.time.nowMs - startMs
+    if (await this.time.runUntil(condition, limitMs)) return this.time.nowMs - startMs
     const states = this.agent.unitStates().map(({ unit, active, sub, message }) => {
       return `${unit} ${active}/${sub} ${message}`
     })
-    throw new Error(`not within a minute: ${what}; ${states.join(', ')}`)
+    throw new Error(`not within ${limitMs / 1000} s: ${what}; ${states.join(', ')}`)
   }
 
   untilWord(name: string, word: string): Promise<number> {

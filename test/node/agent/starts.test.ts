@@ -169,6 +169,48 @@ t.test('TimeoutStartSec does not count the wait behind other units', async (t) =
   t.ok(units.every((unit) => world.state(unit)?.restarts === 0))
 })
 
+t.test('an engine that drowns in starts is given fewer, and more once it keeps up', async (t) => {
+  const world = new AgentWorld()
+  const clock = new SimulatedClock(world.time, world.random.fork())
+  let alone = 9_000
+  let inside = 0
+  const atOnce: number[] = []
+  world.containers = new Proxy(world.engine, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name)
+      if (name === 'start') {
+        return async (id: string) => {
+          inside += 1
+          atOnce.push(inside)
+          // Two take four times as long as one: they are in each other's way.
+          await sleep(clock, alone * inside * inside)
+          inside -= 1
+          return target.start(id)
+        }
+      }
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const place = (name: string): string => {
+    const unit = `${name}.service`
+    world.place(unit, ['TimeoutStartSec=60', 'Restart=always', ...line(newest)])
+    return unit
+  }
+  world.engine.store.add(newest)
+  const allRun = (units: readonly string[]) => () =>
+    units.every((unit) => world.word(unit) === 'active/running')
+  const first = Array.from({ length: 8 }, (_, at) => place(`slow-${at}`))
+  await world.restartAgent()
+  await world.until('all run', allRun(first), 600_000)
+  t.equal(Math.max(...atOnce), 4)
+  t.equal(atOnce.at(-1), 1, 'one after the other in the end')
+
+  alone = 1_000
+  atOnce.length = 0
+  await world.until('more run', allRun(Array.from({ length: 4 }, (_, at) => place(`more-${at}`))))
+  t.equal(Math.max(...atOnce), 2)
+})
+
 t.test('a slow pull is given up when its unit goes', async (t) => {
   const world = new AgentWorld()
   world.containers = new Proxy(world.engine, {
