@@ -34,15 +34,19 @@ const quietMs = 20_000
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
+/** What an engine does for a network of their own is not what this is about, and takes most of its time. */
+const fileWith = (rules: string): string =>
+  unitFile(rules, { flags: '--pull never --network none' })
+
 /** Pairs, and five that shun each other, among many that may be anywhere. */
 function unitFiles(count: number): Map<string, string> {
-  const plain = unitFile('')
+  const plain = fileWith('')
   const files = new Map<string, string>()
   for (let at = 1; at <= 5; at += 1)
-    files.set(`shy-${at}.service`, unitFile('Conflicts=shy-*.service'))
+    files.set(`shy-${at}.service`, fileWith('Conflicts=shy-*.service'))
   for (let at = 1; at <= 15; at += 1) {
     files.set(`main-${at}.service`, plain)
-    files.set(`aide-${at}.service`, unitFile(`MachineOf=main-${at}.service`))
+    files.set(`aide-${at}.service`, fileWith(`MachineOf=main-${at}.service`))
   }
   for (let at = files.size + 1; at <= count; at += 1) files.set(`job-${at}.service`, plain)
   return files

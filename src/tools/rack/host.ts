@@ -28,7 +28,7 @@ import { type RackWorld, rackError, until } from './world.ts'
 
 const bootTimeoutMs = 10_000
 /** Engines need 2 s here; much more when many hosts start at once on a busy machine. */
-const engineTimeoutMs = 60_000
+const engineTimeoutMs = 180_000
 const logLinesShown = 15
 
 /** A host's own; users are the outer machine's. For `unshare` and for `nsenter`. */
