@@ -27,7 +27,9 @@ export function whyUnit(
 ): MachineReason[] {
   const state = new FleetState(withoutLeaving(snapshot))
   const describe = (obstacle: Obstacle): string =>
-    unknownIn(obstacle, state) ?? describeObstacle(obstacle, nameOf)
+    unknownIn(obstacle, state) ??
+    ringIn(unit, obstacle, state) ??
+    describeObstacle(obstacle, nameOf)
   const where = oldCopyOf(unit, snapshot)
   const old = where === undefined ? undefined : ({ kind: 'oldCopy', where } as const)
   const lost = [...state.machines.values()].filter(({ machine }) => machine.status === 'lost')
@@ -69,3 +71,29 @@ function unknownIn(obstacle: Obstacle, state: FleetState): string | undefined {
   }
   return undefined
 }
+
+/** A unit that follows one which follows it, over others maybe: none of them can be the first. */
+function ringIn(unit: SchedulerUnit, obstacle: Obstacle, state: FleetState): string | undefined {
+  if (obstacle.kind !== 'peerElsewhere' || obstacle.where !== undefined) return undefined
+  const before = new Map<string, string>()
+  const names: string[] = [unit.name]
+  for (const name of names) {
+    for (const peer of state.unit(name as UnitName)?.rules.machineOf ?? []) {
+      if (peer === unit.name) return ringText([...wayTo(name, before), unit.name])
+      if (before.has(peer)) continue
+      before.set(peer, name)
+      names.push(peer)
+    }
+  }
+  return undefined
+}
+
+/** The names that led from the first to `name`. */
+function wayTo(name: string, before: ReadonlyMap<string, string>): string[] {
+  const way = [name]
+  for (let at = before.get(name); at !== undefined; at = before.get(at)) way.unshift(at)
+  return way
+}
+
+const ringText = (way: readonly string[]): string =>
+  `MachineOf goes round in a ring, of which none can be placed first: ${way.join(' follows ')}`

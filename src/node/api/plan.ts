@@ -2,10 +2,13 @@
 import * as Type from 'typebox'
 import { isJangadaError } from '../../base/errors.ts'
 import type { MachineId } from '../../base/ids.ts'
+import { reasonsByMachine } from '../../base/reasons-text.ts'
 import type { UnitRecord } from '../../core/records/schemas.ts'
+import { afterPlan } from '../../core/scheduler/check.ts'
 import { describeCounts, describeUnplace } from '../../core/scheduler/describe.ts'
 import { plan } from '../../core/scheduler/plan.ts'
-import type { Decision, Plan } from '../../core/scheduler/types.ts'
+import type { Decision, Plan, Snapshot } from '../../core/scheduler/types.ts'
+import { whyUnit } from '../../core/scheduler/why.ts'
 import { unitTextBytesMax } from '../../core/units/options.ts'
 import type { PlanAnswer, PlanRow } from './answers.ts'
 import { bodyReader } from './check.ts'
@@ -27,6 +30,8 @@ import { snapshotOf } from './units.ts'
 import { readWithFacts } from './unit-facts.ts'
 
 const unitsMax = 1000
+/** Of those that find no place: each reason is a look at all machines. The others' are counted. */
+const reasonsMax = 10
 
 const readPlan = bodyReader(
   Type.Object({
@@ -66,7 +71,8 @@ export function planRoutes(context: ApiContext): Route[] {
 
 function rowsOf(records: ClusterRecords, asked: Asked, wallMs: number): PlanRow[] {
   const { units, names, refused } = withUnits(records, asked)
-  const planned = plan(snapshotOf({ ...records, units }, wallMs))
+  const before = snapshotOf({ ...records, units }, wallMs)
+  const planned = plan(before)
   const placed = new Set(records.placements.map(({ value }) => value.unit))
   // Who waits already, and is not asked about, does not wait for what these files say.
   const told = changesOf(records, planned).filter(
@@ -76,7 +82,28 @@ function rowsOf(records: ClusterRecords, asked: Asked, wallMs: number): PlanRow[
   const stays = [...names]
     .filter((name) => !changed.has(name) && !isTemplate(name))
     .flatMap((name) => stayingRows(records, units, name))
-  return [...refused, ...told, ...stays].toSorted((a, b) => compare(a.unit, b.unit))
+  const rows = [...refused, ...told, ...stays].toSorted((a, b) => compare(a.unit, b.unit))
+  return withReasons(records, rows, afterPlan(before, planned.decisions))
+}
+
+/** What stands against the first that wait, with names and numbers; `after` is what the plan comes to. */
+function withReasons(
+  { machines }: ClusterRecords,
+  rows: readonly PlanRow[],
+  after: Snapshot,
+): PlanRow[] {
+  const nameOf = (id: string): string => machines.get(id)?.name ?? id.slice(0, 8)
+  let left = reasonsMax
+  return rows.map((each) => {
+    if (each.change !== 'wait' || left === 0 || machines.size === 0) return each
+    left -= 1
+    const unit = after.units.find(({ name }) => name === each.unit)
+    const reasons = unit === undefined ? [] : whyUnit(after, unit, nameOf)
+    // One that may run it is held by something else, of which the plan's own word tells.
+    if (unit === undefined || reasons.some(({ verdict }) => verdict !== 'refused')) return each
+    const told = reasons.map(({ machine, text }) => ({ name: nameOf(machine), reason: text }))
+    return { ...each, reason: reasonsByMachine(told) }
+  })
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

@@ -1,10 +1,21 @@
 /** What `drain` and `leave` share: to ask for a drain, and to wait for its end. */
-import type { MachineDetails, MachinesAnswer } from '../../node/api/answers.ts'
+import { reasonsByMachine } from '../../base/reasons-text.ts'
+import type {
+  MachineDetails,
+  MachinesAnswer,
+  UnitAnswer,
+  UnitsAnswer,
+  WhyAnswer,
+} from '../../node/api/answers.ts'
 import { usage } from './command.ts'
 import type { CliEnvironment } from './environment.ts'
 import { type NodeClient, segment } from './node-client.ts'
 
 const pollMs = 500
+/** When no unit has gone for so long, people are told what keeps those that are left. */
+const stuckMs = 10_000
+const unitsAsked = 20
+const unitsTold = 5
 
 export interface DrainOptions {
   /** Undefined: for as long as it takes. */
@@ -49,8 +60,12 @@ export async function waitForDrain(
   const say = (text: string): void => {
     if (tells) environment.stdout(`${text}\n`)
   }
-  for (let told = -1; ;) {
+  let told = -1
+  let changedMs = environment.monotonicMs()
+  let isReasonTold = false
+  for (;;) {
     const { name, drain, unitsToMove } = await detailsOf(node, id)
+    const nowMs = environment.monotonicMs()
     if (drain === null) {
       environment.stderr(`somebody has ended it: ${name} takes units again\n`)
       return false
@@ -59,12 +74,40 @@ export async function waitForDrain(
       say(`${name} is drained`)
       return true
     }
-    if (unitsToMove !== told) say(`${name}: ${unitsToMove} units to move`)
-    told = unitsToMove
+    if (unitsToMove !== told) {
+      say(`${name}: ${unitsToMove} units to move`)
+      told = unitsToMove
+      changedMs = nowMs
+      isReasonTold = false
+    } else if (tells && !isReasonTold && nowMs - changedMs >= stuckMs) {
+      isReasonTold = true
+      for (const line of await whatStays(node, id)) say(`  ${line}`)
+    }
     if (environment.signal.aborted) {
       environment.stderr(`interrupted; it goes on. To end it: jangada undrain ${name}\n`)
       return false
     }
     await environment.sleep(pollMs)
   }
+}
+
+/** The units that are left on a machine which drains, and what keeps them there. */
+async function whatStays(node: NodeClient, id: string): Promise<string[]> {
+  const { units } = await node.get<UnitsAnswer>('/v1/units')
+  const lines: string[] = []
+  for (const { name } of units.filter(({ machine }) => machine === id).slice(0, unitsAsked)) {
+    const path = `/v1/units/${segment(name)}`
+    if ((await node.get<UnitAnswer>(path)).isGlobal) continue
+    const { machines } = await node.get<WhyAnswer>(`${path}/why`)
+    const others = machines.filter((machine) => machine.id !== id)
+    lines.push(`${name}: ${whyItStays(others)}`)
+    if (lines.length === unitsTold) break
+  }
+  return lines
+}
+
+function whyItStays(others: WhyAnswer['machines']): string {
+  const next = others.find(({ verdict }) => verdict !== 'refused')
+  if (next !== undefined) return `until it runs on ${next.name}, or more like it run`
+  return others.length === 0 ? 'there is no other machine' : reasonsByMachine(others)
 }

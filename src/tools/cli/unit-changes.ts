@@ -17,6 +17,8 @@ const pollMs = 250
 const timeoutSecondsDefault = 300
 /** A unit that is to run and is still "dead" this long after it was placed has ended. */
 const endedAfterMs = 5000
+/** Each question is a look at the whole cluster. */
+const globalsAsked = 20
 
 export const replaceOption: Readonly<Record<string, Options>> = {
   replace: {
@@ -320,6 +322,7 @@ export async function finish(
       else if (!args.flag('block')) environment.stdout(`Unit ${name} is to be ${desired}\n`)
     }
   }
+  if (!json && args.flag('block')) await tellGlobalsNowhere(environment, node, changed)
   const waits = args.flag('block') && names.length > 0
   const waiting = { names, outcome: ofNewContent(changed, outcome), ...(next && { next }) }
   const ok = waits ? await waitFor(environment, args, node, waiting) : true
@@ -330,4 +333,16 @@ export async function finish(
     printJson(environment, { units: units.filter(({ name }) => asked.has(name)), failed })
   } else reportFailures(environment, changed)
   return ok && changed.failed.length === 0 ? 0 : 1
+}
+
+/** They are not waited for, and one that fits no machine would look as if it ran. */
+async function tellGlobalsNowhere(
+  environment: CliEnvironment,
+  node: NodeClient,
+  { done }: Changed,
+): Promise<void> {
+  const unplaced = new Unplaced(environment, node, 0)
+  for (const { name, isGlobal, isTemplate, desired } of done.slice(0, globalsAsked)) {
+    if (isGlobal && !isTemplate && desired !== 'inactive') await unplaced.tellNowhere(name)
+  }
 }

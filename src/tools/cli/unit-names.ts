@@ -1,4 +1,5 @@
 /** Unit names as people type them: without `.service`, with ranges, with globs. */
+import { JangadaError } from '../../base/errors.ts'
 import { globMatches } from '../../base/glob.ts'
 import { expandNames, parseUnitName, withServiceSuffix } from '../../core/units/names.ts'
 import type { UnitFilesAnswer } from '../../node/api/answers.ts'
@@ -33,9 +34,12 @@ const isTemplate = (name: string): boolean => {
 
 const isGlob = (text: string): boolean => /[*?[]/.test(text)
 
+const noneMatches = (pattern: string): JangadaError =>
+  new JangadaError('JGD_UNIT_UNKNOWN', `no unit matches ${pattern}`, { hint: 'jangada unit-files' })
+
 /**
  * As `fullNames`, and `hello@*` stands for those that there are: of what runs, unless `templates`
- * are wanted too. Throws JGD_USAGE for none.
+ * are wanted too. Throws JGD_UNIT_UNKNOWN for none.
  */
 export async function knownNames(
   node: NodeClient,
@@ -50,7 +54,7 @@ export async function knownNames(
     const names = unitFiles
       .map(({ name }) => name)
       .filter((name) => globMatches(pattern, name) && (templates || !isTemplate(name)))
-    if (names.length === 0) throw usage(`no unit matches ${pattern}`, 'jangada unit-files')
+    if (names.length === 0) throw noneMatches(pattern)
     return names
   })
   return [...new Set([...plain, ...found])]

@@ -1,5 +1,6 @@
 /** Tells who waits for units why one has no machine: when it is known, and when the reason changes. */
 import { isJangadaError } from '../../base/errors.ts'
+import { reasonsByMachine } from '../../base/reasons-text.ts'
 import type { UnitRow, WhyAnswer } from '../../node/api/answers.ts'
 import type { CliEnvironment } from './environment.ts'
 import { type NodeClient, segment } from './node-client.ts'
@@ -10,8 +11,6 @@ const placedWithinMs = 1000
 const askEveryMs = 5000
 /** In one wait. */
 const linesMax = 20
-const reasonsMax = 3
-const machinesMax = 3
 
 export class Unplaced {
   readonly #environment: CliEnvironment
@@ -51,6 +50,12 @@ export class Unplaced {
     if (this.#linesLeft === 0) this.#environment.stderr('further reasons are not told here\n')
   }
 
+  /** Of a unit for every machine, for which nobody waits: that no machine may run it. */
+  async tellNowhere(name: string): Promise<void> {
+    const reason = await this.#reasonOf(name)
+    if (reason !== undefined) this.#environment.stderr(`${name} runs nowhere: ${reason}\n`)
+  }
+
   /** Undefined where there is none: a machine may run it, and will in a moment. */
   async #reasonOf(name: string): Promise<string | undefined> {
     try {
@@ -66,11 +71,5 @@ export class Unplaced {
 function reasonText({ machines }: WhyAnswer): string | undefined {
   if (machines.some(({ verdict }) => verdict !== 'refused')) return undefined
   if (machines.length === 0) return 'there is no machine in this cluster yet'
-  const groups = [...Map.groupBy(machines, ({ reason }) => reason)]
-  const told = groups.slice(0, reasonsMax).map(([reason, group]) => {
-    const names = group.map(({ name }) => name)
-    const more = names.length > machinesMax ? ` and ${names.length - machinesMax} more` : ''
-    return `${names.slice(0, machinesMax).join(', ')}${more}: ${reason}`
-  })
-  return groups.length > reasonsMax ? `${told.join('; ')}; …` : told.join('; ')
+  return reasonsByMachine(machines)
 }

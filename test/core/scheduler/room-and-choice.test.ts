@@ -328,3 +328,22 @@ t.test(
     t.equal(plan({ machines: now, units, placements }).decisions.length, 3, 'but for a deadline')
   },
 )
+
+t.test('units that follow each other in a ring are told so, each by its own way round', (t) => {
+  const units = [
+    unit('a.service', { machineOf: ['b.service'] }),
+    unit('b.service', { machineOf: ['c.service'] }),
+    unit('c.service', { machineOf: ['a.service'] }),
+    unit('aside.service', { machineOf: ['a.service'] }),
+  ]
+  const snapshot = { machines: three, units, placements: [] }
+  const why = (at: number): string | undefined =>
+    whyUnit(snapshot, units[at] as SchedulerUnit)[0]?.text
+  t.match(
+    why(0),
+    /in a ring, .*: a\.service follows b\.service follows c\.service follows a\.service$/,
+  )
+  t.match(why(1), /: b\.service follows c\.service follows a\.service follows b\.service$/)
+  t.match(why(3), /MachineOf: a\.service is not placed/, 'it follows one in a ring, and is in none')
+  t.end()
+})

@@ -10,9 +10,9 @@ import { makeDesk } from './fixture.ts'
 t.test('machines, their labels, and who leads', async (t) => {
   const { node, say } = await makeDesk(t)
   t.same((await say('machines')).out.split('\n'), [
-    'MACHINE      IP         METADATA',
-    '11111111...  10.77.0.1  -',
-    '22222222...  10.77.0.2  disk=ssd',
+    'MACHINE      IP         METADATA  NAME',
+    '11111111...  10.77.0.1  -         n1',
+    '22222222...  10.77.0.2  disk=ssd  n2',
     '',
   ])
   t.match(await say('metadata n1 zone=a disk='), { code: 0, out: 'n1: zone=a\n' })
@@ -281,6 +281,36 @@ t.test('a machine is drained: what is left to move is told until nothing is', as
   const cut = await say('drain n2', { sleep: interrupt, signal: stop.signal })
   t.ok(cut.code === 1 || cut.code === 130, 'Ctrl-C ends the waiting')
   t.not((await node.ask('GET', '/v1/machines')).value.machines[1].drain, null, 'and not the drain')
+})
+
+t.test('a drain that stands still says what keeps the units that are left', async (t) => {
+  const { node, say } = await makeDesk(t)
+  const files = {
+    'ssd.service': 'MachineMetadata=disk=ssd',
+    'free.service': '',
+    'all.service': 'Global=true',
+  }
+  for (const [name, rule] of Object.entries(files)) {
+    const file = unitFile('busybox', `[X-Fleet]\n${rule}\n`)
+    await node.ask('PUT', `/v1/units/${name}`, { file, desired: 'launched' })
+    node.store.put(placement(name, ids.n2))
+  }
+  let nowMs = 0
+  const sleep = async (ms: number): Promise<void> => {
+    nowMs += ms
+    if (nowMs > 30_000) {
+      for (const name of Object.keys(files))
+        node.store.put({ kind: 'delete', key: placements.key(ids.n2, name) })
+    }
+  }
+  const drained = await say('drain n2', { sleep, monotonicMs: () => nowMs })
+  t.same(drained.out.split('\n'), [
+    'n2: 2 units to move',
+    '  free.service: until it runs on n1, or more like it run',
+    '  ssd.service: n1: MachineMetadata asks for disk=ssd; it is not set',
+    'n2 is drained',
+    '',
+  ])
 })
 
 t.test('what would be better placed elsewhere is listed, and moved only on demand', async (t) => {

@@ -16,7 +16,7 @@ const columns: readonly Column<MachineDetails>[] = [
   { name: 'machine', cell: ({ id }, full) => idText(id, full) },
   { name: 'ip', cell: ({ address }) => address },
   { name: 'metadata', cell: ({ metadata }) => metadataText(metadata) },
-  { name: 'name', isExtra: true, cell: ({ name }) => name },
+  { name: 'name', cell: ({ name }) => name },
   {
     name: 'status',
     isExtra: true,

@@ -11,7 +11,7 @@ const columns: readonly Column<PlanRow>[] = [
     name: 'machine',
     cell: ({ machine, machineAddress }, full) => machineText(machine, machineAddress, full),
   },
-  { name: 'name', isExtra: true, cell: ({ machineName }) => machineName ?? '' },
+  { name: 'host', cell: ({ machineName }) => machineName ?? '' },
   { name: 'from', cell: ({ from }) => from ?? '' },
   { name: 'reason', cell: ({ reason }) => reason },
 ]

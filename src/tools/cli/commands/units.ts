@@ -12,7 +12,7 @@ const columns: readonly Column<UnitRow>[] = [
   { name: 'load', isExtra: true, cell: ({ load }) => load ?? '' },
   { name: 'active', cell: ({ active }) => active },
   { name: 'sub', cell: ({ sub }) => sub },
-  { name: 'name', isExtra: true, cell: ({ machineName }) => machineName ?? '' },
+  { name: 'host', cell: ({ machineName }) => machineName ?? '' },
   { name: 'restarts', isExtra: true, cell: ({ restarts }) => String(restarts) },
   { name: 'hash', isExtra: true, cell: ({ hash }, full) => (full ? hash : hash.slice(0, 7)) },
   { name: 'image', isExtra: true, cell: ({ image }) => image ?? '' },
@@ -40,7 +40,7 @@ export const command: Command = {
     versions: { type: 'boolean', describe: `Which version runs: ${versionFields}` },
   },
   examples: [
-    ['units --fields=unit,name,active', 'chosen columns'],
+    ['units --fields=unit,host,active', 'chosen columns'],
     ['units --versions', 'the unit file and the image that each machine runs'],
   ],
   run: async (args, environment) => {

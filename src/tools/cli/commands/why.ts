@@ -8,7 +8,7 @@ type Row = WhyAnswer['machines'][number]
 
 const columns: readonly Column<Row>[] = [
   { name: 'machine', cell: ({ id, address }, full) => machineText(id, address, full) },
-  { name: 'name', isExtra: true, cell: ({ name }) => name },
+  { name: 'name', cell: ({ name }) => name },
   { name: 'verdict', cell: ({ verdict }) => verdict },
   { name: 'reason', cell: ({ reason }) => reason },
 ]
