@@ -27,8 +27,10 @@ const random = new SeededRandom(Number(given.seed))
 const lossEveryMs = 30_000
 const awayMs = 15_000
 const lookEveryMs = 500
+/** With fewer it would be a cluster without a majority, and nothing to see. */
+const presentMin = 4
 /** Two slow cores start about four containers a second, and returning engines take them too. */
-const settleTimeoutMs = 300_000
+const settleTimeoutMs = 600_000
 /** As long as it must stay as it is, once everything runs once. */
 const quietMs = 20_000
 
@@ -91,21 +93,32 @@ interface Loss {
   readonly elsewhereMs: number | undefined
 }
 
+/** Hosts that are on their way back: an engine with many containers of before takes its time. */
+const returning = new Map<string, Promise<void>>()
+
+const present = (rack: Rack): string[] => hostNames(rack).filter((host) => !returning.has(host))
+
+function bringBack(rack: Rack, host: string, kind: 'power' | 'cable'): void {
+  const back = (kind === 'power' ? rack.powerOn(host) : rack.join(host)).finally(() =>
+    returning.delete(host),
+  )
+  // Whoever waits for it hears of a failure.
+  back.catch(() => undefined)
+  returning.set(host, back)
+}
+
 /** One of the three with most units, so that something is lost each time. */
 async function pickVictim(rack: Rack): Promise<string> {
-  const copies = await copiesOn(rack, hostNames(rack))
+  const hosts = present(rack)
+  const copies = await copiesOn(rack, hosts)
   const count = (host: string): number =>
     [...copies.values()].filter((hosts) => hosts.includes(host)).length
-  return random.pick(
-    hostNames(rack)
-      .toSorted((a, b) => count(b) - count(a))
-      .slice(0, 3),
-  )
+  return random.pick(hosts.toSorted((a, b) => count(b) - count(a)).slice(0, 3))
 }
 
 async function loseOne(rack: Rack, kind: 'power' | 'cable'): Promise<Loss> {
   const victim = await pickVictim(rack)
-  const others = hostNames(rack).filter((host) => host !== victim)
+  const others = present(rack).filter((host) => host !== victim)
   const running = (await containersOn(rack, [victim])).filter(isRunning).map(({ unit }) => unit)
   // With fewer hosts than there are of them, one of the shy finds no place.
   const lost = running.filter((unit) => !unit.startsWith('shy-'))
@@ -120,8 +133,7 @@ async function loseOne(rack: Rack, kind: 'power' | 'cable'): Promise<Loss> {
     }
     await sleep(rack.clock, lookEveryMs)
   }
-  if (kind === 'power') await rack.powerOn(victim)
-  else await rack.join(victim)
+  bringBack(rack, victim, kind)
   const took = elsewhereMs === undefined ? 'not all elsewhere' : `${seconds(elsewhereMs)} s`
   say(`${victim}, ${kind}: ${lost.length} units, ${took}`)
   return { units: lost.length, elsewhereMs }
@@ -139,8 +151,10 @@ async function storm(rack: Rack): Promise<void> {
   const losses: Loss[] = []
   for (let nextMs = rack.clock.monotonicMs(); nextMs < endMs; nextMs += lossEveryMs) {
     await sleep(rack.clock, Math.max(0, nextMs - rack.clock.monotonicMs()))
+    while (present(rack).length < presentMin) await Promise.race(returning.values())
     losses.push(await loseOne(rack, random.chance(0.5) ? 'power' : 'cable'))
   }
+  await Promise.all(returning.values())
   const settledMs = await allOnce(rack, units)
   const before = await copiesOn(rack, hostNames(rack))
   const [first = ''] = hostNames(rack)
