@@ -76,7 +76,7 @@ export class FleetState {
   }
 
   get replacements(): Replacements {
-    this.#replacements ??= new Replacements(this.#allUnits())
+    this.#replacements ??= new Replacements([...this.#units.values()].map(({ unit }) => unit))
     return this.#replacements
   }
 
@@ -148,13 +148,13 @@ export class FleetState {
     if (known.machine === machine) return
     this.table.attributesChanged(known.machine, machine)
     this.#change(known, () => {
-      for (const unit of known.units.values()) this.#count(unit, known, 'remove')
+      for (const unit of known.units.values()) this.#count(this.#knownOf(unit), known, 'remove')
       known.machine = machine
-      for (const unit of known.units.values()) this.#count(unit, known, 'put')
+      for (const unit of known.units.values()) this.#count(this.#knownOf(unit), known, 'put')
     })
     this.drains.sort(known)
     this.suspects.add(known)
-    for (const unit of known.units.values()) this.#sort(unit.name)
+    for (const unit of known.units.values()) this.#sort(this.#knownOf(unit))
   }
 
   removeMachine(id: MachineId): void {
@@ -177,9 +177,11 @@ export class FleetState {
     this.#replacementsChanged(known?.unit, unit)
     for (const pattern of patternsOf(unit)) this.patterns.add(pattern)
     if (known === undefined) {
-      this.#units.set(unit.name, new KnownUnit(unit))
-      this.#kin.add(unit.name)
+      const added = new KnownUnit(unit)
+      this.#units.set(unit.name, added)
+      this.#kin.add(unit.name, added.kind)
       this.#adopt((placement) => placement.unit === unit.name)
+      this.#sort(added)
     } else {
       const states = [...known.places].map((id) => this.#stateOf(id))
       for (const state of states) this.#take(known.unit, state, true)
@@ -188,8 +190,8 @@ export class FleetState {
       known.unit = unit
       for (const state of states) this.#put(unit, state)
       for (const state of states) this.suspects.add(state)
+      this.#sort(known)
     }
-    this.#sort(unit.name)
   }
 
   removeUnit(name: UnitName): void {
@@ -204,7 +206,7 @@ export class FleetState {
     this.#unsort(known)
     for (const pattern of patternsOf(known.unit)) this.patterns.delete(pattern)
     this.#units.delete(name)
-    this.#kin.delete(name)
+    this.#kin.delete(name, known.kind)
   }
 
   /** What the store says; nothing, where that is known. */
@@ -221,7 +223,8 @@ export class FleetState {
     const moved = this.movers.has(name, machine)
     this.movers.set(name, machine, moves === true)
     this.#settleDown(placement)
-    if (moved !== (moves === true) && this.#units.has(name)) this.#sort(name)
+    const known = this.#units.get(name)
+    if (moved !== (moves === true) && known !== undefined) this.#sort(known)
   }
 
   #settleDown({ unit: name, machine }: SchedulerPlacement): void {
@@ -300,9 +303,10 @@ export class FleetState {
       state.room.take(unit)
       if (unit.rules.conflicts.length > 0 || unit.rules.replaces.length > 0) state.guarded.add(unit)
     })
-    this.#count(unit, state, 'put')
-    present(this.#units.get(unit.name), 'a placed unit').add(state.machine.id, state.alone)
-    this.#sort(unit.name)
+    const known = this.#knownOf(unit)
+    this.#count(known, state, 'put')
+    known.add(state.machine.id, state.alone)
+    this.#sort(known)
   }
 
   #take(unit: SchedulerUnit, state: MachineState, cedes: boolean): void {
@@ -313,9 +317,14 @@ export class FleetState {
       else state.room.leave(unit)
     })
     if (!cedes) this.leftovers.note(unit.name, state)
-    this.#count(unit, state, 'remove')
-    present(this.#units.get(unit.name), 'a placed unit').delete(state.machine.id)
-    this.#sort(unit.name)
+    const known = this.#knownOf(unit)
+    this.#count(known, state, 'remove')
+    known.delete(state.machine.id)
+    this.#sort(known)
+  }
+
+  #knownOf({ name }: SchedulerUnit): KnownUnit {
+    return present(this.#units.get(name), 'a known unit')
   }
 
   /** Whatever changes a machine does it here, so that its place in the order follows. */
@@ -326,16 +335,14 @@ export class FleetState {
   }
 
   /** On a lost machine nothing counts; its volumes are where their records say, which people may take back. */
-  #count(unit: SchedulerUnit, { machine }: MachineState, how: 'put' | 'remove'): void {
+  #count({ unit, kind }: KnownUnit, { machine }: MachineState, how: 'put' | 'remove'): void {
     if (machine.status !== 'ready') return
-    const kind = kindOf(unit.name)
     if (kind !== undefined) this.#kinds[how](kind, machine)
     this.volumes[how === 'put' ? 'use' : 'leave'](unit, machine.id)
   }
 
   /** Puts a unit among those that it belongs to now. */
-  #sort(name: UnitName): void {
-    const known = present(this.#units.get(name), 'a known unit')
+  #sort(known: KnownUnit): void {
     const { unit, places, standing } = known
     const seen = { places: places.size, hasHome: this.#hasHome(unit, places) }
     known.standing = this.standing.sort(unit, seen, standing)
@@ -366,10 +373,6 @@ export class FleetState {
       this.loose.delete(key)
       this.#settleDown(placement)
     }
-  }
-
-  *#allUnits(): Generator<SchedulerUnit> {
-    for (const { unit } of this.#units.values()) yield unit
   }
 
   /** Circles may open and close far from the unit: then everything is looked at again. */

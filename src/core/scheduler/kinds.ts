@@ -21,16 +21,16 @@ export class Kin {
     return this.#names.get(kindOf(name) ?? '') ?? [name]
   }
 
-  add(name: UnitName): void {
-    const kind = kindOf(name)
+  /** `kind`: the name's own. */
+  add(name: UnitName, kind: string | undefined): void {
     if (kind === undefined) return
     const kin = this.#names.get(kind)
     if (kin === undefined) this.#names.set(kind, new Set([name]))
     else kin.add(name)
   }
 
-  delete(name: UnitName): void {
-    const kind = kindOf(name) ?? ''
+  delete(name: UnitName, kind: string | undefined): void {
+    if (kind === undefined) return
     const kin = this.#names.get(kind)
     kin?.delete(name)
     if (kin?.size === 0) this.#names.delete(kind)

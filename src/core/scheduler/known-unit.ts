@@ -1,11 +1,14 @@
 /** A unit as the planner knows it: where it is, and which sets of `Standing` it is in. */
 import type { MachineId } from '../../base/ids.ts'
+import { kindOf } from './kinds.ts'
 import type { SchedulerUnit } from './types.ts'
 
 const nowhere: ReadonlySet<MachineId> = new Set()
 
 export class KnownUnit {
   unit: SchedulerUnit
+  /** As `kindOf` its name has it. */
+  readonly kind: string | undefined
   /** As of the last `Standing.sort`. */
   standing = 0
   /** Most units are on one machine, and share that machine's set: a set for each of them weighs. */
@@ -14,6 +17,7 @@ export class KnownUnit {
 
   constructor(unit: SchedulerUnit) {
     this.unit = unit
+    this.kind = kindOf(unit.name)
   }
 
   get places(): ReadonlySet<MachineId> {

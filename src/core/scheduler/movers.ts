@@ -10,11 +10,11 @@ export class Movers {
   }
 
   has(unit: UnitName, machine: MachineId): boolean {
-    return this.#places.has(`${machine}/${unit}`)
+    return this.#places.size > 0 && this.#places.has(`${machine}/${unit}`)
   }
 
   set(unit: UnitName, machine: MachineId, moves: boolean): void {
     if (moves) this.#places.add(`${machine}/${unit}`)
-    else this.#places.delete(`${machine}/${unit}`)
+    else if (this.#places.size > 0) this.#places.delete(`${machine}/${unit}`)
   }
 }

@@ -15,14 +15,13 @@ export class Replacements {
   /** Of units that would come back to themselves: the name that sorts first in their circle. */
   readonly circles: ReadonlyMap<UnitName, UnitName>
 
-  constructor(units: Iterable<SchedulerUnit>) {
-    const all = [...units]
-    for (const { name, rules } of all) {
+  constructor(units: readonly SchedulerUnit[]) {
+    for (const { name, rules } of units) {
       if (rules.replaces.length === 0) continue
       this.#patterns.set(name, rules.replaces)
       for (const pattern of rules.replaces) this.#index.add(pattern)
     }
-    this.circles = this.#patterns.size === 0 ? new Map() : this.#findCircles(all)
+    this.circles = this.#patterns.size === 0 ? new Map() : this.#findCircles(units)
   }
 
   get areNone(): boolean {
