@@ -5,6 +5,7 @@
  *     npm run test:long -- storm [--units 200] [--hosts 5] [--minutes 10] [--seed N]      (as root)
  */
 import { parseArgs } from 'node:util'
+import { isJangadaError } from '../../src/base/errors.ts'
 import { SeededRandom } from '../../src/base/random.ts'
 import { sleep } from '../../src/ports/clock.ts'
 import { hostNames, jangada, readyMachines } from '../../src/tools/rack/demo/scene.ts'
@@ -27,6 +28,8 @@ const random = new SeededRandom(Number(given.seed))
 const lossEveryMs = 30_000
 const awayMs = 15_000
 const lookEveryMs = 500
+/** How often a host whose engine does not answer in its time is waited for again. */
+const patience = 4
 /** With fewer it would be a cluster without a majority, and nothing to see. */
 const presentMin = 4
 /** Two slow cores start about four containers a second, and returning engines take them too. */
@@ -98,8 +101,20 @@ const returning = new Map<string, Promise<void>>()
 
 const present = (rack: Rack): string[] => hostNames(rack).filter((host) => !returning.has(host))
 
+/** A host that is on already is waited for anew. */
+async function powerOn(rack: Rack, host: string): Promise<void> {
+  for (let left = patience; ; left -= 1) {
+    try {
+      return await rack.powerOn(host)
+    } catch (error) {
+      if (left === 0 || !isJangadaError(error, 'JGD_RACK')) throw error
+      say(`${host}: its engine still clears away what ran before`)
+    }
+  }
+}
+
 function bringBack(rack: Rack, host: string, kind: 'power' | 'cable'): void {
-  const back = (kind === 'power' ? rack.powerOn(host) : rack.join(host)).finally(() =>
+  const back = (kind === 'power' ? powerOn(rack, host) : rack.join(host)).finally(() =>
     returning.delete(host),
   )
   // Whoever waits for it hears of a failure.
