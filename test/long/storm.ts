@@ -127,7 +127,7 @@ async function pickVictim(rack: Rack): Promise<string> {
   const hosts = present(rack)
   const copies = await copiesOn(rack, hosts)
   const count = (host: string): number =>
-    [...copies.values()].filter((hosts) => hosts.includes(host)).length
+    [...copies.values()].filter((places) => places.includes(host)).length
   return random.pick(hosts.toSorted((a, b) => count(b) - count(a)).slice(0, 3))
 }
 

@@ -104,7 +104,7 @@ export function checkPlan(
     byMachine.set(machine.id, here.set(unit.name, unit))
     const all = [...here.values()]
     violations.push(...checkOne(unit, machine, all, replacements))
-    violations.push(...checkVolumes(unit, machine, volumes))
+    violations.push(...checkVolumes(unit, machine, volumes), ...checkFencer(unit, machine))
     violations.push(...checkRoom(unit, machine, [...all, ...leaving.beside(unit, machine.id)]))
   }
   return violations
@@ -314,6 +314,12 @@ function checkVolumes(
     volumes.set(name, there.add(machine))
   }
   return violations
+}
+
+function checkFencer({ name, rules }: SchedulerUnit, machine: SchedulerMachine): Violation[] {
+  if (rules.fencing !== 'stop' || machine.cannotFence !== true) return []
+  const detail = 'nothing on that machine would stop it in time'
+  return [{ unit: name, machine: machine.id, rule: 'alone', detail }]
 }
 
 const isEveryAddress = (ip: string): boolean => ['', '0.0.0.0', '::'].includes(ip)

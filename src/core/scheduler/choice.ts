@@ -4,7 +4,8 @@
  * `Strategy=pack`, the fullest; among equals the one whose id sorts first.
  */
 import { wishOf } from './attributes.ts'
-import type { FleetState, MachineState } from './fleet-state.ts'
+import type { FleetState } from './fleet-state.ts'
+import type { MachineState } from './machine-state.ts'
 import type { SchedulerUnit } from './types.ts'
 
 /** Whether fewest units, the order in which machines stand anyway, is all there is to say. */

@@ -1,9 +1,14 @@
 /** Plans in words, for people. */
 import { assertNever } from '../../base/assert.ts'
+import type { MachineId } from '../../base/ids.ts'
 import { describeObstacle } from './rules.ts'
 import type { ObstacleCounts, ObstacleKind, UnplaceReason } from './types.ts'
 
-export function describeUnplace(reason: UnplaceReason): string {
+/** `nameOf`: what people call a machine. */
+export function describeUnplace(
+  reason: UnplaceReason,
+  nameOf?: (machine: MachineId) => string,
+): string {
   switch (reason.kind) {
     case 'notWanted':
       return 'it is not to run'
@@ -14,7 +19,7 @@ export function describeUnplace(reason: UnplaceReason): string {
     case 'duplicate':
       return 'it is on another machine as well'
     case 'obstacle':
-      return describeObstacle(reason.obstacle)
+      return describeObstacle(reason.obstacle, nameOf)
     case 'drained':
       return 'its machine drains'
     case 'moved':

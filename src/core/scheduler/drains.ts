@@ -1,5 +1,5 @@
 /** Machines that drain. */
-import type { MachineState } from './fleet-state.ts'
+import type { MachineState } from './machine-state.ts'
 
 export class Drains {
   readonly #all = new Set<MachineState>()

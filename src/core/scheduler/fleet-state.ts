@@ -9,13 +9,15 @@
 import { assert, present } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { Drains } from './drains.ts'
-import { counted, Kin, kindOf, Kinds } from './kinds.ts'
+import { Followers } from './followers.ts'
+import { counted, Kin, kindOf, Kinds, less } from './kinds.ts'
 import { KnownUnit } from './known-unit.ts'
 import { Leftovers } from './leftovers.ts'
 import { MachineTable } from './machine-table.ts'
-import { Movers } from './movers.ts'
+import type { MachineState } from './machine-state.ts'
 import { OldCopies } from './old-copies.ts'
 import { PatternIndex } from './pattern-index.ts'
+import { PlaceSet } from './place-set.ts'
 import { Replacements } from './replacements.ts'
 import { Room } from './room.ts'
 import { Standing } from './standing.ts'
@@ -27,19 +29,6 @@ import type {
   Snapshot,
 } from './types.ts'
 import { Volumes } from './volumes.ts'
-
-export interface MachineState {
-  machine: SchedulerMachine
-  readonly units: Map<UnitName, SchedulerUnit>
-  /** Those of `units` whose own patterns may refuse a newcomer. */
-  readonly guarded: Set<SchedulerUnit>
-  /** What `units` reserve. */
-  readonly room: Room
-  /** Nothing but its own id. */
-  readonly alone: ReadonlySet<MachineId>
-  /** Its position among all machines by id, as of the last `MachineTable.settle`. */
-  rank: number
-}
 
 export class FleetState {
   readonly machines = new Map<MachineId, MachineState>()
@@ -59,8 +48,12 @@ export class FleetState {
   readonly #units = new Map<UnitName, KnownUnit>()
   readonly #kinds = new Kinds()
   readonly #kin = new Kin()
-  readonly movers = new Movers()
+  /** Units that are to leave the machine where they are, their replacement first. */
+  readonly movers = new PlaceSet()
+  /** As `SchedulerPlacement.isRenewed`. */
+  readonly renewed = new PlaceSet()
   readonly volumes = new Volumes()
+  readonly followers = new Followers()
   #replacements: Replacements | undefined
 
   constructor(snapshot?: Snapshot) {
@@ -93,7 +86,7 @@ export class FleetState {
     return this.#units.get(unit as UnitName)?.places ?? nowhere
   }
 
-  /** How many of the unit's kind are on ready machines with the same value of the label `key`. */
+  /** How many others of the unit's kind are on ready machines with the same value of the label `key`. */
   kindred(unit: UnitName, key: string, { machine }: MachineState): number {
     return this.kindredByValue(unit, key).get(machine.metadata[key]) ?? 0
   }
@@ -115,11 +108,14 @@ export class FleetState {
     return false
   }
 
-  /** The same for each value that there is one with. A unit that is no instance is of a kind of its own. */
+  /** The same for each value that there is one with. A unit that is no instance has no others of its kind. */
   kindredByValue(unit: UnitName, key: string): ReadonlyMap<string | undefined, number> {
     const kind = kindOf(unit)
-    const machines = this.#readyMachinesOf(this.kinOf(unit))
-    return kind === undefined ? counted(machines, key) : this.#kinds.byValue(kind, key, machines)
+    if (kind === undefined) return new Map()
+    const counts = this.#kinds.byValue(kind, key, this.#readyMachinesOf(this.kinOf(unit)))
+    return this.placesOf(unit).size === 0
+      ? counts
+      : less(counts, counted(this.#readyMachinesOf([unit]), key))
   }
 
   /** One for each placement. */
@@ -175,6 +171,7 @@ export class FleetState {
     const known = this.#units.get(unit.name)
     if (known?.unit === unit) return
     this.#replacementsChanged(known?.unit, unit)
+    this.followers.changed(known?.unit, unit)
     for (const pattern of patternsOf(unit)) this.patterns.add(pattern)
     if (known === undefined) {
       const added = new KnownUnit(unit)
@@ -198,6 +195,7 @@ export class FleetState {
     const known = this.#units.get(name)
     if (known === undefined) return
     this.#replacementsChanged(known.unit, undefined)
+    this.followers.changed(known.unit, undefined)
     for (const id of known.places) {
       this.#takeAway(known.unit, this.#stateOf(id), true)
       this.#holdAt(name, id)
@@ -211,7 +209,7 @@ export class FleetState {
 
   /** What the store says; nothing, where that is known. */
   setPlacement(placement: SchedulerPlacement): void {
-    const { unit: name, machine, fence, moves } = placement
+    const { unit: name, machine, fence, moves, isRenewed } = placement
     const key = `${machine}/${name}`
     this.copies.set(placement)
     if (fence?.isLeaving === true) {
@@ -220,6 +218,7 @@ export class FleetState {
       return
     }
     this.stopping.delete(key)
+    this.renewed.set(name, machine, isRenewed === true)
     const moved = this.movers.has(name, machine)
     this.movers.set(name, machine, moves === true)
     this.#settleDown(placement)
@@ -253,6 +252,7 @@ export class FleetState {
     this.loose.delete(`${machine}/${name}`)
     this.stopping.delete(`${machine}/${name}`)
     this.movers.set(name, machine, false)
+    this.renewed.set(name, machine, false)
     const unit = this.machines.get(machine)?.units.get(name)
     if (unit !== undefined) this.remove(unit, machine, how)
   }
@@ -285,6 +285,7 @@ export class FleetState {
     const state = this.#stateOf(machine)
     assert(state.units.has(unit.name), 'only a placed unit is taken away')
     this.movers.set(unit.name, machine, false)
+    this.renewed.set(unit.name, machine, false)
     this.#takeAway(unit, state, cedes)
   }
 

@@ -94,6 +94,16 @@ export function counted(
   return counts
 }
 
+/** `counts` without those of `others`, who are among them. */
+export function less<K>(
+  counts: ReadonlyMap<K, number>,
+  others: ReadonlyMap<K, number>,
+): Map<K, number> {
+  const left = new Map(counts)
+  for (const [key, count] of others) bump(left, key, -count)
+  return left
+}
+
 function bump<K>(counts: Map<K, number>, key: K, by: number): void {
   const count = (counts.get(key) ?? 0) + by
   if (count === 0) counts.delete(key)

@@ -6,7 +6,7 @@
  */
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import type { Needs } from '../../base/room.ts'
-import type { MachineState } from './fleet-state.ts'
+import type { MachineState } from './machine-state.ts'
 import { noNeeds } from './room.ts'
 import type { SchedulerLeaving } from './types.ts'
 

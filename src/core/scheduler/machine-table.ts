@@ -10,7 +10,7 @@ import type { MachineId } from '../../base/ids.ts'
 import { Attributes } from './attributes.ts'
 import { Bits } from './bits.ts'
 import { shareOf } from './choice.ts'
-import type { MachineState } from './fleet-state.ts'
+import type { MachineState } from './machine-state.ts'
 import { LoadOrder } from './load-order.ts'
 import type { SchedulerMachine } from './types.ts'
 

@@ -10,11 +10,14 @@
 import { assert } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { Availability } from './availability.ts'
-import { FleetState, type MachineState } from './fleet-state.ts'
+import { FleetState } from './fleet-state.ts'
+import type { MachineState } from './machine-state.ts'
 import { byTurn, WaitingLine } from './order.ts'
+import type { Preemption } from './preemption.ts'
 import { Refusals } from './refusals.ts'
-import { attributeObstacle, obstacleOf, victimsOf } from './rules.ts'
+import { attributeObstacle, obstacleOf, renewalObstacle, victimsOf } from './rules.ts'
 import { bestFor, lostPlaceOf } from './search.ts'
+import { Stays } from './stays.ts'
 import type {
   Decision,
   ObstacleCounts,
@@ -77,6 +80,7 @@ class Planner {
   /** By `machine/unit`: whether it runs there, where somebody has asked. */
   readonly #runs: Map<string, boolean>
   readonly #available: Availability
+  readonly #stays: Stays
   #movesLeft: number
 
   constructor({ fleet, refusals, unplaced }: Kept, { runs, movesMax }: Circumstances) {
@@ -85,6 +89,7 @@ class Planner {
     this.#unplaced = unplaced
     this.#runs = new Map(runs)
     this.#available = new Availability(fleet, this.#runs)
+    this.#stays = new Stays(fleet, this.#runs)
     this.#movesLeft = movesMax ?? Infinity
   }
 
@@ -100,6 +105,7 @@ class Planner {
     }
     this.#clearDuplicates()
     this.#clearDrained()
+    this.#clearRenewed()
     this.#settle()
   }
 
@@ -118,57 +124,19 @@ class Planner {
   #clearDuplicates(): void {
     for (const unit of [...this.#state.standing.several].toSorted(byTurn)) {
       const places = [...this.#state.placesOf(unit.name)].toSorted()
-      const open = places.filter((id) => this.#isOpen(unit, id))
-      const lasting = open.find((id) => this.#doesRun(unit, id)) ?? open[0]
-      const keep = lasting ?? this.#bestOfClosed(unit, places)
-      const replaced = lasting === undefined ? undefined : this.#replacedBy(unit, lasting, places)
-      const isSettled = lasting !== undefined && this.#doesRun(unit, lasting)
+      const open = places.filter((id) => this.#stays.isOpen(unit, id))
+      const lasting = open.find((id) => this.#stays.doesRun(unit, id)) ?? open[0]
+      const keep = lasting ?? this.#stays.bestOfClosed(unit, places)
+      const replaced =
+        lasting === undefined ? undefined : this.#stays.replacedBy(unit, lasting, places)
+      const isSettled = lasting !== undefined && this.#stays.doesRun(unit, lasting)
       for (const machine of places) {
         // It may run on a lost machine, which may come back.
-        const mayComeBack = !isSettled && this.#statusOf(machine) === 'lost'
+        const mayComeBack = !isSettled && this.#stays.statusOf(machine) === 'lost'
         if (machine === keep || machine === replaced || mayComeBack) continue
-        this.#unplace(unit, machine, { kind: this.#whyGoes(unit, machine) })
+        this.#unplace(unit, machine, { kind: this.#stays.whyGoes(unit, machine) })
       }
     }
-  }
-
-  /** Where none is there to stay: what runs, of those that may wait for a replacement. */
-  #bestOfClosed(unit: SchedulerUnit, places: readonly MachineId[]): MachineId | undefined {
-    const ready = places.filter((id) => this.#statusOf(id) === 'ready')
-    const waiting = ready.filter((id) => this.#leaveOf(unit, id) !== 'now')
-    return waiting.find((id) => this.#doesRun(unit, id)) ?? waiting[0] ?? ready[0] ?? places[0]
-  }
-
-  #doesRun(unit: SchedulerUnit, machine: MachineId): boolean {
-    return this.#runs.get(`${machine}/${unit.name}`) === true
-  }
-
-  /** The place that it is to leave, for as long as it does not run at `lasting`. */
-  #replacedBy(
-    unit: SchedulerUnit,
-    lasting: MachineId,
-    places: readonly MachineId[],
-  ): MachineId | undefined {
-    if (this.#doesRun(unit, lasting)) return undefined
-    return places.find((id) => this.#leaveOf(unit, id) === 'replacing')
-  }
-
-  /** Whether it is to leave a ready machine: because that drains, or because it moves itself. */
-  #leaveOf(unit: SchedulerUnit, id: MachineId): 'none' | 'replacing' | 'now' {
-    const machine = this.#state.machines.get(id)?.machine
-    if (machine?.status !== 'ready') return 'none'
-    const moves = machine.drain === 'none' && this.#state.movers.has(unit.name, id)
-    return moves ? 'replacing' : machine.drain
-  }
-
-  #whyGoes(unit: SchedulerUnit, id: MachineId): 'drained' | 'moved' | 'duplicate' {
-    if (this.#state.movers.has(unit.name, id)) return 'moved'
-    return this.#leaveOf(unit, id) === 'none' ? 'duplicate' : 'drained'
-  }
-
-  /** It is there to stay. */
-  #isOpen(unit: SchedulerUnit, id: MachineId): boolean {
-    return this.#statusOf(id) === 'ready' && this.#leaveOf(unit, id) === 'none'
   }
 
   /** Time is up for a machine that drains: what is left there goes, but for global units. */
@@ -185,13 +153,25 @@ class Planner {
     for (const { unit, machine } of inTurn) this.#unplace(unit, machine, { kind: 'drained' })
   }
 
+  /** Who came to a machine under another file than it has now, and would not have come under this one. */
+  #clearRenewed(): void {
+    const found = [...this.#state.renewed.values()].flatMap(({ unit: name, machine }) => {
+      const state = this.#state.machines.get(machine)
+      const unit = state?.units.get(name)
+      const isThere = unit?.wanted === true && state?.machine.status === 'ready'
+      return isThere ? [{ unit, state }] : []
+    })
+    for (const { unit, state } of found.toSorted((a, b) => byTurn(a.unit, b.unit))) {
+      const obstacle = renewalObstacle(unit, state, this.#state)
+      if (obstacle === undefined) continue
+      this.#unplace(unit, state.machine.id, { kind: 'obstacle', obstacle })
+      this.#state.volumes.unmake(unit, state.machine.id)
+    }
+  }
+
   /** A peer that leaves takes its followers along, and they theirs, to the last: each round ends one. */
   #settle(): void {
     while (this.#clearBroken());
-  }
-
-  #statusOf(id: MachineId): 'ready' | 'lost' | undefined {
-    return this.#state.machines.get(id)?.machine.status
   }
 
   /** True when something was taken away. Only where something has changed can a rule have come to be broken. */
@@ -300,22 +280,27 @@ class Planner {
       this.#unplaced.set(unit.name, { oldCopy: 1 })
       return false
     }
-    const best = this.#search(unit) ?? this.#preempt(unit)
+    const best =
+      this.#search(unit) ?? (yields ? this.#preemption(unit)?.state : this.#preempt(unit))
     if (best === undefined) {
       this.#unplaced.set(unit.name, this.#refusals.countsFor(unit))
       return false
     }
     this.#unplaced.delete(unit.name)
     // Its replacement comes once it has stopped, and not before as it does for others.
-    if (yields) this.#unplace(unit, old, { kind: this.#whyGoes(unit, old) })
-    else this.#place(unit, best)
+    if (!yields) this.#place(unit, best)
+    else {
+      this.#unplace(unit, old, { kind: this.#stays.whyGoes(unit, old) })
+      // Who follows it has no place there without it.
+      this.#settle()
+    }
     return true
   }
 
   /** It is still on a machine that it is to leave, and enough of its kind run without it. */
   #mayYield(unit: SchedulerUnit, machine: MachineId): boolean {
     const isThere = this.#state.placesOf(unit.name).has(machine)
-    const leaves = this.#leaveOf(unit, machine)
+    const leaves = this.#stays.leaveOf(unit, machine)
     return isThere && leaves !== 'none' && (leaves === 'now' || this.#available.mayGo(unit))
   }
 
@@ -334,17 +319,22 @@ class Planner {
 
   /** The machine where units of lower priority have made room, if there is one. */
   #preempt(unit: SchedulerUnit): MachineState | undefined {
-    // Nobody yields to who is well where he is.
-    if (this.#state.isMoving(unit)) return undefined
-    const counts = this.#refusals.countsFor(unit)
-    const isShort = (counts.memoryBytes ?? 0) + (counts.nanoCpus ?? 0) + (counts.port ?? 0) > 0
-    const found = isShort ? this.#refusals.preemption(unit, this.#available) : undefined
-    if (found === undefined || found === 'waits') return undefined
+    const found = this.#preemption(unit)
+    if (found === undefined) return undefined
     for (const victim of found.victims) {
       this.#unplace(victim, found.state.machine.id, { kind: 'preempted', by: unit.name })
     }
     this.#settle()
     return found.state
+  }
+
+  #preemption(unit: SchedulerUnit): Preemption | undefined {
+    // Nobody yields to who is well where he is, or to who has failed of late and might do so again.
+    if (this.#state.isMoving(unit) || unit.crashes !== undefined) return undefined
+    const counts = this.#refusals.countsFor(unit)
+    const isShort = (counts.memoryBytes ?? 0) + (counts.nanoCpus ?? 0) + (counts.port ?? 0) > 0
+    const found = isShort ? this.#refusals.preemption(unit, this.#available) : undefined
+    return found === 'waits' ? undefined : found
   }
 
   #obstacle(unit: SchedulerUnit, state: MachineState): ReturnType<typeof obstacleOf> {

@@ -5,10 +5,11 @@
 import type { UnitName } from '../../base/ids.ts'
 import type { Availability } from './availability.ts'
 import { compareFor } from './choice.ts'
-import type { FleetState, MachineState } from './fleet-state.ts'
+import type { FleetState } from './fleet-state.ts'
+import type { MachineState } from './machine-state.ts'
 import { isKin } from './kinds.ts'
 import { isFree, isRoomComing, roomObstacle } from './room.ts'
-import { standingObstacle, volumeObstacle } from './rules.ts'
+import { cannotFence, standingObstacle, volumeObstacle } from './rules.ts'
 import type { SchedulerUnit } from './types.ts'
 
 /** So much lower a priority must be to yield (Nomad's number): units of one rank stay in peace. */
@@ -35,11 +36,11 @@ export function preemptionFor(
   let mayChange = false
   for (const state of candidates) {
     if (state.machine.drain !== 'none' || state.units.has(unit.name)) continue
-    if (standingObstacle(unit, state, fleet) !== undefined) continue
+    if (cannotFence(unit, state) || standingObstacle(unit, state, fleet) !== undefined) continue
     if (volumeObstacle(unit, state, fleet) !== undefined) continue
     // Somebody has gone for it already, or by himself: it waits for that, and drives nobody else away.
     if (isRoomComing(unit, state.machine.capacity, state.room)) return 'waits'
-    const victims = victimsOn(unit, state, available)
+    const victims = victimsOn(unit, state, fleet, available)
     if (victims === 'waits') mayChange = true
     if (victims === 'waits' || victims === undefined) continue
     const found = { state, victims }
@@ -55,6 +56,7 @@ export function preemptionFor(
 function victimsOn(
   unit: SchedulerUnit,
   state: MachineState,
+  fleet: FleetState,
   available: Availability,
 ): SchedulerUnit[] | 'waits' | undefined {
   const fits = (leaving: readonly SchedulerUnit[]): boolean =>
@@ -67,6 +69,7 @@ function victimsOn(
       const isPeer = peers.has(name)
       return !rules.global && !isPeer && rules.priority <= unit.rules.priority - yieldsBelow
     })
+    .filter((other) => highestWith(other, fleet) <= unit.rules.priority - yieldsBelow)
     .toSorted((a, b) => a.rules.priority - b.rules.priority || (a.name < b.name ? -1 : 1))
   const free = lower
     .filter((other) => available.mayGo(other))
@@ -93,6 +96,22 @@ function peersOf(unit: SchedulerUnit, state: MachineState): ReadonlySet<string> 
       peers.add(further)
   }
   return peers
+}
+
+/**
+ * The highest priority among a unit, those who would lose their place with it, and those whose place it has
+ * taken: one of them would drive away again whoever came for it, and so on for ever.
+ */
+function highestWith(unit: SchedulerUnit, fleet: FleetState): number {
+  let highest = unit.rules.priority
+  const names = new Set([unit.name])
+  for (const name of names) {
+    const other = fleet.unit(name)
+    if (other?.wanted === true) highest = Math.max(highest, other.rules.priority)
+    for (const next of fleet.followers.of(name)) names.add(next)
+    for (const next of fleet.replacements.victimsOf(name)) names.add(next)
+  }
+  return highest
 }
 
 /** Of a kind that asks for so many to be available, one at a time yields. */

@@ -4,7 +4,8 @@
  */
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { compareWorth, describeChoice } from './choice.ts'
-import { FleetState, type MachineState } from './fleet-state.ts'
+import { FleetState } from './fleet-state.ts'
+import type { MachineState } from './machine-state.ts'
 import { withoutLeaving } from './old-copies.ts'
 import { obstacleOf, victimsOf } from './rules.ts'
 import type { SchedulerUnit, Snapshot } from './types.ts'

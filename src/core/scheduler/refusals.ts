@@ -5,7 +5,8 @@
  * Invariant: a look's verdicts are right for all machines that were not touched since its `at`.
  */
 import type { Availability } from './availability.ts'
-import type { FleetState, MachineState } from './fleet-state.ts'
+import type { FleetState } from './fleet-state.ts'
+import type { MachineState } from './machine-state.ts'
 import { preemptionFor, type Preemption } from './preemption.ts'
 import type { Replacements } from './replacements.ts'
 import { obstacleOf } from './rules.ts'

@@ -12,6 +12,8 @@ export class Replacements {
   /** By replacer. */
   readonly #patterns = new Map<UnitName, readonly string[]>()
   readonly #index = new PatternIndex()
+  /** By pattern: whom it matches. */
+  readonly #matches = new Map<string, UnitName[]>()
   /** Of units that would come back to themselves: the name that sorts first in their circle. */
   readonly circles: ReadonlyMap<UnitName, UnitName>
 
@@ -37,6 +39,14 @@ export class Replacements {
     return patterns.find((pattern) => matchesGlob(pattern, other))
   }
 
+  /** Whose place the unit takes. */
+  victimsOf(unit: UnitName): UnitName[] {
+    const matched = (this.#patterns.get(unit) ?? []).flatMap(
+      (each) => this.#matches.get(each) ?? [],
+    )
+    return matched.filter((other) => this.pattern(unit, other) !== undefined)
+  }
+
   /** Some unit's `Replaces=` names it. */
   isVictim(name: UnitName): boolean {
     return this.#index.matching(name).length > 0
@@ -52,12 +62,13 @@ export class Replacements {
     for (const { name, rules } of units) {
       for (const peer of rules.machineOf) append(followers, unitNode(peer), unitNode(name))
     }
-    const matches = new Map<string, string[]>()
     for (const { name } of units) {
-      for (const pattern of this.#index.matching(name)) append(matches, pattern, unitNode(name))
+      for (const pattern of this.#index.matching(name)) append(this.#matches, pattern, name)
     }
     const next = (node: string): readonly string[] => {
-      if (node.startsWith(patternMark)) return matches.get(node.slice(1)) ?? []
+      if (node.startsWith(patternMark)) {
+        return (this.#matches.get(node.slice(1)) ?? []).map(unitNode)
+      }
       const patterns = this.#patterns.get(node.slice(1) as UnitName) ?? []
       const follow = followers.get(node) ?? []
       return [...patterns.map((pattern) => patternMark + pattern), ...follow]

@@ -4,7 +4,8 @@
  */
 import { assertNever } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
-import type { FleetState, MachineState } from './fleet-state.ts'
+import type { FleetState } from './fleet-state.ts'
+import type { MachineState } from './machine-state.ts'
 import { matchesGlob } from './matchers.ts'
 import { isFree, roomObstacle } from './room.ts'
 import type { Obstacle, SchedulerRules, SchedulerUnit } from './types.ts'
@@ -47,23 +48,46 @@ function newcomersObstacle(
   if (state.machine.drain !== 'none') return { kind: 'draining' }
   const elsewhere = volumeObstacle(unit, state, fleet)
   if (elsewhere !== undefined) return elsewhere
-  if (unit.rules.fencing === 'stop' && state.machine.cannotFence) return { kind: 'noFencer' }
+  if (cannotFence(unit, state)) return { kind: 'noFencer' }
   if (isFree(unit.needs)) return undefined
   const leaving = victimsOf(unit, state, fleet).map(({ victim }) => victim)
   return roomObstacle(unit, state.machine.capacity, state.room, leaving)
 }
 
-/** A volume is never made a second time, empty, beside one that has data; global units are everywhere. */
+/**
+ * Why a unit that is there under an older file may not stay under its new one: there it would find what a
+ * newcomer finds.
+ */
+export function renewalObstacle(
+  unit: SchedulerUnit,
+  state: MachineState,
+  fleet: FleetState,
+): Obstacle | undefined {
+  const elsewhere = volumeObstacle(unit, state, fleet, { ownUse: 1 })
+  if (elsewhere !== undefined) return elsewhere
+  if (cannotFence(unit, state)) return { kind: 'noFencer' }
+  return roomObstacle(unit, state.machine.capacity, state.room, [unit])
+}
+
+/** Nothing there would stop it in time. */
+export const cannotFence = ({ rules }: SchedulerUnit, { machine }: MachineState): boolean =>
+  rules.fencing === 'stop' && machine.cannotFence === true
+
+/**
+ * A volume is never made a second time, empty, beside one that has data; global units are everywhere. `ownUse`:
+ * for so many reasons it is on the machine that say nothing, as they are the unit's own.
+ */
 export function volumeObstacle(
   { rules, needs }: SchedulerUnit,
   { machine }: MachineState,
   fleet: FleetState,
+  { ownUse } = { ownUse: 0 },
 ): Obstacle | undefined {
   if (rules.global) return undefined
   for (const volume of needs.volumes ?? []) {
     const holders = fleet.volumes.holdersOf(volume)
-    if (holders.has(machine.id)) continue
-    const [where] = [...holders.keys()].toSorted()
+    if ((holders.get(machine.id) ?? 0) > ownUse) continue
+    const [where] = [...holders.keys()].filter((id) => id !== machine.id).toSorted()
     if (where !== undefined) return { kind: 'volume', volume, where }
   }
   return undefined

@@ -66,11 +66,12 @@ export class Scheduler {
   /**
    * Of which it makes a difference to the next plan whether they do their work, or have stopped: placements of
    * units that are on several machines, but for global ones; those of units that were told to stop before
-   * they go elsewhere; and while something moves, those of kinds of which so many must be available.
+   * they go elsewhere; and while something moves, or looks for a place, those of kinds of which so many must be available.
    */
   asked(): readonly Place[] {
     const { standing, stopping, isAnyMoving } = this.#fleet
-    const units = new Set([...standing.several, ...(isAnyMoving ? standing.counted : [])])
+    const mayYield = isAnyMoving || standing.homeless.size > 0
+    const units = new Set([...standing.several, ...(mayYield ? standing.counted : [])])
     const places = [...units].flatMap(({ name }) =>
       [...this.#fleet.placesOf(name)].map((machine) => ({ unit: name, machine })),
     )

@@ -7,7 +7,8 @@ import type { MachineId } from '../../base/ids.ts'
 import type { Capacity } from '../../base/room.ts'
 import { Bits } from './bits.ts'
 import { compareFor, takesTheFirst } from './choice.ts'
-import type { FleetState, MachineState } from './fleet-state.ts'
+import type { FleetState } from './fleet-state.ts'
+import type { MachineState } from './machine-state.ts'
 import type { SchedulerUnit } from './types.ts'
 
 /** A unit that follows another one asks at its places, unless that one is almost everywhere. */

@@ -66,6 +66,8 @@ export interface SchedulerPlacement {
   readonly runs?: boolean
   /** It is to go elsewhere, its replacement first, though its machine does not drain. */
   readonly moves?: boolean
+  /** What is recorded there is of an older file: the unit comes there anew, under the rules of newcomers. */
+  readonly isRenewed?: boolean
   /** Of a unit that must never run twice; see `old-copies.ts`. */
   readonly fence?: {
     /** It was told to stop there for good: it counts no more, but for its copy that may run. */

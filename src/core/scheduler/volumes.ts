@@ -39,6 +39,18 @@ export class Volumes {
     for (const name of needs.volumes ?? []) this.#lingering.push({ name, machine })
   }
 
+  /** Of a unit that has left in this plan, and had never come to use them there. */
+  unmake({ needs }: SchedulerUnit, machine: MachineId): void {
+    for (const name of needs.volumes ?? []) {
+      const at = this.#lingering.findLastIndex(
+        (one) => one.name === name && one.machine === machine,
+      )
+      if (at < 0) continue
+      this.#lingering.splice(at, 1)
+      this.#add(name, machine, -1)
+    }
+  }
+
   planBegins(): void {
     for (const { name, machine } of this.#lingering) this.#add(name, machine, -1)
     this.#lingering = []

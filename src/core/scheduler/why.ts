@@ -1,7 +1,8 @@
 /** Why a unit is where it is, or nowhere: one answer a machine, for `jangada why`. */
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { compareFor, describeChoice } from './choice.ts'
-import { FleetState, type MachineState } from './fleet-state.ts'
+import { FleetState } from './fleet-state.ts'
+import type { MachineState } from './machine-state.ts'
 import { oldCopyOf, withoutLeaving } from './old-copies.ts'
 import { describeObstacle, obstacleOf, victimsOf } from './rules.ts'
 import type { Obstacle, SchedulerUnit, Snapshot } from './types.ts'

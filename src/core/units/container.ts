@@ -3,6 +3,7 @@
  * decides left open, so that a line that can never start is refused before anyone waits for it.
  */
 import { assert } from '../../base/assert.ts'
+import type { Needs } from '../../base/room.ts'
 import { parseEnvironmentFile } from './environment.ts'
 import type { FileRead } from './docker-draft.ts'
 import { parseDockerRun } from './docker-run.ts'
@@ -96,7 +97,7 @@ const problemsOf = (unit: PlannedUnit, reasons: readonly string[]): UnitProblem[
  * one of them fits and the other does not would start on some machines only.
  */
 const anyMachineIds = ['0'.repeat(32), 'f'.repeat(32)] as const
-const anyHostname = 'machine'
+const anyHostnames = ['machine', 'another'] as const
 
 export interface SubmitCheck {
   readonly resolver: Resolver
@@ -106,12 +107,28 @@ export interface SubmitCheck {
 
 /** Checks the `docker run` line as far as it is known before a machine is chosen. */
 export function checkAtSubmit(unit: Omit<PlannedUnit, 'steps'>): SubmitCheck {
-  const [digits, letters] = anyMachineIds
-  const check = checkFor(unit, digits)
-  return check.result.ok ? checkFor(unit, letters) : check
+  const digits = checkFor(unit, anyMachineIds[0], anyHostnames[0])
+  if (!digits.result.ok) return digits
+  const letters = checkFor(unit, anyMachineIds[1], anyHostnames[1])
+  if (!letters.result.ok) return letters
+  const run = {
+    ...letters.result.run,
+    needs: withoutMachinesOwn(letters.result.run.needs, digits.result.run.needs),
+  }
+  return { ...letters, result: { ok: true, run } }
 }
 
-function checkFor(unit: Omit<PlannedUnit, 'steps'>, anyMachineId: string): SubmitCheck {
+/** Volumes whose names only the machine completes: each machine has its own, and none is elsewhere. */
+function withoutMachinesOwn({ volumes, ...needs }: Needs, onAnother: Needs): Needs {
+  const everywhere = volumes?.filter((name) => onAnother.volumes?.includes(name)) ?? []
+  return everywhere.length === 0 ? needs : { ...needs, volumes: everywhere }
+}
+
+function checkFor(
+  unit: Omit<PlannedUnit, 'steps'>,
+  anyMachineId: string,
+  anyHostname: string,
+): SubmitCheck {
   const specifier: Specifiers = (letter) =>
     letter === 'm' ? anyMachineId : letter === 'H' ? anyHostname : undefined
   const fromUnit = new Map<string, string>()

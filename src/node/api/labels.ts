@@ -60,7 +60,7 @@ async function decideOne(
 ): Promise<Decision<Labelled>> {
   const found = await readRecord(context.store, machines, id)
   if (found === undefined) return decideStranger(context, id, changes)
-  const overrides = { ...found.value.overrides, ...changes }
+  const overrides = bounded({ ...found.value.overrides, ...changes })
   const metadata = withOverrides(found.value.metadata, changes)
   checkCount(metadata, overrides)
   const record: MachineRecord = { ...found.value, metadata, overrides }
@@ -91,7 +91,7 @@ async function decideStranger(
       throw badRequest(`${strangersMax} machines that nobody has seen are labelled already`)
     }
   }
-  const overrides = { ...found?.value.overrides, ...changes }
+  const overrides = bounded({ ...found?.value.overrides, ...changes })
   const metadata = withOverrides({}, overrides)
   checkCount(metadata, overrides)
   const record: LabelsRecord = { v: 1, machineId: id, overrides, setMs: context.clock.wallMs() }
@@ -104,6 +104,14 @@ async function decideStranger(
     ],
     then: [labels.put(record, id)],
   }
+}
+
+/** That a label was taken away is kept for the machine that says it of itself; the oldest are forgotten first. */
+function bounded(overrides: LabelChanges): LabelChanges {
+  const all = Object.entries(overrides)
+  const gone = all.filter(([, text]) => text === null).map(([label]) => label)
+  const forgotten = new Set(gone.slice(0, Math.max(0, all.length - labelsMax)))
+  return Object.fromEntries(all.filter(([label]) => !forgotten.has(label)))
 }
 
 function checkCount(metadata: object, overrides: object): void {

@@ -21,6 +21,8 @@ export interface MoveAnswer {
   readonly from: Named
   /** Where no other place is found until then, it stays. */
   readonly untilMs: number
+  /** The same from now on, for whoever has another clock. */
+  readonly forMs: number
 }
 
 export interface UsageRow {

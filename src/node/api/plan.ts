@@ -27,7 +27,7 @@ import {
   templateMissing,
 } from './unit-decisions.ts'
 import { snapshotOf } from './units.ts'
-import { readWithFacts } from './unit-facts.ts'
+import { isGlobal, readWithFacts } from './unit-facts.ts'
 
 const unitsMax = 1000
 /** Of those that find no place: each reason is a look at all machines. The others' are counted. */
@@ -75,7 +75,7 @@ function rowsOf(records: ClusterRecords, asked: Asked, wallMs: number): PlanRow[
   const planned = plan(before)
   const placed = new Set(records.placements.map(({ value }) => value.unit))
   // Who waits already, and is not asked about, does not wait for what these files say.
-  const told = changesOf(records, planned).filter(
+  const told = changesOf(records, units, planned).filter(
     ({ unit, change }) => change !== 'wait' || names.has(unit) || placed.has(unit),
   )
   const changed = new Set(told.map(({ unit }) => unit))
@@ -88,14 +88,14 @@ function rowsOf(records: ClusterRecords, asked: Asked, wallMs: number): PlanRow[
 
 /** What stands against the first that wait, with names and numbers; `after` is what the plan comes to. */
 function withReasons(
-  { machines }: ClusterRecords,
+  records: ClusterRecords,
   rows: readonly PlanRow[],
   after: Snapshot,
 ): PlanRow[] {
-  const nameOf = (id: string): string => machines.get(id)?.name ?? id.slice(0, 8)
+  const nameOf = namesOf(records)
   let left = reasonsMax
   return rows.map((each) => {
-    if (each.change !== 'wait' || left === 0 || machines.size === 0) return each
+    if (each.change !== 'wait' || left === 0 || records.machines.size === 0) return each
     left -= 1
     const unit = after.units.find(({ name }) => name === each.unit)
     const reasons = unit === undefined ? [] : whyUnit(after, unit, nameOf)
@@ -172,32 +172,50 @@ function recordOf(
 }
 
 /** A unit that is taken away and placed by one plan has moved, or stays after all. */
-function changesOf(records: ClusterRecords, { decisions, unplaced }: Plan): PlanRow[] {
+function changesOf(
+  records: ClusterRecords,
+  units: ReadonlyMap<string, UnitRecord>,
+  { decisions, unplaced }: Plan,
+): PlanRow[] {
   const rows: PlanRow[] = []
+  const nameOf = namesOf(records)
   const left = new Map<string, Extract<Decision, { kind: 'unplace' | 'release' }>>()
   for (const decision of decisions) {
     const { unit, machine } = decision
+    const key = keyOf(units, decision)
     if (decision.kind === 'unplace' || decision.kind === 'release') {
-      left.set(unit, decision)
+      left.set(key, decision)
       continue
     }
-    const before = left.get(unit)
-    left.delete(unit)
+    const before = left.get(key)
+    left.delete(key)
     if (decision.kind === 'move') {
       rows.push(row(records, unit, 'move', machine, 'its machine is lost', decision.from))
     } else if (before === undefined) rows.push(row(records, unit, 'start', machine, ''))
     else if (before.machine !== machine) {
-      rows.push(row(records, unit, 'move', machine, describeUnplace(before.reason), before.machine))
+      const why = describeUnplace(before.reason, nameOf)
+      rows.push(row(records, unit, 'move', machine, why, before.machine))
     }
   }
   for (const { unit, machine, reason } of left.values()) {
-    rows.push(row(records, unit, 'stop', machine, describeUnplace(reason)))
+    rows.push(row(records, unit, 'stop', machine, describeUnplace(reason, nameOf)))
   }
   for (const [unit, counts] of unplaced) {
     rows.push(row(records, unit, 'wait', null, describeCounts(counts)))
   }
   return rows
 }
+
+/** A global unit is on many machines, and moves to none. */
+function keyOf(units: ReadonlyMap<string, UnitRecord>, { unit, machine }: Decision): string {
+  const record = units.get(unit)
+  return record !== undefined && isGlobal(record) ? `${unit}/${machine}` : unit
+}
+
+const namesOf =
+  ({ machines }: ClusterRecords) =>
+  (id: string): string =>
+    machines.get(id)?.name ?? id.slice(0, 8)
 
 function stayingRows(
   records: ClusterRecords,

@@ -88,7 +88,12 @@ async function decideMove(context: ApiContext, name: string): Promise<Decision<M
   const message = `${name} moves from ${from}, its replacement first`
   const event = { kind: 'unit.moves', severity: 'info', message, unit: name, machine } as const
   return {
-    value: { unit: name, from: { id: machine, name: from }, untilMs: moving.untilMs },
+    value: {
+      unit: name,
+      from: { id: machine, name: from },
+      untilMs: moving.untilMs,
+      forMs: movingMs,
+    },
     compare: [
       { target: 'modRevision', key: placed.key, is: '=', to: placed.modRevision },
       unchanged(placed.key, stored),

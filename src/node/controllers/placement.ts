@@ -241,6 +241,7 @@ export class PlacementController {
       assertSamePlan(this.#snapshot(current, movesMax, wallMs), { decisions, unplaced })
     }
     const isBraked = [...unplaced.values()].some(({ braked }) => braked !== undefined)
+    this.#brake.planned({ holdsBack: isBraked })
     this.#lookAgain(decisions, isBraked ? this.#brake.waitMs : Infinity)
     return decisions
   }

@@ -320,6 +320,7 @@ export class SchedulerFeed {
     if (unit === undefined && record !== undefined && record.desired !== 'inactive')
       return undefined
     return placementOf(value, {
+      hash: unit && record?.hash,
       isAlone: unit?.rules.fencing === 'stop',
       isOver: this.isOver(value),
       wallMs,

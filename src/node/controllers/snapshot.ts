@@ -42,12 +42,14 @@ export function snapshotOf(
   wallMs: number,
 ): Snapshot {
   const units: SchedulerUnit[] = []
+  const hashes = new Map<string, string>()
   const beyondUs = new Set<string>()
   for (const record of records.units) {
     const unit = read(record)
-    if (unit !== undefined)
+    if (unit !== undefined) {
       units.push(withCrashes(unit, record, records.crashOf(record.name), wallMs))
-    else if (record.desired !== 'inactive') beyondUs.add(record.name)
+      hashes.set(record.name, record.hash)
+    } else if (record.desired !== 'inactive') beyondUs.add(record.name)
   }
   const alone = new Set<string>(
     units.flatMap(({ name, rules }) => (rules.fencing === 'stop' ? [name] : [])),
@@ -61,6 +63,7 @@ export function snapshotOf(
       .filter(({ unit }) => !beyondUs.has(unit))
       .map((placement) =>
         placementOf(placement, {
+          hash: hashes.get(placement.unit),
           isAlone: alone.has(placement.unit),
           isOver: records.isFenced?.(placement) ?? false,
           wallMs,
@@ -87,14 +90,27 @@ function leavingOf(records: SnapshotRecords, known: ReadonlySet<string>): Schedu
   )
 }
 
-/** `isAlone`: the unit must never run twice; `isOver`: its copy there is surely dead. */
+export interface PlacementFacts {
+  /** Of the unit's file as it is now; undefined of an unknown unit. */
+  readonly hash: string | undefined
+  /** The unit must never run twice. */
+  readonly isAlone: boolean
+  /** Its copy there is surely dead. */
+  readonly isOver: boolean
+  readonly wallMs: number
+}
+
 export function placementOf(
-  { unit, machine, fence, moving }: PlacementRecord,
-  { isAlone, isOver, wallMs }: { isAlone: boolean; isOver: boolean; wallMs: number },
+  { unit, machine, fence, moving, hash: before }: PlacementRecord,
+  { hash, isAlone, isOver, wallMs }: PlacementFacts,
 ): SchedulerPlacement {
   const moves = moving !== undefined && moving.untilMs > wallMs
-  const place = { unit: unitName(unit), machine: machineId(machine) }
-  const known = moves ? { ...place, moves } : place
+  const known = {
+    unit: unitName(unit),
+    machine: machineId(machine),
+    ...(moves && { moves }),
+    ...(hash !== undefined && hash !== before && { isRenewed: true }),
+  }
   if (fence === undefined && !isAlone) return known
   const isLeaving = fence?.leaving === true
   return { ...known, fence: { isLeaving, isOver } }

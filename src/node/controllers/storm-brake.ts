@@ -13,6 +13,7 @@ export class StormBrake {
   readonly #settings: RecordView<ClusterSettingsRecord, ['cluster']>
   /** Present while it holds. */
   #rate: Rate | undefined
+  #holdsBack = false
 
   constructor(context: ControllerContext, office: Office) {
     this.#context = context
@@ -26,7 +27,8 @@ export class StormBrake {
     const known = machines.filter(({ status }) => status !== 'left')
     const lost = known.filter(({ status }) => status === 'lost')
     const lostAtMs = lost.map(({ statusSinceMs }) => statusSinceMs)
-    if (!isStorm(lostAtMs, known.length, clock.wallMs())) {
+    // It holds to the end: what is left when the losses are old would go all at once.
+    if (!this.#holdsBack && !isStorm(lostAtMs, known.length, clock.wallMs())) {
       this.#rate = undefined
       return undefined
     }
@@ -40,6 +42,11 @@ export class StormBrake {
 
   took(count: number): void {
     this.#rate?.took(count)
+  }
+
+  /** Whether the plan just made leaves somebody waiting for the brake. */
+  planned({ holdsBack }: { readonly holdsBack: boolean }): void {
+    this.#holdsBack = holdsBack
   }
 
   /** Until the next one may go. */

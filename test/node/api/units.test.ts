@@ -10,7 +10,7 @@ import { utf8 } from '../../../src/base/bytes.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
 import { revision, type Revision } from '../../../src/base/ids.ts'
 import type { CrashRecord } from '../../../src/core/records/schemas.ts'
-import type { UnitsAnswer, WhyAnswer } from '../../../src/node/api/answers.ts'
+import type { PlanRow, UnitsAnswer, WhyAnswer } from '../../../src/node/api/answers.ts'
 import { ids, machine, makeNode, placement, state, unitFile } from './fixture.ts'
 
 t.test('a unit from its file to its end', async (t) => {
@@ -327,3 +327,38 @@ t.test(
     t.equal(made.status, 201)
   },
 )
+
+t.test('a plan tells each machine that a global unit would leave', async (t) => {
+  const node = await makeNode()
+  for (const [id, name, disk] of [
+    [ids.n1, 'n1', 'hdd'],
+    [ids.n2, 'n2', 'hdd'],
+    [ids.n3, 'n3', 'ssd'],
+  ] as const) {
+    node.store.put(machine(id, name, { metadata: { disk } }))
+  }
+  const file = (rules: string): string =>
+    unitFile('busybox true', `[X-Fleet]\nGlobal=true\n${rules}\n`)
+  await node.ask('PUT', '/v1/units/all.service', { file: file(''), desired: 'launched' })
+  for (const id of [ids.n1, ids.n2]) node.store.put(placement('all.service', id))
+  const units = [{ name: 'all.service', file: file('MachineMetadata=disk=ssd') }]
+  const { value } = await node.ask('POST', '/v1/plan', { units, replace: true })
+  t.same(
+    value.rows.map(({ change, machineName }: PlanRow) => `${change} ${machineName}`).toSorted(),
+    ['start n3', 'stop n1', 'stop n2'],
+  )
+})
+
+t.test('labels that were taken away do not fill a machine up', async (t) => {
+  const node = await makeNode()
+  node.store.put(machine(ids.n2, 'n2'))
+  const label = (metadata: Record<string, string | null>) =>
+    node.ask('PATCH', '/v1/machines/n2', { metadata })
+  for (let at = 0; at < 70; at += 1) {
+    t.equal((await label({ [`deploy-${at}`]: 'x' })).status, 200)
+    t.equal((await label({ [`deploy-${at}`]: null })).status, 200)
+  }
+  const many = Object.fromEntries(Array.from({ length: 64 }, (_, at) => [`real-${at}`, 'x']))
+  t.match(await label(many), { status: 200 })
+  t.match(await label({ more: 'x' }), { status: 400 }, 'and labels do')
+})

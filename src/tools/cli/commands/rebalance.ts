@@ -113,7 +113,8 @@ async function moveOne(
   unit: string,
 ): Promise<Moved | undefined> {
   const asked = await node.call<MoveAnswer>('POST', `/v1/units/${segment(unit)}/move`)
-  while (!environment.signal.aborted && environment.wallMs() < asked.untilMs) {
+  const untilMs = environment.monotonicMs() + asked.forMs
+  while (!environment.signal.aborted && environment.monotonicMs() < untilMs) {
     const { units } = await node.get<UnitsAnswer>('/v1/units')
     const rows = units.filter(({ name, machine }) => name === unit && machine !== null)
     const isGone = !rows.some(({ machine }) => machine === asked.from.id)
