@@ -2,6 +2,7 @@
 import yargs, { type Options } from 'yargs'
 import { assert } from '../../base/assert.ts'
 import { JangadaError } from '../../base/errors.ts'
+import { nearest } from '../../base/nearest.ts'
 import type { CliEnvironment } from './environment.ts'
 
 export interface Command {
@@ -94,7 +95,7 @@ export const usage = (message: string, hint?: string): JangadaError =>
  * yargs names options without their dashes or a `no-`, those of two words in two ways, and a wrong choice
  * over two lines.
  */
-function inOurWords(message: string, argv: readonly string[]): string {
+function inOurWords(message: string, argv: readonly string[], known: readonly string[]): string {
   const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]
   if (unknown !== undefined) {
     const typed = new Set(argv.map((word) => word.replace(/=.*$/s, '')))
@@ -103,7 +104,10 @@ function inOurWords(message: string, argv: readonly string[]): string {
       return typed.has(negated) && !typed.has(`--${name}`) ? negated : dashed(name)
     })
     const asTyped = options.filter((option) => typed.has(option))
-    return `there is no option ${(asTyped.length > 0 ? asTyped : options).join(', ')}`
+    const told = asTyped.length > 0 ? asTyped : options
+    const meant = told.flatMap((option) => nearest(option.replace(/^--?(no-)?/, ''), known) ?? [])
+    const hint = meant.length === 0 ? '' : `; did you mean ${meant.map(dashed).join(', ')}?`
+    return `there is no option ${told.join(', ')}${hint}`
   }
   const lone = /^Not enough arguments following: (\S+)$/.exec(message)?.[1]
   if (lone !== undefined) return `${dashed(lone)} needs a value`
@@ -139,7 +143,7 @@ export function parseArguments(name: string, command: Command, argv: readonly st
     .showHelpOnFail(false)
     .fail((message, error) => {
       throw usage(
-        message === '' ? String(error) : inOurWords(message, argv),
+        message === '' ? String(error) : inOurWords(message, argv, Object.keys(command.options)),
         `jangada ${name} --help`,
       )
     })

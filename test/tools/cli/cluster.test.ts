@@ -208,6 +208,7 @@ t.test('help for everyone, and usage errors that say where it is', async (t) => 
   }
   t.same(await say('help units'), await say('units --help'))
   t.match(await say('fly'), { code: 2, err: /there is no command "fly"/ })
+  t.match(await say('units --filds=unit'), { code: 2, err: /--filds; did you mean --fields\? / })
   t.match(await say('units --colour -q'), { code: 2, err: /there is no option --colour, -q/ })
   t.match(await say('token --ttl'), { code: 2, err: /--ttl needs a value/ })
   const choice = await say('token --scope king')
