@@ -82,6 +82,7 @@ class Planner {
   readonly #available: Availability
   readonly #stays: Stays
   #movesLeft: number
+  #waitsForRoom = false
 
   constructor({ fleet, refusals, unplaced }: Kept, { runs, movesMax }: Circumstances) {
     this.#state = fleet
@@ -265,7 +266,8 @@ class Planner {
         (this.#state.standing.homeless.has(unit) || this.#state.standing.globals.has(unit))
       if (!waits) this.#unplaced.delete(name)
     }
-    return { decisions: this.#decisions, unplaced: this.#unplaced }
+    const [decisions, unplaced] = [this.#decisions, this.#unplaced]
+    return { decisions, unplaced, waitsForRoom: this.#waitsForRoom }
   }
 
   /** True when one was found. */
@@ -334,6 +336,7 @@ class Planner {
     const counts = this.#refusals.countsFor(unit)
     const isShort = (counts.memoryBytes ?? 0) + (counts.nanoCpus ?? 0) + (counts.port ?? 0) > 0
     const found = isShort ? this.#refusals.preemption(unit, this.#available) : undefined
+    if (found === 'waits') this.#waitsForRoom = true
     return found === 'waits' ? undefined : found
   }
 

@@ -206,4 +206,6 @@ export interface Plan {
   readonly decisions: readonly Decision[]
   /** The wanted units that no machine may run now. */
   readonly unplaced: ReadonlyMap<UnitName, ObstacleCounts>
+  /** For one of those somebody may make room later who may not now, as too few of his kind run. */
+  readonly waitsForRoom: boolean
 }

@@ -46,6 +46,8 @@ const passing: readonly ErrorCode[] = [
 const guardFailedMs = 10
 /** Between two looks whether a replacement runs, on a machine that takes over from one that drains. */
 const replacementLookMs = 250
+/** The same for who may make room once more of his kind run. */
+const roomLookMs = 2_000
 /** A timer has its bounds, and a wall clock may be set. */
 const longestLookMs = 60_000
 const eventTextMax = 1024
@@ -233,16 +235,18 @@ export class PlacementController {
     const movesMax = this.#brake.allowance(this.#machines.values)
     const runs = new Map(current.map((each) => [placeOf(each.stored.value), each.runs]))
     const startedMs = clock.monotonicMs()
-    const { decisions, unplaced } = feed.scheduler.plan({ runs, movesMax })
+    const planned = feed.scheduler.plan({ runs, movesMax })
+    const { decisions, unplaced, waitsForRoom } = planned
     metrics.observe('jangada_plan_ms', clock.monotonicMs() - startedMs)
     feed.decided(decisions)
     this.#check(decisions, wallMs)
     if (comparesPlans === true) {
-      assertSamePlan(this.#snapshot(current, movesMax, wallMs), { decisions, unplaced })
+      assertSamePlan(this.#snapshot(current, movesMax, wallMs), planned)
     }
     const isBraked = [...unplaced.values()].some(({ braked }) => braked !== undefined)
     this.#brake.planned({ holdsBack: isBraked })
-    this.#lookAgain(decisions, isBraked ? this.#brake.waitMs : Infinity)
+    const brakeMs = isBraked ? this.#brake.waitMs : Infinity
+    this.#lookAgain(decisions, Math.min(brakeMs, waitsForRoom ? roomLookMs : Infinity))
     return decisions
   }
 
@@ -255,12 +259,12 @@ export class PlacementController {
   }
 
   /** Replacements tell nobody here when they run, and deadlines pass by themselves. */
-  #lookAgain(decisions: readonly Decision[], brakeMs: number): void {
+  #lookAgain(decisions: readonly Decision[], heldMs: number): void {
     const { clock } = this.#context
     const waits =
       this.#feed.scheduler.isRestless || decisions.some(({ kind }) => kind === 'release')
     const quietMs = this.#feed.quietMs(clock.wallMs())
-    const lookMs = Math.min(brakeMs, quietMs, waits ? replacementLookMs : Infinity)
+    const lookMs = Math.min(heldMs, quietMs, waits ? replacementLookMs : Infinity)
     this.#look?.cancel()
     this.#look =
       lookMs === Infinity

@@ -100,7 +100,11 @@ t.test('who of a kind runs is asked for while somebody looks for a place', (t) =
   scheduler.update({ units: [unit('high.service', { priority: 90 }, true, big)] })
   t.equal(scheduler.asked().length, 3)
   const runs = new Map(placements.map((each, at) => [`${each.machine}/${each.unit}`, at === 0]))
-  t.same(scheduler.plan({ runs, movesMax: undefined }).decisions, [], 'too few run')
+  const waits = { decisions: [], waitsForRoom: true }
+  t.match(scheduler.plan({ runs, movesMax: undefined }), waits, 'too few run')
+  const allRun = new Map([...runs.keys()].map((key) => [key, true]))
+  const { decisions, waitsForRoom } = scheduler.plan({ runs: allRun, movesMax: undefined })
+  t.same([decisions.length, waitsForRoom], [2, false], 'and then one makes room')
   t.end()
 })
 
