@@ -100,6 +100,20 @@ export const containerInstead: Readonly<Record<string, string>> = {
   'Container.Timezone': 'write Environment=TZ=Europe/Paris',
 }
 
+/**
+ * Where a value may name another file of Quadlet's, by its ending: Podman makes what that file says and calls
+ * it `systemd-NAME`. Here nothing is made of it, and the name would be taken for that of the thing itself.
+ */
+const otherFiles: Readonly<Record<string, { readonly what: string; readonly name: RegExp }>> = {
+  Image: { what: 'image', name: /^([^/:]+)\.(?:image|build)$/ },
+  Mount: {
+    what: 'volume or image',
+    name: /(?:^|,)(?:source|src)=([^,/]+)\.(?:volume|image)(?:,|$)/,
+  },
+  Network: { what: 'network', name: /^([^:]+)\.(?:network|container)(?::|$)/ },
+  Volume: { what: 'volume', name: /^([^:/]+)\.volume(?::|$)/ },
+}
+
 /** What follows is the image, whatever it looks like. */
 const endOfFlags: Template = [{ kind: 'text', text: '--' }]
 
@@ -121,6 +135,7 @@ export function readContainerSection(
     report(line, 'Image= is missing in [Container]')
     return undefined
   }
+  for (const key of Object.keys(otherFiles)) reader.refuseOtherFiles(key)
   for (const key of containerKeys) reader.takeFlag(key, rules[key] as Rule)
   reader.takeUser()
   const entry = reader.takeEntrypoint()
@@ -157,6 +172,19 @@ class SectionReader {
 
   last(key: string): LocatedOption | undefined {
     return this.all(key).at(-1)
+  }
+
+  refuseOtherFiles(key: string): void {
+    const { what, name } = otherFiles[key] as (typeof otherFiles)[string]
+    for (const option of this.all(key)) {
+      const found = name.exec(option.value)?.[1]
+      if (found === undefined) continue
+      this.#refuse(
+        option,
+        `it names another file of Quadlet's, and only .container files are read: name the ${what} itself ` +
+          `(what Podman made of that file it calls systemd-${found})`,
+      )
+    }
   }
 
   takeFlag(key: string, rule: Rule): void {

@@ -69,7 +69,7 @@ t.test('what is wrong is told of the key that says it, on its line', async (t) =
     ['ReadOnly=perhaps', /^3: ReadOnly=perhaps: write true or false/],
     ['Environment="A=1', /^3: Environment="A=1: a quote/],
     ['HostName=%q', /^3: HostName=%q: %q: understood are/],
-    ['Network=other.network\nIP=x', /^4: IP=x: x is not an IPv4 address/],
+    ['Network=other\nIP=x', /^4: IP=x: x is not an IPv4 address/],
     ['PodmanArgs=--restart always', /^2: --restart: the agent restarts containers itself/],
     ['Pod=web.pod', /^3: Pod= in \[Container\] is not understood: say MachineOf=/],
     ['PublishPorts=80', /write PublishPort=/],
@@ -81,4 +81,21 @@ t.test('what is wrong is told of the key that says it, on its line', async (t) =
   const both = `${container()}\n${dockerRun('')}`
   t.match(refusals(both), [/^4: ExecStart=: \[Container\] says what runs/])
   t.match(refusals(container('Image=-d', 'Exec=b')), [/^3: "-d" is not the name of an image/])
+})
+
+t.test('other files of Quadlet are not taken for names', async (t) => {
+  for (const [line, reason] of [
+    [
+      'Volume=data.volume:/data:ro',
+      /^3: Volume=data.volume:\/data:ro: it names another file.*systemd-data\)/,
+    ],
+    ['Network=back.network:alias=db', /^3: Network=.*name the network itself.*systemd-back\)/],
+    ['Network=db.container', /name the network itself/],
+    ['Mount=type=volume,source=data.volume,target=/d', /^3: Mount=.*systemd-data\)/],
+    ['Image=web.build', /^3: Image=web.build: it names another file.*systemd-web\)/],
+  ] as const) {
+    t.match(refusals(container(line)), [reason], line)
+  }
+  const alike = ['Volume=/srv/data.volume:/data', 'Volume=volume:/data', 'Network=network']
+  t.same(refusals(container(...alike, 'Image=example/web.build:1.image')), [])
 })
