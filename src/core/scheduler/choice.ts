@@ -15,39 +15,38 @@ export const takesTheFirst = ({ rules, crashes }: SchedulerUnit): boolean =>
   rules.strategy === 'spread' &&
   crashes === undefined
 
-/** Negative when `a` is the better place for `unit`. Zero only for the same machine. */
-export function compareFor(
-  unit: SchedulerUnit,
-  fleet: FleetState,
-  a: MachineState,
-  b: MachineState,
-): number {
-  const worth = compareWorth(unit, fleet, a, b)
-  if (worth !== 0) return worth
-  return a.machine.id < b.machine.id ? -1 : a.machine.id > b.machine.id ? 1 : 0
+/** Negative when `a` is the better place. */
+type Comparison = (a: MachineState, b: MachineState) => number
+
+/** Zero only for the same machine. Valid until something changes in `fleet`. */
+export function choiceFor(unit: SchedulerUnit, fleet: FleetState): Comparison {
+  const worth = worthFor(unit, fleet)
+  return (a, b) =>
+    worth(a, b) || (a.machine.id < b.machine.id ? -1 : a.machine.id > b.machine.id ? 1 : 0)
 }
 
-/** As `compareFor`, and zero for machines that are as good as each other. */
-export function compareWorth(
-  unit: SchedulerUnit,
-  fleet: FleetState,
-  a: MachineState,
-  b: MachineState,
-): number {
-  const failures = failuresOn(unit, a) - failuresOn(unit, b)
-  if (failures !== 0) return failures
-  for (const key of unit.rules.spread) {
-    const difference = fleet.kindred(unit.name, key, a) - fleet.kindred(unit.name, key, b)
-    if (difference !== 0) return difference
+/** As `choiceFor`, and zero for machines that are as good as each other. */
+export function worthFor(unit: SchedulerUnit, fleet: FleetState): Comparison {
+  const { spread, prefer, strategy } = unit.rules
+  // Of a kind there may be thousands: they are counted once, and not for each two machines.
+  const kindred = spread.map((label) => ({ label, counts: fleet.kindredByValue(unit.name, label) }))
+  return (a, b) => {
+    const failures = failuresOn(unit, a) - failuresOn(unit, b)
+    if (failures !== 0) return failures
+    for (const { label, counts } of kindred) {
+      const on = ({ machine }: MachineState): number => counts.get(machine.metadata[label]) ?? 0
+      const difference = on(a) - on(b)
+      if (difference !== 0) return difference
+    }
+    const wished = wishOf(prefer, b.machine) - wishOf(prefer, a.machine)
+    if (wished !== 0) return wished
+    if (strategy === 'pack') {
+      const fuller = shareOf(b) - shareOf(a)
+      if (fuller !== 0) return fuller
+      return b.units.size - a.units.size
+    }
+    return a.units.size - b.units.size
   }
-  const wished = wishOf(unit.rules.prefer, b.machine) - wishOf(unit.rules.prefer, a.machine)
-  if (wished !== 0) return wished
-  if (unit.rules.strategy === 'pack') {
-    const fuller = shareOf(b) - shareOf(a)
-    if (fuller !== 0) return fuller
-    return b.units.size - a.units.size
-  }
-  return a.units.size - b.units.size
 }
 
 const failuresOn = ({ crashes }: SchedulerUnit, { machine }: MachineState): number =>

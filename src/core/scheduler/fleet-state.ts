@@ -26,7 +26,6 @@ import type {
   SchedulerMachine,
   SchedulerPlacement,
   SchedulerUnit,
-  Snapshot,
 } from './types.ts'
 import { Volumes } from './volumes.ts'
 
@@ -56,16 +55,8 @@ export class FleetState {
   readonly followers = new Followers()
   #replacements: Replacements | undefined
 
-  constructor(snapshot?: Snapshot) {
+  constructor() {
     this.table = new MachineTable(this.machines)
-    for (const unit of snapshot?.units ?? []) this.setUnit(unit)
-    for (const machine of snapshot?.machines ?? []) {
-      assert(!this.machines.has(machine.id), 'a machine is listed once')
-      this.setMachine(machine)
-    }
-    for (const placement of snapshot?.placements ?? []) this.setPlacement(placement)
-    for (const volume of snapshot?.volumes ?? []) this.volumes.say(volume)
-    for (const leaving of snapshot?.leaving ?? []) this.setLeaving(leaving)
   }
 
   get replacements(): Replacements {

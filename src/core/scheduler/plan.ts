@@ -9,8 +9,10 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
+import { atOnce } from '../../base/parts.ts'
 import { Availability } from './availability.ts'
-import { FleetState } from './fleet-state.ts'
+import { fleetInParts } from './fleet-of.ts'
+import type { FleetState } from './fleet-state.ts'
 import type { MachineState } from './machine-state.ts'
 import { byTurn, WaitingLine } from './order.ts'
 import type { Preemption } from './preemption.ts'
@@ -33,8 +35,11 @@ const maxRounds = 64
 /** So many machines may refuse a unit before it is looked up whether all do. */
 const patience = 16
 
-export function plan(snapshot: Snapshot): Plan {
-  const fleet = new FleetState(snapshot)
+export const plan = (snapshot: Snapshot): Plan => atOnce(planInParts(snapshot))
+
+/** As `plan`; yields where it may be left for a while. The snapshot is not to change meanwhile. */
+export function* planInParts(snapshot: Snapshot): Generator<undefined, Plan> {
+  const fleet = yield* fleetInParts(snapshot)
   const kept = {
     fleet,
     refusals: new Refusals(fleet),
@@ -45,7 +50,7 @@ export function plan(snapshot: Snapshot): Plan {
       each.runs === undefined ? [] : [[`${each.machine}/${each.unit}`, each.runs] as const],
     ),
   )
-  return planFrom(kept, { runs, movesMax: snapshot.movesMax })
+  return yield* planning(kept, { runs, movesMax: snapshot.movesMax })
 }
 
 /** What is the same from one plan to the next, but for what has changed. */
@@ -64,11 +69,14 @@ export interface Circumstances {
 }
 
 /** `kept` is then as the cluster will be with the plan. What it costs grows with what has changed. */
-export function planFrom(kept: Kept, circumstances: Circumstances): Plan {
+export const planFrom = (kept: Kept, circumstances: Circumstances): Plan =>
+  atOnce(planning(kept, circumstances))
+
+function* planning(kept: Kept, circumstances: Circumstances): Generator<undefined, Plan> {
   kept.fleet.volumes.planBegins()
   const planner = new Planner(kept, circumstances)
   planner.clear()
-  planner.place()
+  yield* planner.place()
   return planner.result()
 }
 
@@ -203,10 +211,10 @@ class Planner {
   }
 
   /** Who leaves for a replacer makes room, for global units too: hence both passes, again and again. */
-  place(): void {
+  *place(): Generator<undefined> {
     for (let round = 0; round < maxRounds; round += 1) {
       const globals = this.#placeGlobals()
-      const others = this.#placeOthers()
+      const others = yield* this.#placeOthers()
       if (!globals && !others) return
     }
   }
@@ -245,12 +253,13 @@ class Planner {
   }
 
   /** True when one was placed. */
-  #placeOthers(): boolean {
+  *#placeOthers(): Generator<undefined, boolean> {
     let placed = false
     const line = new WaitingLine(this.#state.standing.homeless)
     this.#state.standing.becameHomeless = []
     for (let unit = line.next(); unit !== undefined; unit = line.next()) {
       if (this.#state.standing.homeless.has(unit) && this.#placeOne(unit)) placed = true
+      yield undefined
       if (this.#state.standing.becameHomeless.length === 0) continue
       line.join(this.#state.standing.becameHomeless, unit)
       this.#state.standing.becameHomeless = []

@@ -4,7 +4,7 @@
  */
 import type { UnitName } from '../../base/ids.ts'
 import type { Availability } from './availability.ts'
-import { compareFor } from './choice.ts'
+import { choiceFor } from './choice.ts'
 import type { FleetState } from './fleet-state.ts'
 import type { MachineState } from './machine-state.ts'
 import { isKin } from './kinds.ts'
@@ -122,7 +122,7 @@ function compare(unit: SchedulerUnit, fleet: FleetState, a: Preemption, b: Preem
   return (
     highest(a) - highest(b) ||
     a.victims.length - b.victims.length ||
-    compareFor(unit, fleet, a.state, b.state)
+    choiceFor(unit, fleet)(a.state, b.state)
   )
 }
 

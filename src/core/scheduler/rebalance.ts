@@ -3,8 +3,10 @@
  * that come back are empty. Nothing moves for it by itself; people ask what would, and say so.
  */
 import type { MachineId, UnitName } from '../../base/ids.ts'
-import { compareWorth, describeChoice } from './choice.ts'
-import { FleetState } from './fleet-state.ts'
+import { atOnce } from '../../base/parts.ts'
+import { describeChoice, worthFor } from './choice.ts'
+import { fleetInParts } from './fleet-of.ts'
+import type { FleetState } from './fleet-state.ts'
 import type { MachineState } from './machine-state.ts'
 import { withoutLeaving } from './old-copies.ts'
 import { obstacleOf, victimsOf } from './rules.ts'
@@ -25,8 +27,12 @@ const looksMax = 2_000_000
  * One after the other, each better by what counts in a choice, at most `max`. Who runs on every machine, follows or
  * is followed, must never run twice, or could only take another's place stays where he is.
  */
-export function rebalance(snapshot: Snapshot, max: number): Move[] {
-  const fleet = new FleetState(withoutLeaving(snapshot))
+export const rebalance = (snapshot: Snapshot, max: number): Move[] =>
+  atOnce(rebalanceInParts(snapshot, max))
+
+/** As `rebalance`; yields where it may be left for a while. */
+export function* rebalanceInParts(snapshot: Snapshot, max: number): Generator<undefined, Move[]> {
+  const fleet = yield* fleetInParts(withoutLeaving(snapshot))
   const moves: Move[] = []
   let looksLeft = looksMax
   for (const unit of movable(snapshot, fleet)) {
@@ -34,6 +40,7 @@ export function rebalance(snapshot: Snapshot, max: number): Move[] {
     looksLeft -= fleet.candidates.length
     const move = betterPlace(unit, fleet)
     if (move !== undefined) moves.push(move)
+    yield undefined
   }
   return moves
 }
@@ -71,9 +78,10 @@ function betterPlace(unit: SchedulerUnit, fleet: FleetState): Move | undefined {
     return undefined
   }
   fleet.remove(unit, from, { cedes: true })
+  const worth = worthFor(unit, fleet)
   let best: MachineState = here
   for (const state of fleet.candidates) {
-    if (state === here || compareWorth(unit, fleet, state, best) >= 0) continue
+    if (state === here || worth(state, best) >= 0) continue
     const isFree = obstacleOf(unit, state, fleet) === undefined
     if (isFree && victimsOf(unit, state, fleet).length === 0) best = state
   }

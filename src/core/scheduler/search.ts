@@ -1,12 +1,12 @@
 /**
  * Finds the best machine for a unit without a look at each: machines that are equal in what the unit weighs
- * first are taken together, best first, and only the first that may run it is asked for. `compareFor` says
+ * first are taken together, best first, and only the first that may run it is asked for. `choiceFor` says
  * what is better; this gives the same.
  */
 import type { MachineId } from '../../base/ids.ts'
 import type { Capacity } from '../../base/room.ts'
 import { Bits } from './bits.ts'
-import { compareFor, takesTheFirst } from './choice.ts'
+import { choiceFor, takesTheFirst } from './choice.ts'
 import type { FleetState } from './fleet-state.ts'
 import type { MachineState } from './machine-state.ts'
 import type { SchedulerUnit } from './types.ts'
@@ -26,7 +26,7 @@ export function bestFor(
 ): MachineState | undefined {
   const asked = placesAskedFor(unit, fleet) ?? holdersFor(unit, fleet)
   if (asked !== undefined) {
-    return asked.toSorted((a, b) => compareFor(unit, fleet, a, b)).find(accept)
+    return asked.toSorted(choiceFor(unit, fleet)).find(accept)
   }
   const { table } = fleet
   const eligible = table.attributes.eligible(unit.rules)

@@ -1,8 +1,9 @@
 /** Why a unit is where it is, or nowhere: one answer a machine, for `jangada why`. */
 import type { MachineId, UnitName } from '../../base/ids.ts'
-import { compareFor, describeChoice } from './choice.ts'
-import { FleetState } from './fleet-state.ts'
-import type { MachineState } from './machine-state.ts'
+import { atOnce } from '../../base/parts.ts'
+import { choiceFor, describeChoice } from './choice.ts'
+import { fleetInParts } from './fleet-of.ts'
+import type { FleetState } from './fleet-state.ts'
 import { oldCopyOf, withoutLeaving } from './old-copies.ts'
 import { describeObstacle, obstacleOf, victimsOf } from './rules.ts'
 import type { Obstacle, SchedulerUnit, Snapshot } from './types.ts'
@@ -17,25 +18,51 @@ export interface MachineReason {
   readonly units: number
 }
 
-/**
- * Machines in the order in which the scheduler would try them; lost ones last. `nameOf`: what people call a
- * machine.
- */
-export function whyUnit(
+/** Knows one cluster, and says of any of its units why it is where it is. */
+export class Explainer {
+  readonly #snapshot: Snapshot
+  readonly #fleet: FleetState
+
+  private constructor(snapshot: Snapshot, fleet: FleetState) {
+    this.#snapshot = snapshot
+    this.#fleet = fleet
+  }
+
+  /** Yields again and again, so that the caller may see to others; `snapshot` is not to change meanwhile. */
+  static *inParts(snapshot: Snapshot): Generator<undefined, Explainer> {
+    return new Explainer(snapshot, yield* fleetInParts(withoutLeaving(snapshot)))
+  }
+
+  /**
+   * Machines in the order in which the scheduler would try them; lost ones last. `nameOf`: what people call a
+   * machine.
+   */
+  why(unit: SchedulerUnit, nameOf?: (machine: MachineId) => string): MachineReason[] {
+    return whyIn(this.#fleet, oldCopyOf(unit, this.#snapshot), unit, nameOf)
+  }
+}
+
+/** As `Explainer.why`, of one unit alone. */
+export const whyUnit = (
   snapshot: Snapshot,
   unit: SchedulerUnit,
   nameOf?: (machine: MachineId) => string,
+): MachineReason[] => atOnce(Explainer.inParts(snapshot)).why(unit, nameOf)
+
+/** `where`: the machine because of whose copy it waits. */
+function whyIn(
+  state: FleetState,
+  where: MachineId | undefined,
+  unit: SchedulerUnit,
+  nameOf?: (machine: MachineId) => string,
 ): MachineReason[] {
-  const state = new FleetState(withoutLeaving(snapshot))
   const describe = (obstacle: Obstacle): string =>
     unknownIn(obstacle, state) ??
     ringIn(unit, obstacle, state) ??
     describeObstacle(obstacle, nameOf)
-  const where = oldCopyOf(unit, snapshot)
   const old = where === undefined ? undefined : ({ kind: 'oldCopy', where } as const)
   const lost = [...state.machines.values()].filter(({ machine }) => machine.status === 'lost')
-  const byChoice = (a: MachineState, b: MachineState): number => compareFor(unit, state, a, b)
-  const ordered = [...state.candidates.toSorted(byChoice), ...lost]
+  const ordered = [...state.candidates.toSorted(choiceFor(unit, state)), ...lost]
   const best = ordered.find((each) => obstacleOf(unit, each, state) === undefined)
   return ordered.map((each) => {
     const units = each.units.size

@@ -6,10 +6,11 @@ import { reasonsByMachine } from '../../base/reasons-text.ts'
 import type { UnitRecord } from '../../core/records/schemas.ts'
 import { afterPlan } from '../../core/scheduler/check.ts'
 import { describeCounts, describeUnplace } from '../../core/scheduler/describe.ts'
-import { plan } from '../../core/scheduler/plan.ts'
+import { planInParts } from '../../core/scheduler/plan.ts'
 import type { Decision, Plan, Snapshot } from '../../core/scheduler/types.ts'
-import { whyUnit } from '../../core/scheduler/why.ts'
+import { Explainer } from '../../core/scheduler/why.ts'
 import { unitTextBytesMax } from '../../core/units/options.ts'
+import { Stretches } from '../../ports/stretches.ts'
 import type { PlanAnswer, PlanRow } from './answers.ts'
 import { bodyReader } from './check.ts'
 import type { ApiContext } from './context.ts'
@@ -61,7 +62,7 @@ export function planRoutes(context: ApiContext): Route[] {
         const answer: PlanAnswer = {
           revision: records.revision,
           stale: stalenessOf(view),
-          rows: rowsOf(records, asked, context.clock.wallMs()),
+          rows: await rowsOf(context, records, asked),
         }
         return json(answer)
       },
@@ -69,10 +70,15 @@ export function planRoutes(context: ApiContext): Route[] {
   ]
 }
 
-function rowsOf(records: ClusterRecords, asked: Asked, wallMs: number): PlanRow[] {
+async function rowsOf(
+  { clock }: ApiContext,
+  records: ClusterRecords,
+  asked: Asked,
+): Promise<PlanRow[]> {
+  const stretches = new Stretches(clock)
   const { units, names, refused } = withUnits(records, asked)
-  const before = snapshotOf({ ...records, units }, wallMs)
-  const planned = plan(before)
+  const before = snapshotOf({ ...records, units }, clock.wallMs())
+  const planned = await stretches.through(planInParts(before))
   const placed = new Set(records.placements.map(({ value }) => value.unit))
   // Who waits already, and is not asked about, does not wait for what these files say.
   const told = changesOf(records, units, planned).filter(
@@ -83,27 +89,35 @@ function rowsOf(records: ClusterRecords, asked: Asked, wallMs: number): PlanRow[
     .filter((name) => !changed.has(name) && !isTemplate(name))
     .flatMap((name) => stayingRows(records, units, name))
   const rows = [...refused, ...told, ...stays].toSorted((a, b) => compare(a.unit, b.unit))
-  return withReasons(records, rows, afterPlan(before, planned.decisions))
+  return withReasons(records, rows, afterPlan(before, planned.decisions), stretches)
 }
 
 /** What stands against the first that wait, with names and numbers; `after` is what the plan comes to. */
-function withReasons(
+async function withReasons(
   records: ClusterRecords,
   rows: readonly PlanRow[],
   after: Snapshot,
-): PlanRow[] {
+  stretches: Stretches,
+): Promise<PlanRow[]> {
   const nameOf = namesOf(records)
+  const told: PlanRow[] = []
+  let explainer: Explainer | undefined
   let left = reasonsMax
-  return rows.map((each) => {
-    if (each.change !== 'wait' || left === 0 || records.machines.size === 0) return each
+  for (const each of rows) {
+    told.push(each)
+    if (each.change !== 'wait' || left === 0 || records.machines.size === 0) continue
     left -= 1
     const unit = after.units.find(({ name }) => name === each.unit)
-    const reasons = unit === undefined ? [] : whyUnit(after, unit, nameOf)
+    if (unit === undefined) continue
+    explainer ??= await stretches.through(Explainer.inParts(after))
+    const reasons = explainer.why(unit, nameOf)
+    if (stretches.isOver) await stretches.rest()
     // One that may run it is held by something else, of which the plan's own word tells.
-    if (unit === undefined || reasons.some(({ verdict }) => verdict !== 'refused')) return each
-    const told = reasons.map(({ machine, text }) => ({ name: nameOf(machine), reason: text }))
-    return { ...each, reason: reasonsByMachine(told) }
-  })
+    if (reasons.some(({ verdict }) => verdict !== 'refused')) continue
+    const byMachine = reasons.map(({ machine, text }) => ({ name: nameOf(machine), reason: text }))
+    told[told.length - 1] = { ...each, reason: reasonsByMachine(byMachine) }
+  }
+  return told
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

@@ -1,7 +1,8 @@
 /** What would be placed better elsewhere, and moving it there: see `core/scheduler/rebalance.ts`. */
 import { JangadaError } from '../../base/errors.ts'
 import { placements } from '../../core/records/keyspace.ts'
-import { rebalance } from '../../core/scheduler/rebalance.ts'
+import { rebalanceInParts } from '../../core/scheduler/rebalance.ts'
+import { Stretches } from '../../ports/stretches.ts'
 import { decideAndSee, type Decision, putEvent, readRecord, unchanged } from '../enrol/context.ts'
 import type { MoveAnswer, RebalanceAnswer } from './operation-answers.ts'
 import { numberOf } from './check.ts'
@@ -47,7 +48,8 @@ async function tell(context: ApiContext, max: number): Promise<RebalanceAnswer> 
   const view = await viewOrCutOff(context)
   const records = await readWithFacts(context)
   const nameOf = (id: string): string => records.machines.get(id)?.name ?? id.slice(0, 8)
-  const moves = rebalance(snapshotOf(records, context.clock.wallMs()), max)
+  const looks = rebalanceInParts(snapshotOf(records, context.clock.wallMs()), max)
+  const moves = await new Stretches(context.clock).through(looks)
   return {
     revision: records.revision,
     stale: stalenessOf(view),

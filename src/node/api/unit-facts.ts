@@ -6,8 +6,8 @@ import { noNeeds } from '../../core/scheduler/room.ts'
 import type { SchedulerRules, SchedulerUnit } from '../../core/scheduler/types.ts'
 import { parseUnitName } from '../../core/units/names.ts'
 import { parseUnit } from '../../core/units/unit.ts'
-import { sleep } from '../../ports/clock.ts'
-import type { Consistency } from '../member/store-access.ts'
+import { Stretches } from '../../ports/stretches.ts'
+import type { Consistency, StoreAccess } from '../member/store-access.ts'
 import type { ApiContext } from './context.ts'
 import { type ClusterRecords, readCluster } from './records.ts'
 
@@ -34,8 +34,6 @@ const known = new Map<string, Known>()
 /** Of units that are asked about and are not there, or not any more. */
 const strangersMax = 1000
 let listed = 0
-/** After so long the loop sees to others. */
-const stretchMs = 3
 
 export function factsOf({ name, hash, file }: UnitRecord): UnitFacts {
   const found = known.get(name)
@@ -72,17 +70,21 @@ export async function readWithFacts(
   { store, clock }: Pick<ApiContext, 'store' | 'clock'>,
   consistency: Consistency = 'local',
 ): Promise<ClusterRecords> {
-  const records = await readCluster(store, consistency)
+  const stretches = new Stretches(clock)
+  const rested: Pick<StoreAccess, 'range'> = {
+    range: async (request, how) => {
+      if (stretches.isOver) await stretches.rest()
+      return store.range(request, how)
+    },
+  }
+  const records = await readCluster(rested, consistency)
   listed = records.units.size
   if (known.size > listed) {
     for (const name of known.keys()) if (!records.units.has(name)) known.delete(name)
   }
-  let sinceMs = clock.monotonicMs()
   for (const unit of records.units.values()) {
     factsOf(unit)
-    if (clock.monotonicMs() - sinceMs < stretchMs) continue
-    await sleep(clock, 0)
-    sinceMs = clock.monotonicMs()
+    if (stretches.isOver) await stretches.rest()
   }
   return records
 }

@@ -1,10 +1,14 @@
 /** Units as they are: lists, one unit, and why it is where it is. */
 import { JangadaError } from '../../base/errors.ts'
-import type { MachineRecord, UnitRecord } from '../../core/records/schemas.ts'
+import { isStorm } from '../../core/liveness/storm.ts'
+import type { Stored } from '../../core/records/record.ts'
+import type { MachineRecord, PlacementRecord, UnitRecord } from '../../core/records/schemas.ts'
+import { defaults } from '../../core/records/settings.ts'
 import type { Obstacle, Snapshot } from '../../core/scheduler/types.ts'
-import { whyUnit } from '../../core/scheduler/why.ts'
+import { Explainer } from '../../core/scheduler/why.ts'
 import type { UnitSpec } from '../../core/units/types.ts'
 import { parseUnit } from '../../core/units/unit.ts'
+import { Stretches } from '../../ports/stretches.ts'
 import { snapshotOf as schedulerSnapshot } from '../controllers/snapshot.ts'
 import type {
   Listing,
@@ -34,7 +38,7 @@ export function unitRoutes(context: ApiContext): Route[] {
       const view = await viewOrCutOff(context)
       const records = await readWithFacts(context)
       const listing = { revision: records.revision, stale: stalenessOf(view) }
-      return json(answer(records, listing, parameters['name'] ?? ''))
+      return json(await answer(records, listing, parameters['name'] ?? ''))
     },
   })
   return [
@@ -45,9 +49,7 @@ export function unitRoutes(context: ApiContext): Route[] {
       return { ...listing, unitFiles: unitFileRows(records) }
     }),
     get('/v1/units/:name', oneUnit),
-    get('/v1/units/:name/why', (records, listing, name) =>
-      why(records, listing, name, context.clock.wallMs()),
-    ),
+    get('/v1/units/:name/why', (records, listing, name) => why(context, records, listing, name)),
   ]
 }
 
@@ -119,10 +121,15 @@ function unitFileRows(records: ClusterRecords): UnitFileRow[] {
   })
 }
 
-function why(records: ClusterRecords, listing: Listing, name: string, wallMs: number): WhyAnswer {
+async function why(
+  { clock }: ApiContext,
+  records: ClusterRecords,
+  listing: Listing,
+  name: string,
+): Promise<WhyAnswer> {
   const record = requireUnit(records, name)
   if (isTemplate(name)) throw isTemplateError(name)
-  const snapshot = snapshotOf(records, wallMs)
+  const snapshot = snapshotOf(records, clock.wallMs())
   const unit = snapshot.units.find((each) => each.name === name)
   if (unit === undefined) {
     throw new JangadaError('JGD_UNIT_UNSUPPORTED', `this node does not understand ${name}`, {
@@ -131,7 +138,8 @@ function why(records: ClusterRecords, listing: Listing, name: string, wallMs: nu
   }
   const nameOf = (machine: string): string =>
     records.machines.get(machine)?.name ?? machine.slice(0, 8)
-  const reasons = whyUnit(snapshot, unit, nameOf)
+  const explainer = await new Stretches(clock).through(Explainer.inParts(snapshot))
+  const reasons = explainer.why(unit, nameOf)
   const rows = unitRows(records, name)
   /** Where it is placed, what becomes of it there is the question that is left. */
   const stateOn = (machine: string): string => {
@@ -139,6 +147,7 @@ function why(records: ClusterRecords, listing: Listing, name: string, wallMs: nu
     if (row === undefined) return ''
     return `: ${row.active} (${row.sub})${row.message === '' ? '' : `, ${row.message}`}`
   }
+  const brake = brakeOn(name, records, clock.wallMs())
   /** The scheduler knows that it failed, and not of what. */
   const failure = records.crashes.get(name)?.message ?? ''
   const lastFailure = (obstacle: Obstacle | undefined): string =>
@@ -150,10 +159,32 @@ function why(records: ClusterRecords, listing: Listing, name: string, wallMs: nu
     isPlaced: reasons.some(({ verdict }) => verdict === 'placed'),
     machines: reasons.map(({ machine, verdict, text, units, obstacle }) => {
       const { name: machineName, address } = records.machines.get(machine) as MachineRecord
-      const reason = `${text}${verdict === 'placed' ? stateOn(machine) : lastFailure(obstacle)}`
+      const more = { placed: stateOn(machine), possible: brake, refused: lastFailure(obstacle) }
+      const reason = `${text}${more[verdict]}`
       return { id: machine, name: machineName, address, verdict, reason, units }
     }),
   }
+}
+
+/** Why a unit whose machine is lost waits, though others may run it: many went at once. */
+function brakeOn(
+  name: string,
+  { machines, placements, settings }: ClusterRecords,
+  wallMs: number,
+): string {
+  const places = placements.filter(({ value }) => value.unit === name)
+  const isLost = ({ value }: Stored<PlacementRecord>): boolean =>
+    machines.get(value.machine)?.status === 'lost'
+  if (places.length === 0 || !places.every(isLost)) return ''
+  const known = [...machines.values()].filter(({ status }) => status !== 'left')
+  const lost = known.filter(({ status }) => status === 'lost')
+  const lostAtMs = lost.map(({ statusSinceMs }) => statusSinceMs)
+  if (!isStorm(lostAtMs, known.length, wallMs)) return ''
+  const perSecond = settings?.replacementsPerSecond ?? defaults.replacementsPerSecond
+  return (
+    `; it waits for its turn: ${lost.length} of ${known.length} machines are lost at once, and their units ` +
+    `start elsewhere at ${perSecond} a second, higher priorities first`
+  )
 }
 
 /** As the placement controller sees it. */

@@ -23,13 +23,14 @@ import type {
   SchedulerUnit,
   Snapshot,
 } from '../../core/scheduler/types.ts'
-import { type Clock } from '../../ports/clock.ts'
+import type { Clock } from '../../ports/clock.ts'
+import { Stretches } from '../../ports/stretches.ts'
 import type { ChangesView } from './changes.ts'
 import type { Fences } from './fence.ts'
 import type { Held, Part } from './held.ts'
 import { partsOf, placeOf, placesOf } from './places.ts'
 import { placementOf, toMachine, withCrashes } from './snapshot.ts'
-import { Stretches, type UnitRules } from './unit-rules.ts'
+import type { UnitRules } from './unit-rules.ts'
 import type { Asked } from './unit-words.ts'
 
 /** Told in one go, before it is looked at the clock. */

@@ -13,11 +13,10 @@ import { parseUnitName } from '../../core/units/names.ts'
 import { parseUnit } from '../../core/units/unit.ts'
 import { type Clock, sleep } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
+import { Stretches } from '../../ports/stretches.ts'
 import { listAll } from '../member/follow.ts'
 import type { StoreAccess } from '../member/store-access.ts'
 
-/** After so long the loop sees to others. */
-const stretchMs = 3
 /** Between two looks whether this machine has a member now, and after its watch has broken. */
 const lookMs = 1000
 
@@ -25,28 +24,6 @@ interface Read {
   readonly modRevision: number
   readonly hash: string
   readonly unit: SchedulerUnit | undefined
-}
-
-/** Lets the loop see to others after every stretch. */
-export class Stretches {
-  readonly #clock: Clock
-  readonly #signal: AbortSignal
-  #sinceMs: number
-
-  constructor(clock: Clock, signal: AbortSignal) {
-    this.#clock = clock
-    this.#signal = signal
-    this.#sinceMs = clock.monotonicMs()
-  }
-
-  get isOver(): boolean {
-    return this.#clock.monotonicMs() - this.#sinceMs >= stretchMs
-  }
-
-  async rest(): Promise<void> {
-    await sleep(this.#clock, 0, this.#signal)
-    this.#sinceMs = this.#clock.monotonicMs()
-  }
 }
 
 export class UnitRules {

@@ -7,8 +7,9 @@ import { type NodeClient, segment } from './node-client.ts'
 
 /** A unit that has been without a machine for so long is not just about to be placed. */
 const placedWithinMs = 1000
-/** Between two questions about the same unit: each is a look at the whole cluster. */
-const askEveryMs = 5000
+/** Each question is a look at the whole cluster: between two about the same unit, and between any two. */
+const askAgainMs = 5000
+const askNextMs = 500
 /** In one wait. */
 const linesMax = 20
 
@@ -17,7 +18,7 @@ export class Unplaced {
   readonly #node: NodeClient
   readonly #asked = new Map<string, { readonly atMs: number; readonly reason: string }>()
   #linesLeft = linesMax
-
+  #nextMs = 0
   /** How long the wait is at most, for people. */
   readonly #limit: string
   #isWaitTold = false
@@ -36,8 +37,13 @@ export class Unplaced {
     if (!isWanted || sinceMs < placedWithinMs || this.#linesLeft === 0) return
     const nowMs = this.#environment.monotonicMs()
     const before = this.#asked.get(name)
-    if (before !== undefined && nowMs - before.atMs < askEveryMs) return
-    const reason = row.sub === 'unplaced' ? await this.#reasonOf(name) : row.message
+    // Who has not been asked about yet comes first.
+    const againMs = Math.max(askAgainMs, (this.#asked.size + 1) * askNextMs)
+    if (before !== undefined && nowMs - before.atMs < againMs) return
+    const asks = row.sub === 'unplaced'
+    if (asks && nowMs < this.#nextMs) return
+    const reason = asks ? await this.#reasonOf(name) : row.message
+    if (asks) this.#nextMs = this.#environment.monotonicMs() + askNextMs
     this.#asked.set(name, { atMs: nowMs, reason: reason ?? before?.reason ?? '' })
     if (reason === undefined || reason === before?.reason) return
     this.#linesLeft -= 1

@@ -8,10 +8,10 @@ import {
 } from '../../../src/core/records/keyspace.ts'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { JangadaError } from '../../../src/base/errors.ts'
-import { revision, type Revision } from '../../../src/base/ids.ts'
+import { machineId, revision, type Revision } from '../../../src/base/ids.ts'
 import type { CrashRecord } from '../../../src/core/records/schemas.ts'
 import type { PlanRow, UnitsAnswer, WhyAnswer } from '../../../src/node/api/answers.ts'
-import { ids, machine, makeNode, placement, state, unitFile } from './fixture.ts'
+import { clock, ids, machine, makeNode, placement, state, unitFile } from './fixture.ts'
 
 t.test('a unit from its file to its end', async (t) => {
   const node = await makeNode()
@@ -218,6 +218,25 @@ t.test('why a unit is where it is, machine by machine', async (t) => {
     isPlaced: true,
     machines: [{ name: 'n2' }, { name: 'n1', verdict: 'placed' }, {}],
   })
+})
+
+t.test('who waits for the storm brake is told so, where it may run', async (t) => {
+  const node = await makeNode()
+  const lostNow = { status: 'lost', statusSinceMs: clock.wallMs() } as const
+  const lost = ['4', '5', '6'].map((n) => machineId(n.repeat(32)))
+  node.store.put(
+    machine(ids.n1, 'n1'),
+    ...lost.map((id, at) => machine(id, `n${at + 4}`, lostNow)),
+    placement('a.service', lost[0]!),
+  )
+  await node.ask('PUT', '/v1/units/a.service', { file: unitFile(), desired: 'launched' })
+  await node.ask('PUT', '/v1/units/b.service', { file: unitFile(), desired: 'launched' })
+  const first = async (name: string): Promise<string> =>
+    (await node.ask('GET', `/v1/units/${name}/why`)).value.machines[0].reason
+  t.match(await first('a.service'), /first choice.*its turn: 3 of 4 machines.* at 25 a second/)
+  t.notMatch(await first('b.service'), /turn/, 'a new unit is no replacement')
+  node.store.put(machine(lost[2]!, 'n6'))
+  t.notMatch(await first('a.service'), /turn/, 'two may go by themselves')
 })
 
 t.test('what a lost machine last said is not what is', async (t) => {

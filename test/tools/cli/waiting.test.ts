@@ -67,7 +67,15 @@ t.test(
     t.same(lines(), [], 'one that a machine may run is about to be placed')
 
     said = ''
-    await say('start many@{1..30}.service --timeout 10', clock())
+    await say('start many@{1..30}.service --timeout 5', clock())
+    const early = lines()
+    t.ok(
+      early.length > 3 && early.length < 10,
+      `a look at all of a cluster is not had in plenty: ${said}`,
+    )
+    t.equal(new Set(early).size, early.length, 'another one each time')
+    said = ''
+    await say('start many@{1..30}.service --timeout 30', clock())
     t.equal(lines().length, 20, 'a wait tells no more')
     t.match(said, /further reasons are not told here/)
   },
