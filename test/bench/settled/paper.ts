@@ -22,7 +22,7 @@ export function settledPage(report: SettledReport, { commit, machine }: Occasion
   return `# A settled cluster
 
 \`npm run bench -- settled --units ${units} --seconds ${seconds} --changes ${changed.length} --out FILE\`: five hosts of the rack, each
-with its own engine, and ${whole(units)} units that do nothing (\`busybox\`, two processes each, on their engine's bridge). They
+with its own engine, and ${whole(units)} units that do nothing (\`busybox\`, two processes each, without a network). They
 ran ${(startedInMs / 1000).toFixed(0)} s after they were asked for. After half a minute of calm nothing was done for ${seconds} s, and the kernel's
 counters were read before and after. Then one unit after the other was stopped or started, and every agent's
 counters (\`jangada_agent_looks_total\`, \`jangada_engine_calls_total\`) were read once all had been quiet for two seconds.
