@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { assertNever } from '../base/assert.ts'
-import { concat, fromUtf8 } from '../base/bytes.ts'
+import { concat, fromUtf8, utf8 } from '../base/bytes.ts'
 import { errorCodes, isJangadaError, JangadaError } from '../base/errors.ts'
 import type { ApiDoor, ApiHandler, ApiRequest, ApiResponse } from '../node/api/messages.ts'
 import { judgePeer, type TlsIdentity } from './tls-identity.ts'
@@ -195,7 +195,8 @@ function send(raw: IncomingMessage, reply: FastifyReply, answer: ApiResponse): u
       return reply.send(isHead ? '' : JSON.stringify(body.value))
     case 'text':
       reply.header('content-type', body.type)
-      return reply.send(isHead ? '' : body.text)
+      // In bytes: to the type of a text that is JSON fastify adds a parameter.
+      return reply.send(utf8(isHead ? '' : body.text))
     case 'bytes':
       reply.header('content-type', answer.headers?.['content-type'] ?? 'application/octet-stream')
       return reply.send(isHead ? '' : body.bytes)

@@ -7,7 +7,7 @@ import { unlink } from 'node:fs/promises'
 import type { Server as HttpsServer } from 'node:https'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { assert, assertNever } from '../base/assert.ts'
 import { describeError, isJangadaError, JangadaError } from '../base/errors.ts'
 import type { ApiDoor, ApiHandler } from '../node/api/messages.ts'
@@ -50,6 +50,8 @@ const jsonDeadlineMs = 15_000
 /** How often what is too slow is looked for. */
 const checkEveryMs = 5000
 const graceMs = 2000
+/** fastify's, before a route is asked. */
+const notAMediaType = 'FST_ERR_CTP_INVALID_MEDIA_TYPE'
 
 /**
  * Resolves once the door listens. Rejects with JGD_PORT_TAKEN, or JGD_STATE_DIR when the
@@ -70,16 +72,18 @@ export async function openDoor(
   server.keepAliveTimeout = keepAliveTimeoutMs
   // A whole image may take its time; the headers may not.
   server.requestTimeout = 0
-  app.setErrorHandler((error, request, reply) => {
+  const answer = (request: FastifyRequest, reply: FastifyReply): Promise<unknown> =>
+    answerWith(api, address.kind, state.identity, state.exchanges, { request, reply })
+  app.setErrorHandler((error: Error & { readonly code?: unknown }, request, reply) => {
+    // What a client calls its body is for the API to judge, as all that it says.
+    if (error.code === notAMediaType) return answer(request, reply)
     log.debug('a request failed', { method: request.method, cause: describeError(error) })
     return reply
       .code(isJangadaError(error) ? error.status : 500)
       .header('content-type', 'application/json; charset=utf-8')
       .send(JSON.stringify({ error: asCoded(error).toBody() }))
   })
-  app.all('/*', (request, reply) =>
-    answerWith(api, address.kind, state.identity, state.exchanges, { request, reply }),
-  )
+  app.all('/*', answer)
   try {
     await listen(app, address)
   } catch (error) {

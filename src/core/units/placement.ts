@@ -255,6 +255,10 @@ function contradictions(rules: FleetRules): readonly string[] {
   return [...driversAway(rules), ...together]
 }
 
+/** A reason of `contradictions` as fleet's own API words it; undefined for one that is not fleet's. */
+export const inFleetsWords = (reason: string): string | undefined =>
+  /^(?:\w+ cannot be used with \w+|unresolvable requirements: peer .*)/s.exec(reason)?.[0]
+
 function* driversAway({ machineOf, conflicts, replaces }: FleetRules): Generator<string> {
   const wanted = (peer: string): string => `unresolvable requirements: peer ${JSON.stringify(peer)}`
   const matchers = [

@@ -47,7 +47,9 @@ function find(path: string): Handler {
     if (handler !== undefined) return handler
   } else {
     const handler = Object.hasOwn(items, collection) ? items[collection] : undefined
-    if (handler !== undefined) return handler(decoded(item))
+    const name = decoded(item)
+    // fleet looks at the path as it means it: a name with a slash is two.
+    if (handler !== undefined && !name.includes('/')) return handler(name)
   }
   throw new FleetRefusal(404)
 }

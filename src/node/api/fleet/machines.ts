@@ -40,9 +40,13 @@ export async function listMachines(
 
 const entityOf = ({ id, metadata, address }: MachineRecord): unknown => ({
   id,
-  ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
+  ...(Object.keys(metadata).length === 0 ? {} : { metadata: inOrder(metadata) }),
   ...(address === '' ? {} : { primaryIP: address }),
 })
+
+/** By name, as Go writes maps. */
+const inOrder = (labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 
 /** All of them or none; a machine that nobody has seen yet has its labels when it comes. */
 export async function patchMachines(
@@ -50,7 +54,9 @@ export async function patchMachines(
   request: FleetRequest,
 ): Promise<ApiResponse> {
   const changes = new Map<MachineId, LabelChanges>()
-  for (const patch of readPatch({ body: await request.readJson() })) {
+  const body = await request.readJson()
+  if (body === undefined) throw new FleetRefusal(400, 'EOF')
+  for (const patch of readPatch({ body: body ?? [] })) {
     const { id, key, value } = readOne(patch)
     changes.set(id, { ...changes.get(id), [key]: value })
   }

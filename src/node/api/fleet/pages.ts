@@ -39,9 +39,11 @@ export function pageOf<T>(
 }
 
 function numberOf(token: string): number {
+  const at = firstWrongByte(token)
+  if (at !== undefined) throw new FleetRefusal(400, `illegal base64 data at input byte ${at}`)
   const bytes = fromBase64(token.replaceAll('-', '+').replaceAll('_', '/'))
   if (bytes === undefined || bytes.length < tokenBytes) {
-    throw new FleetRefusal(400, 'invalid value of nextPageToken query parameter')
+    throw new FleetRefusal(400, token === '' ? 'EOF' : 'unexpected EOF')
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset)
   const limit = view.getUint16(0, true)
@@ -49,6 +51,17 @@ function numberOf(token: string): number {
   if (limit !== pageSize) throw new FleetRefusal(400, `token limit must be ${pageSize}`)
   if (page === 0) throw new FleetRefusal(400, 'token page must be greater than zero')
   return page
+}
+
+/** Where Go's decoder of padded base64url (`encoding/base64`) stops; undefined when it does not. */
+function firstWrongByte(token: string): number | undefined {
+  const at = /[^A-Za-z0-9\-_]/.exec(token)?.index ?? token.length
+  const within = at % 4
+  if (at === token.length) return within === 0 ? undefined : at - within
+  if (token[at] !== '=' || within < 2) return at
+  const end = at + 4 - within
+  if (within === 2 && token.length > at + 1 && token[at + 1] !== '=') return at
+  return token.length === end ? undefined : Math.min(token.length, end)
 }
 
 function encodeToken(page: number): string {

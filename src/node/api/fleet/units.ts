@@ -4,6 +4,8 @@ import { isJangadaError } from '../../../base/errors.ts'
 import { units } from '../../../core/records/keyspace.ts'
 import type { DesiredState, UnitRecord } from '../../../core/records/schemas.ts'
 import { parseUnitName } from '../../../core/units/names.ts'
+import { inFleetsWords } from '../../../core/units/placement.ts'
+import { parseUnit } from '../../../core/units/unit.ts'
 import { asWritten, formatOptions, parseOptions, unitHash } from '../../../core/units/options.ts'
 import type { ParsedUnitName, UnitOption } from '../../../core/units/types.ts'
 import { decideAndSee, type Decision, readRecord } from '../../enrol/context.ts'
@@ -113,6 +115,7 @@ async function decideSet(
     return { ...kept, value: 204 }
   }
   const source = { file: fileOf(options), from: name.name }
+  refuseContradictions(name, source.file)
   const made = await decideNew(context, name, found, source, desired ?? 'inactive')
   return { ...made, value: 201 }
 }
@@ -126,6 +129,15 @@ function fileOf(options: readonly UnitOption[]): string {
   const given = [...Map.groupBy(options, ({ section }) => section).values()].flat()
   if (JSON.stringify(asWritten(parsed.options)) === JSON.stringify(given)) return file
   throw new FleetRefusal(400, 'options are not what a unit file with them would say')
+}
+
+/** What fleet refuses too is refused in its words alone; of all else the answer says file, line and reason. */
+function refuseContradictions({ name }: ParsedUnitName, file: string): void {
+  const parsed = parseUnit(name, file)
+  for (const { reason } of parsed.ok ? [] : parsed.problems) {
+    const words = inFleetsWords(reason)
+    if (words !== undefined) throw new FleetRefusal(400, words)
+  }
 }
 
 export async function destroyUnit(context: ApiContext, text: string): Promise<ApiResponse> {

@@ -56,10 +56,12 @@ t.test('a success has no body, and says nothing of one', async (t) => {
 
 t.test('answers and refusals are application/json, and nothing more', async (t) => {
   const list = await ask('GET', '/fleet/v1/machines')
-  t.match(list, { status: 200, headers: { 'content-type': 'application/json' } })
+  t.equal(list.status, 200)
+  t.equal(list.headers['content-type'], 'application/json')
   t.equal(list.body, `{"machines":[{"id":"${ids.n2}","primaryIP":"10.77.0.2"}]}`)
   const absent = await ask('GET', '/fleet/v1/units/none.service')
-  t.match(absent, { status: 404, headers: { 'content-type': 'application/json' } })
+  t.equal(absent.status, 404)
+  t.equal(absent.headers['content-type'], 'application/json')
   t.equal(absent.body, '{"error":{"code":404,"message":"unit does not exist"}}')
   const broken = await ask('PUT', '/fleet/v1/units/web.service', '{"options":', 'application/json')
   t.match(broken, { status: 400, body: /"message":"unable to decode body: / })
@@ -77,6 +79,57 @@ t.test('answers and refusals are application/json, and nothing more', async (t) 
     'application/x-www-form-urlencoded',
   )
   t.match(form, { status: 415, body: /only acceptable Content-Type is application\/json/ })
+  for (const type of ['', 'application/', 'x/y/z', 'application/json, text/plain']) {
+    const odd = await ask('PUT', '/fleet/v1/units/web.service', unit, type)
+    t.match(odd, { status: 415, body: /only acceptable Content-Type/ }, `${type}: no media type`)
+  }
+})
+
+t.test('what fleet refuses is refused in its words, and in no others', async (t) => {
+  const refused = async (...rules: readonly (readonly [string, string])[]): Promise<string> => {
+    const fleet = rules.map(([name, value]) => ({ section: 'X-Fleet', name, value }))
+    const { options } = JSON.parse(unit) as { readonly options: readonly object[] }
+    const body = JSON.stringify({ options: [...options, ...fleet] })
+    const answer = await ask('PUT', '/fleet/v1/units/web.service', body, 'application/json')
+    t.equal(answer.status, 400, answer.body)
+    return (JSON.parse(answer.body) as { error: { message: string } }).error.message
+  }
+  const [id, of, conflicts, replaces, global] = [
+    ['X-ConditionMachineID', ids.n1],
+    ['MachineOf', 'db.service'],
+    ['X-Conflicts', 'c*.service'],
+    ['Replaces', 'r*.service'],
+    ['Global', 'true'],
+  ] as const
+  t.equal(await refused(id, of), 'MachineID cannot be used with Peers')
+  t.equal(await refused(of, conflicts, id), 'MachineID cannot be used with Peers', 'the first')
+  t.equal(await refused(global, of), 'Global cannot be used with Peers')
+  t.equal(await refused(conflicts, replaces), 'Conflicts cannot be used with Replaces')
+  t.equal(
+    await refused(of, ['Conflicts', 'd?.service'], ['Conflicts', '[']),
+    'unresolvable requirements: peer "db.service" matches conflict "d?.service"',
+  )
+  t.match(
+    await refused(['Conflicts', '[']),
+    /^web\.service:5: Conflicts=\[/,
+    'our own are told more of',
+  )
+})
+
+t.test('names and paths are read as fleet reads them', async (t) => {
+  const put = async (name: string): Promise<Raw> =>
+    await ask('PUT', `/fleet/v1/units/${name}`, unit, 'application/json')
+  t.match(await put('a%2Fb.service'), { status: 404, body: '"message":""' })
+  for (const [name, quoted] of [
+    ['a%00.service', String.raw`\\x00`],
+    ['a%0a.service', String.raw`\\n`],
+    ["a'b.service", String.raw`\\'`],
+    ['a%E2%82%AC.service', '€'],
+    ['a%C2%A0b.service', String.raw`\\u00a0`],
+  ] as const) {
+    const message = `"message":"invalid character '${quoted}' in unit name"`
+    t.match(await put(name), { status: 400, body: message })
+  }
 })
 
 t.test('a token that comes twice is one too many', async (t) => {
@@ -84,9 +137,28 @@ t.test('a token that comes twice is one too many', async (t) => {
   t.match(twice, { status: 400, body: /too many values for page token/ })
 })
 
+t.test('a token that is none is refused in the words of who reads it in fleet', async (t) => {
+  for (const [token, message] of [
+    ['', 'EOF'],
+    ['e30=', 'unexpected EOF'],
+    ['x', 'illegal base64 data at input byte 0'],
+    ['ZAACAA', 'illegal base64 data at input byte 4'],
+    ['ZA!CAA==', 'illegal base64 data at input byte 2'],
+    ['ZQABAA==', 'token limit must be 100'],
+    ['ZAAAAA==', 'token page must be greater than zero'],
+  ] as const) {
+    const answer = await ask('GET', `/fleet/v1/state?nextPageToken=${encodeURIComponent(token)}`)
+    t.match(answer, { status: 400, body: `"message":"${message}"` })
+  }
+})
+
 t.test('labels are patched as curl -d sends them', async (t) => {
   const patch = JSON.stringify([{ op: 'add', path: `/${ids.n2}/metadata/zone`, value: 'a' }])
   const form = 'application/x-www-form-urlencoded'
   t.match(await ask('PATCH', '/fleet/v1/machines', patch, form), { status: 204, body: '' })
   t.match((await ask('GET', '/fleet/v1/machines')).body, '"metadata":{"zone":"a"}')
+  await ask('PATCH', '/fleet/v1/machines', patch.replace('zone', 'disk'), form)
+  const both = '"metadata":{"disk":"a","zone":"a"}'
+  t.match((await ask('GET', '/fleet/v1/machines')).body, both, 'in the order of names')
+  t.match(await ask('PATCH', '/fleet/v1/machines', ''), { status: 400, body: '"message":"EOF"' })
 })
