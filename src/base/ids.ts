@@ -31,6 +31,13 @@ export const machineId = (text: string): MachineId => {
   return text as MachineId
 }
 export const isMachineId = (text: string): text is MachineId => hexId.test(text)
+/** fleet's short form of a machine's id: what its lists show, and what its unit files may say. */
+export const shortIdDigits = 8
+const shortId = /^[0-9a-f]{8}$/
+export const isShortMachineId = (text: string): boolean => shortId.test(text)
+/** `asked` is the machine's id, or the short form of it. */
+export const isIdOf = (asked: string, id: MachineId): boolean =>
+  asked === id || (asked.length === shortIdDigits && id.startsWith(asked))
 export const clusterId = (text: string): ClusterId => {
   assert(hexId.test(text), 'a cluster id is 32 lower-case hex digits')
   return text as ClusterId

@@ -5,7 +5,7 @@
  */
 import { assertNever, present } from '../../base/assert.ts'
 import { globMatches } from '../../base/glob.ts'
-import type { MachineId, UnitName } from '../../base/ids.ts'
+import { isIdOf, type MachineId, type UnitName } from '../../base/ids.ts'
 import { oldCopiesIn, withoutLeaving } from './old-copies.ts'
 import { Replacements } from './replacements.ts'
 import type { Holder } from './room.ts'
@@ -195,7 +195,7 @@ function checkOne(
     violations.push({ unit: unit.name, machine: machine.id, rule, detail })
   }
   const { rules } = unit
-  if (rules.machineId !== undefined && rules.machineId !== machine.id) {
+  if (rules.machineId !== undefined && !isIdOf(rules.machineId, machine.id)) {
     found('MachineID', `it asks for ${rules.machineId}`)
   }
   for (const [key, wanted] of Object.entries(rules.metadata)) {

@@ -3,7 +3,7 @@
  * `AbleToRun`): MachineID, metadata, MachineOf, Conflicts, Replaces; and then whether there is room.
  */
 import { assertNever } from '../../base/assert.ts'
-import type { MachineId, UnitName } from '../../base/ids.ts'
+import { isIdOf, type MachineId, type UnitName } from '../../base/ids.ts'
 import type { FleetState } from './fleet-state.ts'
 import type { MachineState } from './machine-state.ts'
 import { matchesGlob } from './matchers.ts'
@@ -99,7 +99,7 @@ export function attributeObstacle(
   state: MachineState,
 ): Obstacle | undefined {
   const { machine } = state
-  if (rules.machineId !== undefined && rules.machineId !== machine.id) {
+  if (rules.machineId !== undefined && !isIdOf(rules.machineId, machine.id)) {
     return { kind: 'otherMachine', wanted: rules.machineId }
   }
   for (const [key, wanted] of Object.entries(rules.metadata)) {

@@ -3,7 +3,7 @@
  * first are taken together, best first, and only the first that may run it is asked for. `choiceFor` says
  * what is better; this gives the same.
  */
-import type { MachineId } from '../../base/ids.ts'
+import { isIdOf, isMachineId, type MachineId } from '../../base/ids.ts'
 import type { Capacity } from '../../base/room.ts'
 import { Bits } from './bits.ts'
 import { choiceFor, takesTheFirst } from './choice.ts'
@@ -48,9 +48,14 @@ export function placesAskedFor(unit: SchedulerUnit, fleet: FleetState): MachineS
   if (machineId === undefined && peer === undefined) return undefined
   const places = peer === undefined ? nowhere : fleet.placesOf(peer)
   if (machineId === undefined && places.size > maxPeerPlaces) return undefined
-  const ids = machineId === undefined ? places : [machineId]
+  const ids = machineId === undefined ? places : idsOf(machineId, fleet)
   const states = [...ids].flatMap((id) => fleet.machines.get(id) ?? [])
   return states.filter(({ machine }) => machine.status === 'ready')
+}
+
+/** Of a whole id the machine, be it there or not; of a short one all that it may be. */
+function idsOf(asked: string, { machines }: FleetState): Iterable<MachineId> {
+  return isMachineId(asked) ? [asked] : machines.keys().filter((id) => isIdOf(asked, id))
 }
 
 /** Of units that use a volume which is somewhere: the ready machines that have it. */

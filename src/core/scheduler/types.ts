@@ -20,7 +20,8 @@ export interface SchedulerMachine {
 
 /** The part of `[X-Fleet]` that decides; see `core/units`, whose rules have this shape. */
 export interface SchedulerRules {
-  readonly machineId: MachineId | undefined
+  /** Of the one machine that may run it: whole, or its short form. */
+  readonly machineId: string | undefined
   readonly global: boolean
   readonly machineOf: readonly string[]
   readonly conflicts: readonly string[]
@@ -109,7 +110,7 @@ export type Obstacle =
   | { readonly kind: 'noFencer' }
   /** It must not run twice, and its copy there is not surely dead. */
   | { readonly kind: 'oldCopy'; readonly where: MachineId }
-  | { readonly kind: 'otherMachine'; readonly wanted: MachineId }
+  | { readonly kind: 'otherMachine'; readonly wanted: string }
   | {
       readonly kind: 'metadata'
       readonly key: string

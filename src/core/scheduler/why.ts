@@ -1,5 +1,5 @@
 /** Why a unit is where it is, or nowhere: one answer a machine, for `jangada why`. */
-import type { MachineId, UnitName } from '../../base/ids.ts'
+import { isIdOf, type MachineId, type UnitName } from '../../base/ids.ts'
 import { atOnce } from '../../base/parts.ts'
 import { choiceFor, describeChoice } from './choice.ts'
 import { fleetInParts } from './fleet-of.ts'
@@ -94,7 +94,9 @@ function unknownIn(obstacle: Obstacle, state: FleetState): string | undefined {
   if (obstacle.kind === 'peerElsewhere' && state.unit(obstacle.peer as UnitName) === undefined) {
     return `MachineOf: there is no unit ${obstacle.peer}`
   }
-  if (obstacle.kind === 'otherMachine' && !state.machines.has(obstacle.wanted)) {
+  const isThere = (asked: string): boolean =>
+    [...state.machines.keys()].some((id) => isIdOf(asked, id))
+  if (obstacle.kind === 'otherMachine' && !isThere(obstacle.wanted)) {
     return `MachineID asks for ${obstacle.wanted}, which is no machine of this cluster`
   }
   return undefined

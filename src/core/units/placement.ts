@@ -3,8 +3,7 @@
  * `unit/unit.go` (several quoted values on a line), `api/units.go` (what is refused at submit).
  */
 import { globMatcher } from '../../base/glob.ts'
-import { isMachineId } from '../../base/ids.ts'
-import type { MachineId } from '../../base/ids.ts'
+import { isMachineId, isShortMachineId } from '../../base/ids.ts'
 import { cut } from './docker-values.ts'
 import { parseUnitName } from './names.ts'
 import type { LocatedOption, ParsedUnitName, PlacementRules } from './types.ts'
@@ -173,8 +172,8 @@ function readValue(
   switch (key) {
     case 'MachineID':
       collected.machineIds.push({ value, line })
-      if (!waits && !isMachineId(value)) {
-        report(line, `MachineID=${value}: write the whole id, 32 lower-case hex digits`)
+      if (!waits && !isMachineId(value) && !isShortMachineId(value)) {
+        report(line, `MachineID=${value}: write the id, 32 lower-case hex digits, or its first 8`)
       }
       return
     case 'Global': {
@@ -221,11 +220,11 @@ export function readBoolean(text: string): boolean | undefined {
 function oneMachineId(
   ids: readonly { value: string; line: number }[],
   report: Report,
-): MachineId | undefined {
+): string | undefined {
   const first = ids[0]?.value
   const other = ids.find(({ value }) => value !== first)
   if (other !== undefined) report(other.line, 'MachineID: a unit cannot be on two machines')
-  return first as MachineId | undefined
+  return first
 }
 
 /**

@@ -111,7 +111,8 @@ export interface Dependencies {
 
 /** The `[X-Fleet]` section. In a template the strings may still hold `%n`, `%N` and `%i`. */
 export interface PlacementRules {
-  readonly machineId: MachineId | undefined
+  /** 32 lower-case hex digits, or the first 8 of them. */
+  readonly machineId: string | undefined
   readonly global: boolean
   /** Exact unit names; all must be on the same machine. */
   readonly machineOf: readonly string[]

@@ -46,7 +46,10 @@ export const aUnit: fc.Arbitrary<SchedulerUnit> = fc
   .record({
     name: fc.constantFrom(...names),
     wanted: seldom(fc.constant(false), true),
-    machineId: seldom<MachineId | undefined>(fc.integer({ min: 1, max: 3 }).map(id), undefined),
+    machineId: seldom<string | undefined>(
+      fc.oneof(fc.integer({ min: 1, max: 3 }).map(id), fc.constant('00000000')),
+      undefined,
+    ),
     global: seldom(fc.constant(true), false),
     machineOf: few(names),
     conflicts: few(patterns),

@@ -1,7 +1,7 @@
 /** fleet's rules, and what holds of any plan for any cluster. */
 import fc from 'fast-check'
 import t from 'tap'
-import { unitName } from '../../../src/base/ids.ts'
+import { machineId, unitName } from '../../../src/base/ids.ts'
 import { afterPlan, checkPlacements, checkPlan } from '../../../src/core/scheduler/check.ts'
 import { plan } from '../../../src/core/scheduler/plan.ts'
 import type { SchedulerRules, Snapshot } from '../../../src/core/scheduler/types.ts'
@@ -88,6 +88,33 @@ t.test('metadata: one of the values of every key', (t) => {
   t.same(settle({ ...placed, machines: changed }).where, { 'fast.service': [1] }, 'labels moved it')
   t.end()
 })
+
+t.test(
+  'a MachineID in the short form of fleet: machines whose ids begin so, and those alone',
+  (t) => {
+    const named = { ...machine(4), id: machineId('6d60378e'.padEnd(32, '0')) }
+    const only = unit('only.service', { machineId: '6d60378e' })
+    t.match(
+      whyUnit({ machines: three, units: [only], placements: [] }, only)[0]?.text,
+      'MachineID asks for 6d60378e, which is no machine of this cluster',
+    )
+    const { after } = settle({ machines: [...three, named], units: [only], placements: [] })
+    t.match(after.placements, [{ unit: 'only.service', machine: named.id }])
+    t.equal(whyUnit(after, only).at(-1)?.text, 'it is placed here')
+    const gone = settle({ ...after, machines: [...three, { ...named, status: 'lost' }] })
+    t.match(gone.after.placements, [{ machine: named.id }], 'it waits for its machine')
+    const any = unit('any.service', { machineId: '00000000' })
+    const conflicting = unit('none.service', { conflicts: ['any.service'] })
+    const beside = { unit: conflicting.name, machine: id(1) }
+    const units = [any, conflicting]
+    t.same(
+      settle({ machines: [named, machine(1), machine(2)], units, placements: [beside] }).where,
+      { 'any.service': [2], 'none.service': [1] },
+      'two that begin alike: either',
+    )
+    t.end()
+  },
+)
 
 t.test('global: on every machine that may, and it stays on one that is lost for a while', (t) => {
   const units = [unit('agent.service', { global: true, conflicts: ['db.service'] })]

@@ -214,6 +214,8 @@ t.test('rules that fleet refuses at submit', async (t) => {
   t.same(refusals(withFleet('Global=true', 'MachineMetadata=a=b')), [])
   t.same(refusals(withFleet('Global=false', 'MachineOf=a.service')), [])
   t.same(refusals(withFleet(id, 'MachineID=', 'MachineOf=a.service')), [], 'an empty one resets')
+  const short = parseUnit('web.service', withFleet('MachineID=6d60378e'))
+  t.equal(short.ok && short.spec.placement.machineId, '6d60378e', 'the short form of fleet')
 })
 
 t.test(
@@ -259,6 +261,7 @@ t.test('a unit has so many rules of a kind at most, and no pattern is endless', 
 t.test('values in [X-Fleet] that could never match are refused', async (t) => {
   for (const line of [
     'MachineID=0123',
+    'MachineID=6D60378E',
     'MachineID=%m',
     'MachineMetadata=ssd',
     'MachineMetadata=a=',
