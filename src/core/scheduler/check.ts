@@ -83,7 +83,7 @@ export function checkPlan(
   }
   const violations = checkAlone(snapshot, decisions)
   const leaving = new Leaving(snapshot, byMachine)
-  const volumes = volumesOf(snapshot, byMachine)
+  const volumes = volumesOf(snapshot)
   for (const decision of decisions) {
     if (decision.kind !== 'place') {
       const from = decision.kind === 'move' ? decision.from : decision.machine
@@ -281,20 +281,20 @@ class Leaving {
 type Volumes = Map<string, Set<MachineId>>
 
 /** By name: where records have it, and where units are that use it. */
-function volumesOf(
-  { volumes = [], machines }: Snapshot,
-  byMachine: ReadonlyMap<MachineId, ReadonlyMap<UnitName, SchedulerUnit>>,
-): Volumes {
+function volumesOf(snapshot: Snapshot): Volumes {
   const where: Volumes = new Map()
-  for (const { name, machine } of volumes) {
+  const say = (name: string, machine: MachineId): void => {
     where.set(name, (where.get(name) ?? new Set()).add(machine))
   }
-  for (const { id, status } of machines) {
-    for (const { needs } of status === 'ready' ? (byMachine.get(id)?.values() ?? []) : []) {
-      for (const name of needs.volumes ?? []) {
-        where.set(name, (where.get(name) ?? new Set()).add(id))
-      }
-    }
+  for (const { name, machine } of snapshot.volumes ?? []) say(name, machine)
+  const ready = new Set(
+    snapshot.machines.filter(({ status }) => status === 'ready').map(({ id }) => id),
+  )
+  const needs = new Map(snapshot.units.map((unit) => [unit.name, unit.needs]))
+  for (const { unit, machine, renewedFrom } of withoutLeaving(snapshot).placements) {
+    // What a new file names was not made there yet.
+    if (!ready.has(machine) || renewedFrom !== undefined) continue
+    for (const name of needs.get(unit)?.volumes ?? []) say(name, machine)
   }
   return where
 }

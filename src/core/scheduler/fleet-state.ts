@@ -9,7 +9,7 @@
 import { assert, present } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { Drains } from './drains.ts'
-import { Followers } from './followers.ts'
+import { changesRanks, Followers } from './followers.ts'
 import { counted, Kin, kindOf, Kinds, less } from './kinds.ts'
 import { KnownUnit } from './known-unit.ts'
 import { Leftovers } from './leftovers.ts'
@@ -22,6 +22,7 @@ import { Replacements } from './replacements.ts'
 import { Room } from './room.ts'
 import { Standing } from './standing.ts'
 import type {
+  RenewedPlace,
   SchedulerLeaving,
   SchedulerMachine,
   SchedulerPlacement,
@@ -49,8 +50,8 @@ export class FleetState {
   readonly #kin = new Kin()
   /** Units that are to leave the machine where they are, their replacement first. */
   readonly movers = new PlaceSet()
-  /** As `SchedulerPlacement.isRenewed`. */
-  readonly renewed = new PlaceSet()
+  /** By `machine/unit`: as `SchedulerPlacement.renewedFrom`. */
+  readonly renewed = new Map<string, RenewedPlace>()
   readonly volumes = new Volumes()
   readonly followers = new Followers()
   #replacements: Replacements | undefined
@@ -161,8 +162,7 @@ export class FleetState {
   setUnit(unit: SchedulerUnit): void {
     const known = this.#units.get(unit.name)
     if (known?.unit === unit) return
-    this.#replacementsChanged(known?.unit, unit)
-    this.followers.changed(known?.unit, unit)
+    this.#relationsChanged(known?.unit, unit)
     for (const pattern of patternsOf(unit)) this.patterns.add(pattern)
     if (known === undefined) {
       const added = new KnownUnit(unit)
@@ -185,8 +185,7 @@ export class FleetState {
   removeUnit(name: UnitName): void {
     const known = this.#units.get(name)
     if (known === undefined) return
-    this.#replacementsChanged(known.unit, undefined)
-    this.followers.changed(known.unit, undefined)
+    this.#relationsChanged(known.unit, undefined)
     for (const id of known.places) {
       this.#takeAway(known.unit, this.#stateOf(id), true)
       this.#holdAt(name, id)
@@ -200,7 +199,7 @@ export class FleetState {
 
   /** What the store says; nothing, where that is known. */
   setPlacement(placement: SchedulerPlacement): void {
-    const { unit: name, machine, fence, moves, isRenewed } = placement
+    const { unit: name, machine, fence, moves, renewedFrom: before } = placement
     const key = `${machine}/${name}`
     this.copies.set(placement)
     if (fence?.isLeaving === true) {
@@ -209,7 +208,8 @@ export class FleetState {
       return
     }
     this.stopping.delete(key)
-    this.renewed.set(name, machine, isRenewed === true)
+    if (before === undefined) this.renewed.delete(key)
+    else this.renewed.set(key, { unit: name, machine, before })
     const moved = this.movers.has(name, machine)
     this.movers.set(name, machine, moves === true)
     this.#settleDown(placement)
@@ -243,7 +243,7 @@ export class FleetState {
     this.loose.delete(`${machine}/${name}`)
     this.stopping.delete(`${machine}/${name}`)
     this.movers.set(name, machine, false)
-    this.renewed.set(name, machine, false)
+    this.renewed.delete(`${machine}/${name}`)
     const unit = this.machines.get(machine)?.units.get(name)
     if (unit !== undefined) this.remove(unit, machine, how)
   }
@@ -276,7 +276,7 @@ export class FleetState {
     const state = this.#stateOf(machine)
     assert(state.units.has(unit.name), 'only a placed unit is taken away')
     this.movers.set(unit.name, machine, false)
-    this.renewed.set(unit.name, machine, false)
+    this.renewed.delete(`${machine}/${unit.name}`)
     this.#takeAway(unit, state, cedes)
   }
 
@@ -365,6 +365,14 @@ export class FleetState {
       this.loose.delete(key)
       this.#settleDown(placement)
     }
+  }
+
+  #relationsChanged(before: SchedulerUnit | undefined, after: SchedulerUnit | undefined): void {
+    const { name } = present(after ?? before, 'a unit that changes')
+    const isVictim = this.#replacements?.isVictim(name) === true
+    this.#replacementsChanged(before, after)
+    this.followers.changed(before, after)
+    if (changesRanks(before, after, isVictim)) this.table.forgetLooks()
   }
 
   /** Circles may open and close far from the unit: then everything is looked at again. */

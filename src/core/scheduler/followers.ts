@@ -1,4 +1,4 @@
-/** Who follows whom by `MachineOf=`. */
+/** Who follows whom by `MachineOf=`, and what hangs on that. */
 import type { UnitName } from '../../base/ids.ts'
 import type { SchedulerUnit } from './types.ts'
 
@@ -21,4 +21,19 @@ export class Followers {
       this.#byPeer.set(peer, followers.add((after as SchedulerUnit).name))
     }
   }
+}
+
+/**
+ * Whether others may yield now who did not before, or the other way: a unit stands as high as who follows it and whom it
+ * has replaced, of whom the unit may be one.
+ */
+export function changesRanks(
+  before: SchedulerUnit | undefined,
+  after: SchedulerUnit | undefined,
+  isVictim: boolean,
+): boolean {
+  const lendsRank = (unit: SchedulerUnit | undefined): boolean =>
+    unit?.wanted === true && (isVictim || unit.rules.machineOf.length > 0)
+  if (!lendsRank(before) && !lendsRank(after)) return false
+  return before?.wanted !== after?.wanted || before?.rules !== after?.rules
 }

@@ -11,6 +11,7 @@ import { assert } from '../../base/assert.ts'
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { atOnce } from '../../base/parts.ts'
 import { Availability } from './availability.ts'
+import { hurriedIn, lowestFirst, renewedIn, unwelcomeIn } from './clearing.ts'
 import { fleetInParts } from './fleet-of.ts'
 import type { FleetState } from './fleet-state.ts'
 import type { MachineState } from './machine-state.ts'
@@ -22,9 +23,9 @@ import { bestFor, lostPlaceOf } from './search.ts'
 import { Stays } from './stays.ts'
 import type {
   Decision,
+  Obstacle,
   ObstacleCounts,
   Plan,
-  SchedulerPlacement,
   SchedulerUnit,
   Snapshot,
   UnplaceReason,
@@ -104,7 +105,7 @@ class Planner {
 
   /** Takes away what may not stay: unwanted, unknown, or against a rule. */
   clear(): void {
-    for (const { unit: name, machine, fence } of this.#unwelcome()) {
+    for (const { unit: name, machine, fence } of unwelcomeIn(this.#state)) {
       if (fence?.isLeaving === true) {
         if (this.#leave(name, machine, { kind: 'stopped' })) this.#state.forget(name, machine)
         continue
@@ -116,17 +117,6 @@ class Planner {
     this.#clearDrained()
     this.#clearRenewed()
     this.#settle()
-  }
-
-  /** Placements of what is unknown, not wanted, or told to stop for good: by unit, then machine. */
-  #unwelcome(): SchedulerPlacement[] {
-    const found = [...this.#state.loose.values(), ...this.#state.stopping.values()]
-    for (const { name } of this.#state.standing.unwanted) {
-      for (const machine of this.#state.placesOf(name)) found.push({ unit: name, machine })
-    }
-    return found.toSorted((a, b) =>
-      a.unit === b.unit ? (a.machine < b.machine ? -1 : 1) : a.unit < b.unit ? -1 : 1,
-    )
   }
 
   /** A unit that runs on a ready machine is nowhere else, unless it is global. */
@@ -150,28 +140,18 @@ class Planner {
 
   /** Time is up for a machine that drains: what is left there goes, but for global units. */
   #clearDrained(): void {
-    const left: { unit: SchedulerUnit; machine: MachineId }[] = []
-    for (const { machine, units } of this.#state.drains.hurried) {
-      for (const unit of units.values()) {
-        if (unit.wanted && !unit.rules.global) left.push({ unit, machine: machine.id })
-      }
+    for (const { unit, state } of hurriedIn(this.#state)) {
+      this.#unplace(unit, state.machine.id, { kind: 'drained' })
     }
-    const inTurn = left.toSorted(
-      (a, b) => byTurn(a.unit, b.unit) || (a.machine < b.machine ? -1 : 1),
-    )
-    for (const { unit, machine } of inTurn) this.#unplace(unit, machine, { kind: 'drained' })
   }
 
-  /** Who came to a machine under another file than it has now, and would not have come under this one. */
+  /**
+   * Who came to a machine under another file than it has now, and would not have come under this one. Of several the
+   * lowest in turn go first, and no more than must.
+   */
   #clearRenewed(): void {
-    const found = [...this.#state.renewed.values()].flatMap(({ unit: name, machine }) => {
-      const state = this.#state.machines.get(machine)
-      const unit = state?.units.get(name)
-      const isThere = unit?.wanted === true && state?.machine.status === 'ready'
-      return isThere ? [{ unit, state }] : []
-    })
-    for (const { unit, state } of found.toSorted((a, b) => byTurn(a.unit, b.unit))) {
-      const obstacle = renewalObstacle(unit, state, this.#state)
+    for (const { unit, state, before } of renewedIn(this.#state)) {
+      const obstacle = renewalObstacle(unit, before, state, this.#state)
       if (obstacle === undefined) continue
       this.#unplace(unit, state.machine.id, { kind: 'obstacle', obstacle })
       this.#state.volumes.unmake(unit, state.machine.id)
@@ -187,15 +167,12 @@ class Planner {
   #clearBroken(): boolean {
     const suspects = [...this.#state.suspects].filter((state) => this.#isBroken(state))
     this.#state.suspects.clear()
-    const placed = suspects.flatMap((state) =>
-      [...state.units.values()].map((unit) => ({ unit, state })),
-    )
-    const inTurn = placed.toSorted(
-      (a, b) => byTurn(a.unit, b.unit) || (a.state.machine.id < b.state.machine.id ? -1 : 1),
-    )
-    for (const { unit, state } of inTurn) {
-      const obstacle = this.#obstacle(unit, state)
-      if (obstacle !== undefined) {
+    const placed = lowestFirst(suspects)
+    // Who may not be there in any case is no neighbour to the others.
+    for (const isNeighbours of [false, true]) {
+      for (const { unit, state } of placed) {
+        const obstacle = state.units.has(unit.name) ? this.#obstacle(unit, state) : undefined
+        if (obstacle === undefined || isOfNeighbours(obstacle) !== isNeighbours) continue
         this.#unplace(unit, state.machine.id, { kind: 'obstacle', obstacle })
       }
     }
@@ -391,6 +368,8 @@ class Planner {
     return true
   }
 }
+
+const isOfNeighbours = ({ kind }: Obstacle): boolean => kind === 'conflict' || kind === 'replaced'
 
 /** Who is replaced or driven away makes way for a unit that is placed in the same plan. */
 const cedesRoom = (reason: UnplaceReason): boolean =>

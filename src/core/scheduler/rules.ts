@@ -4,6 +4,7 @@
  */
 import { assertNever } from '../../base/assert.ts'
 import { isIdOf, type MachineId, type UnitName } from '../../base/ids.ts'
+import type { HostPort, Needs } from '../../base/room.ts'
 import type { FleetState } from './fleet-state.ts'
 import type { MachineState } from './machine-state.ts'
 import { matchesGlob } from './matchers.ts'
@@ -55,18 +56,37 @@ function newcomersObstacle(
 }
 
 /**
- * Why a unit that is there under an older file may not stay under its new one: there it would find what a
- * newcomer finds.
+ * Why a unit that came there under an older file may not stay under its new one. What it asks for beyond `before`
+ * is asked of the machine as of a newcomer; what is being stopped there, or leaves because of it, is as good as gone.
  */
 export function renewalObstacle(
   unit: SchedulerUnit,
+  before: Needs,
   state: MachineState,
   fleet: FleetState,
 ): Obstacle | undefined {
   const elsewhere = volumeObstacle(unit, state, fleet, { ownUse: 1 })
   if (elsewhere !== undefined) return elsewhere
   if (cannotFence(unit, state)) return { kind: 'noFencer' }
-  return roomObstacle(unit, state.machine.capacity, state.room, [unit])
+  const neighbour = neighbourObstacle(unit, state, fleet)
+  if (neighbour !== undefined) return neighbour
+  const victims = victimsOf(unit, state, fleet).map(({ victim }) => victim)
+  const gone = [unit, ...victims, ...state.room.leaving]
+  const needs = grownBeyond(before, unit.needs)
+  return roomObstacle({ ...unit, needs }, state.machine.capacity, state.room, gone)
+}
+
+/** Of `needs`, all of what there is more of than before. */
+function grownBeyond(before: Needs, needs: Needs): Needs {
+  const more = (what: 'memoryBytes' | 'nanoCpus'): number =>
+    needs[what] > before[what] ? needs[what] : 0
+  const isNew = ({ port, ip }: HostPort): boolean =>
+    !before.ports.some((other) => other.port === port && other.ip === ip)
+  return {
+    memoryBytes: more('memoryBytes'),
+    nanoCpus: more('nanoCpus'),
+    ports: needs.ports.filter(isNew),
+  }
 }
 
 /** Nothing there would stop it in time. */

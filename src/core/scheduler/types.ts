@@ -57,6 +57,14 @@ export interface SchedulerUnit {
   readonly crashes?: Crashes
 }
 
+/** A placement of a unit whose file is another one now. */
+export interface RenewedPlace {
+  readonly unit: UnitName
+  readonly machine: MachineId
+  /** As `SchedulerPlacement.renewedFrom`. */
+  readonly before: Needs
+}
+
 export interface SchedulerPlacement {
   readonly unit: UnitName
   readonly machine: MachineId
@@ -67,8 +75,11 @@ export interface SchedulerPlacement {
   readonly runs?: boolean
   /** It is to go elsewhere, its replacement first, though its machine does not drain. */
   readonly moves?: boolean
-  /** What is recorded there is of an older file: the unit comes there anew, under the rules of newcomers. */
-  readonly isRenewed?: boolean
+  /**
+   * What it was placed with, where that was an older file: what the new one asks for beyond it is asked of the
+   * machine as of a newcomer. Undefined: the file is the same.
+   */
+  readonly renewedFrom?: Needs
   /** Of a unit that must never run twice; see `old-copies.ts`. */
   readonly fence?: {
     /** It was told to stop there for good: it counts no more, but for its copy that may run. */

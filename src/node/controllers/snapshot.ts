@@ -10,6 +10,7 @@ import type {
   VolumeRecord,
 } from '../../core/records/schemas.ts'
 import { crashesOf } from '../../core/scheduler/crash-loop.ts'
+import { noNeeds } from '../../core/scheduler/room.ts'
 import type {
   SchedulerLeaving,
   SchedulerMachine,
@@ -101,7 +102,7 @@ export interface PlacementFacts {
 }
 
 export function placementOf(
-  { unit, machine, fence, moving, hash: before }: PlacementRecord,
+  { unit, machine, fence, moving, needs, hash: before }: PlacementRecord,
   { hash, isAlone, isOver, wallMs }: PlacementFacts,
 ): SchedulerPlacement {
   const moves = moving !== undefined && moving.untilMs > wallMs
@@ -109,7 +110,7 @@ export function placementOf(
     unit: unitName(unit),
     machine: machineId(machine),
     ...(moves && { moves }),
-    ...(hash !== undefined && hash !== before && { isRenewed: true }),
+    ...(hash !== undefined && hash !== before && { renewedFrom: needs ?? noNeeds }),
   }
   if (fence === undefined && !isAlone) return known
   const isLeaving = fence?.leaving === true

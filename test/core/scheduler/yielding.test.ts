@@ -1,6 +1,7 @@
 /** Who yields to whom comes to an end, and what a new file asks for is asked of the machine where its unit is. */
 import t from 'tap'
 import { plan } from '../../../src/core/scheduler/plan.ts'
+import { noNeeds } from '../../../src/core/scheduler/room.ts'
 import { Scheduler } from '../../../src/core/scheduler/scheduler.ts'
 import { gib, id, machine, settle, three, unit } from './fixture.ts'
 
@@ -134,7 +135,7 @@ t.test(
     const neighbour = unit('neighbour.service', {}, true, { memoryBytes: gib })
     const placementsOf = (isRenewed: boolean) => [
       { unit: neighbour.name, machine: id(1) },
-      { unit: unit('a.service').name, machine: id(1), isRenewed },
+      { unit: unit('a.service').name, machine: id(1), ...(isRenewed && { renewedFrom: noNeeds }) },
     ]
     const at = (gibs: number, isRenewed: boolean) =>
       settle({
@@ -156,7 +157,7 @@ t.test('under a new file a unit goes where its volume is, and makes no second on
   const placements = units.map(({ name }, at) => ({
     unit: name,
     machine: id(at + 1),
-    isRenewed: at > 0,
+    ...(at > 0 && { renewedFrom: noNeeds }),
   }))
   const volumes = [{ name: 'data', machine: id(1) }]
   const { where } = settle({ machines: three, units, placements, volumes })
@@ -165,7 +166,7 @@ t.test('under a new file a unit goes where its volume is, and makes no second on
   const fresh = settle({
     machines: three,
     units,
-    placements: placements.map((each) => ({ ...each, isRenewed: true })),
+    placements: placements.map((each) => ({ ...each, renewedFrom: noNeeds })),
   })
   t.equal(new Set(Object.values(fresh.where).flat()).size, 1, 'nor do three that come at once')
   t.end()
@@ -174,8 +175,138 @@ t.test('under a new file a unit goes where its volume is, and makes no second on
 t.test('under a new file a unit that must not run twice leaves who could not stop it', (t) => {
   const old = { ...machine(1), cannotFence: true as const }
   const db = unit('db.service', { fencing: 'stop' })
-  const placement = { unit: db.name, machine: id(1), isRenewed: true, fence: fenced }
+  const placement = { unit: db.name, machine: id(1), renewedFrom: noNeeds, fence: fenced }
   const { decisions } = plan({ machines: [old, machine(2)], units: [db], placements: [placement] })
   t.match(decisions, [{ kind: 'release', reason: { obstacle: { kind: 'noFencer' } } }])
+  t.end()
+})
+
+t.test('of several under a new file no more leave than must, the lowest in turn first', (t) => {
+  const sized = (name: string, mib: number, priority = 50) =>
+    unit(name, { priority, minAvailable: 3 }, true, { memoryBytes: mib * 2 ** 20 })
+  const renewed = (names: readonly string[], memoryBytes: number) =>
+    names.map((name) => ({
+      unit: unit(name).name,
+      machine: id(1),
+      renewedFrom: { ...noNeeds, memoryBytes },
+    }))
+  const names = ['web@1.service', 'web@2.service', 'web@3.service', 'web@4.service']
+  const grown = {
+    machines: [machine(1)],
+    units: names.map((name) => sized(name, 1300)),
+    placements: renewed(names, gib),
+  }
+  t.match(plan(grown).decisions, [{ kind: 'unplace', unit: 'web@4.service' }])
+  t.equal(plan(grown).decisions.length, 1)
+  const two = {
+    machines: [machine(1)],
+    units: [sized('a.service', 3000, 85), sized('b.service', 3000, 90)],
+    placements: renewed(['a.service', 'b.service'], gib),
+  }
+  t.same(settle(two).where, { 'b.service': [1] })
+  t.end()
+})
+
+t.test(
+  'under a new file that asks for no more a unit stays, whatever has become of the room',
+  (t) => {
+    const neighbour = unit('neighbour.service', {}, true, { memoryBytes: 3 * gib })
+    const web = unit('web.service', { replaces: ['neighbour.service'] }, true, {
+      memoryBytes: 2 * gib,
+    })
+    const before = { ...noNeeds, memoryBytes: 2 * gib }
+    const placement = { unit: web.name, machine: id(1), renewedFrom: before }
+    const gone = {
+      unit: unit('gone.service').name,
+      machine: id(1),
+      needs: { ...noNeeds, memoryBytes: 4 * gib },
+    }
+    const leaving = {
+      machines: [machine(1)],
+      units: [web],
+      placements: [placement],
+      leaving: [gone],
+    }
+    t.same(plan(leaving).decisions, [], 'somebody else is being stopped there')
+    const small = { ...machine(1), capacity: { memoryBytes: gib, nanoCpus: 0 } }
+    t.same(plan({ ...leaving, machines: [small] }).decisions, [], 'less may be reserved there now')
+    const both = [
+      { unit: neighbour.name, machine: id(1) },
+      { ...placement, renewedFrom: noNeeds },
+    ]
+    const replacing = plan({ machines: [machine(1)], units: [web, neighbour], placements: both })
+    t.match(
+      replacing.decisions,
+      [{ kind: 'unplace', unit: 'neighbour.service' }],
+      'who makes way is no obstacle',
+    )
+    t.equal(replacing.decisions.length, 1)
+    t.end()
+  },
+)
+
+t.test('a new file that shuns its neighbours sends its own unit away, and not them', (t) => {
+  const [bank, shop] = [
+    unit('bank.service', { priority: 90 }),
+    unit('shop.service', { priority: 10 }),
+  ]
+  for (const priority of [10, 50, 95]) {
+    const toy = unit('toy.service', { priority, conflicts: ['bank.*', 'shop.*'] })
+    const units = [bank, shop, toy]
+    const placements = units.map(({ name }) => ({
+      ...{ unit: name, machine: id(1) },
+      ...(name === toy.name && { renewedFrom: noNeeds }),
+    }))
+    const { where } = settle({ machines: [machine(1)], units, placements })
+    t.same(where, { 'bank.service': [1], 'shop.service': [1] })
+  }
+  t.end()
+})
+
+t.test('who must leave in any case is no neighbour to the others, and the highest stays', (t) => {
+  const high = unit('high.service', { priority: 90, conflicts: ['toy.service'] })
+  const toy = unit('toy.service', { priority: 95, metadata: { disk: ['ssd'] } })
+  const low = unit('low.service', { priority: 20, conflicts: ['high.service'] })
+  const units = [high, toy, low]
+  const placements = units.map(({ name }) => ({ unit: name, machine: id(1) }))
+  const { decisions } = plan({ machines: [machine(1)], units, placements })
+  t.same(
+    decisions.map(({ kind, unit: name }) => `${kind} ${name}`),
+    ['unplace toy.service', 'unplace low.service'],
+  )
+  t.end()
+})
+
+t.test('a new file with a volume goes where there is room, and is let make it there', (t) => {
+  const db = unit('db.service', {}, true, { memoryBytes: 3 * gib, volumes: ['data'] })
+  const neighbour = unit('neighbour.service', {}, true, { memoryBytes: 2 * gib })
+  const placements = [
+    { unit: neighbour.name, machine: id(1) },
+    { unit: db.name, machine: id(1), renewedFrom: { ...noNeeds, memoryBytes: gib } },
+  ]
+  const { where } = settle({ machines: three, units: [db, neighbour], placements })
+  t.same(where, { 'db.service': [2], 'neighbour.service': [1] })
+  t.end()
+})
+
+t.test('who may yield is asked again when those who lend him their rank change', (t) => {
+  const low = unit('low.service', { priority: 20 }, true, big)
+  const high = unit('high.service', { priority: 60 }, true, big)
+  const follower = (priority: number, wanted = true) =>
+    unit('follower.service', { priority, machineOf: [low.name] }, wanted, big)
+  const circumstances = { runs: new Map(), movesMax: undefined }
+  for (const [what, change] of [
+    ['is stopped', { units: [follower(60, false)] }],
+    ['falls', { units: [follower(20)] }],
+    ['is destroyed', { unitsGone: [follower(60).name] }],
+  ] as const) {
+    const kept = new Scheduler()
+    const placements = [{ unit: low.name, machine: id(1) }]
+    kept.update({ machines: [machine(1)], units: [high, low, follower(60)], placements })
+    t.same(kept.plan(circumstances).decisions, [])
+    kept.update(change)
+    const [first] = kept.plan(circumstances).decisions
+    t.match(first, { kind: 'unplace', unit: 'low.service' }, `who follows ${what}`)
+  }
   t.end()
 })
