@@ -16,7 +16,7 @@ import { fleetInParts } from './fleet-of.ts'
 import type { FleetState } from './fleet-state.ts'
 import type { MachineState } from './machine-state.ts'
 import { byTurn, WaitingLine } from './order.ts'
-import type { Preemption } from './preemption.ts'
+import { isShortOfRoom, type Preemption } from './preemption.ts'
 import { Refusals } from './refusals.ts'
 import { attributeObstacle, obstacleOf, renewalObstacle, victimsOf } from './rules.ts'
 import { bestFor, lostPlaceOf } from './search.ts'
@@ -319,8 +319,7 @@ class Planner {
   #preemption(unit: SchedulerUnit): Preemption | undefined {
     // Nobody yields to who is well where he is, or to who has failed of late and might do so again.
     if (this.#state.isMoving(unit) || unit.crashes !== undefined) return undefined
-    const counts = this.#refusals.countsFor(unit)
-    const isShort = (counts.memoryBytes ?? 0) + (counts.nanoCpus ?? 0) + (counts.port ?? 0) > 0
+    const isShort = isShortOfRoom(this.#refusals.countsFor(unit))
     const found = isShort ? this.#refusals.preemption(unit, this.#available) : undefined
     if (found === 'waits') this.#waitsForRoom = true
     return found === 'waits' ? undefined : found

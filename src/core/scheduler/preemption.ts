@@ -10,10 +10,14 @@ import type { MachineState } from './machine-state.ts'
 import { isKin } from './kinds.ts'
 import { isFree, isRoomComing, roomObstacle } from './room.ts'
 import { cannotFence, standingObstacle, volumeObstacle } from './rules.ts'
-import type { SchedulerUnit } from './types.ts'
+import type { ObstacleCounts, SchedulerUnit } from './types.ts'
 
 /** So much lower a priority must be to yield (Nomad's number): units of one rank stay in peace. */
 export const yieldsBelow = 10
+
+/** Some machine would run it if there were more room: all that is fought for. */
+export const isShortOfRoom = ({ memoryBytes, nanoCpus, port }: ObstacleCounts): boolean =>
+  [memoryBytes, nanoCpus, port].some((machines) => (machines ?? 0) > 0)
 
 export interface Preemption {
   readonly state: MachineState

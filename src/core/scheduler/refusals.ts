@@ -53,6 +53,8 @@ class Look {
   at = -1
   /** By priority: when no machine had units that would yield. */
   readonly vainAt = new Map<number, number>()
+  /** By priority: when, in which plan, it was to wait for units that may yield later. */
+  readonly waitsAt = new Map<number, { readonly plan: Availability; readonly at: number }>()
 
   constructor(size: number) {
     this.verdicts = new Uint8Array(size).fill(noCandidate)
@@ -139,12 +141,15 @@ export class Refusals {
     const asked = placesAskedFor(unit, this.#fleet)
     if (asked !== undefined) return preemptionFor(unit, this.#fleet, available, asked)
     const { table } = this.#fleet
-    const { vainAt } = this.#lookFor(unit)
+    const { vainAt, waitsAt } = this.#lookFor(unit)
     const { priority } = unit.rules
+    const waits = waitsAt.get(priority)
+    if (waits?.plan === available && waits.at === table.now) return 'waits'
     const touched = table.touchedSince(vainAt.get(priority) ?? -1)
     const states = touched?.map((rank) => table.at(rank)) ?? table.ranked
     const found = preemptionFor(unit, this.#fleet, available, states.filter(isReady))
     if (found === undefined) vainAt.set(priority, table.now)
+    if (found === 'waits') waitsAt.set(priority, { plan: available, at: table.now })
     return found
   }
 

@@ -106,6 +106,7 @@ const sumOf = (holders: readonly Holder[], what: 'memoryBytes' | 'nanoCpus'): nu
 
 /** There is no room now, and there will be once what is being stopped there is gone. */
 export function isRoomComing(unit: SchedulerUnit, capacity: Capacity, room: Room): boolean {
-  const { leaving } = room
+  // What is its own there is none of its room to come: it has it.
+  const leaving = room.leaving.filter(({ name }) => name !== unit.name)
   return leaving.length > 0 && roomObstacle(unit, capacity, room, leaving) === undefined
 }

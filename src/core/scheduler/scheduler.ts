@@ -5,6 +5,7 @@
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { FleetState } from './fleet-state.ts'
 import { type Circumstances, planFrom } from './plan.ts'
+import { isShortOfRoom } from './preemption.ts'
 import { Refusals } from './refusals.ts'
 import type { Replacements } from './replacements.ts'
 import type {
@@ -66,16 +67,23 @@ export class Scheduler {
   /**
    * Of which it makes a difference to the next plan whether they do their work, or have stopped: placements of
    * units that are on several machines, but for global ones; those of units that were told to stop before
-   * they go elsewhere; and while something moves, or looks for a place, those of kinds of which so many must be available.
+   * they go elsewhere; and while something moves, or looks for room, those of kinds of which so many must be available.
    */
   asked(): readonly Place[] {
     const { standing, stopping, isAnyMoving } = this.#fleet
-    const mayYield = isAnyMoving || standing.homeless.size > 0
+    const mayYield =
+      isAnyMoving || standing.homeless.values().some((unit) => this.#mayLackRoom(unit))
     const units = new Set([...standing.several, ...(mayYield ? standing.counted : [])])
     const places = [...units].flatMap(({ name }) =>
       [...this.#fleet.placesOf(name)].map((machine) => ({ unit: name, machine })),
     )
     return [...places, ...stopping.values()]
+  }
+
+  /** Unless the last plan has found that room would not help it. */
+  #mayLackRoom({ name }: SchedulerUnit): boolean {
+    const counts = this.#unplaced.get(name)
+    return counts === undefined || isShortOfRoom(counts)
   }
 
   /** Something is under way of whose end the store does not tell. */

@@ -16,6 +16,7 @@ import { type Violation, violationsOf } from '../../core/scheduler/check.ts'
 import type { Decision, Snapshot } from '../../core/scheduler/types.ts'
 import type { Compare } from '../../core/store/types.ts'
 import { sleep, type Timer } from '../../ports/clock.ts'
+import { Stretches } from '../../ports/stretches.ts'
 import { type ChangesView, changesOf } from './changes.ts'
 import { type ControllerContext, type Office, putEvent } from './context.ts'
 import { type FencedInMs, Fences } from './fence.ts'
@@ -300,7 +301,8 @@ export class PlacementController {
 
   /** Where replacements run by now, and where copies have stopped that must be gone before. */
   async #said(): Promise<readonly Asked[]> {
-    return saidOf(this.#feed.asked(), this.#context.store)
+    const { store, clock } = this.#context
+    return saidOf(this.#feed.asked(), store, new Stretches(clock, this.#office.signal))
   }
 
   get #records(): FedRecords {

@@ -3,6 +3,7 @@ import { generationOf, states } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type { PlacementRecord, UnitStateRecord } from '../../core/records/schemas.ts'
 import type { Snapshot } from '../../core/scheduler/types.ts'
+import type { Stretches } from '../../ports/stretches.ts'
 import type { StoreAccess } from '../member/store-access.ts'
 import { placeOf } from './places.ts'
 
@@ -18,12 +19,14 @@ export interface Asked {
 export async function saidOf(
   asked: readonly Stored<PlacementRecord>[],
   store: Pick<StoreAccess, 'range'>,
+  stretches: Stretches,
 ): Promise<readonly Asked[]> {
   const said: Asked[] = []
   for (const stored of asked) {
     const state = await stateOf(store, stored)
     const isHeard = state?.hash === stored.value.hash
     said.push({ stored, runs: runs(stored.value, state), isHeard })
+    if (stretches.isOver) await stretches.rest()
   }
   return said
 }
