@@ -25,19 +25,24 @@ export class StartPace {
     this.#clock = clock
   }
 
-  /** Runs `start` when its turn has come. What it takes from then on is what counts. */
-  pass<T>(start: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `start`, which says whether the engine has started something, when its turn has come. What it takes from
+   * then on is what counts.
+   */
+  pass(start: () => Promise<boolean>): Promise<boolean> {
     return this.#gate.pass(async () => {
       const begunMs = this.#clock.monotonicMs()
+      let hasStarted = false
       try {
-        return await start()
+        hasStarted = await start()
+        return hasStarted
       } finally {
-        this.#note(begunMs, this.#clock.monotonicMs())
+        this.#note(begunMs, this.#clock.monotonicMs(), hasStarted)
       }
     })
   }
 
-  #note(begunMs: number, nowMs: number): void {
+  #note(begunMs: number, nowMs: number, hasStarted: boolean): void {
     const atOnce = this.#gate.capacity
     if (nowMs - begunMs >= slowMs) {
       this.#quick = 0
@@ -46,7 +51,8 @@ export class StartPace {
       this.#gate.resize(Math.max(1, atOnce >> 1))
       return
     }
-    if (nowMs - begunMs >= quickMs) return
+    // What was called off, or refused, says nothing of how quick the engine is.
+    if (!hasStarted || nowMs - begunMs >= quickMs) return
     this.#quick += 1
     if (this.#quick < atOnce || atOnce === startsAtOnceMax) return
     this.#quick = 0

@@ -1,9 +1,11 @@
 /** What `drain` and `leave` share: to ask for a drain, and to wait for its end. */
+import { isJangadaError } from '../../base/errors.ts'
 import { reasonsByMachine } from '../../base/reasons-text.ts'
 import type {
   MachineDetails,
   MachinesAnswer,
   UnitAnswer,
+  UnitRow,
   UnitsAnswer,
   WhyAnswer,
 } from '../../node/api/answers.ts'
@@ -95,18 +97,35 @@ export async function waitForDrain(
 async function whatStays(node: NodeClient, id: string): Promise<string[]> {
   const { units } = await node.get<UnitsAnswer>('/v1/units')
   const lines: string[] = []
-  for (const { name } of units.filter(({ machine }) => machine === id).slice(0, unitsAsked)) {
-    const path = `/v1/units/${segment(name)}`
-    if ((await node.get<UnitAnswer>(path)).isGlobal) continue
-    const { machines } = await node.get<WhyAnswer>(`${path}/why`)
-    const others = machines.filter((machine) => machine.id !== id)
-    lines.push(`${name}: ${whyItStays(others)}`)
+  for (const row of units.filter(({ machine }) => machine === id).slice(0, unitsAsked)) {
+    const why = await whyItStays(node, id, row)
+    if (why !== undefined) lines.push(`${row.name}: ${why}`)
     if (lines.length === unitsTold) break
   }
   return lines
 }
 
-function whyItStays(others: WhyAnswer['machines']): string {
+/** Undefined of a global unit, for which nobody waits. */
+async function whyItStays(
+  node: NodeClient,
+  id: string,
+  { name, active }: UnitRow,
+): Promise<string | undefined> {
+  const path = `/v1/units/${segment(name)}`
+  try {
+    if ((await node.get<UnitAnswer>(path)).isGlobal) return undefined
+    const { machines } = await node.get<WhyAnswer>(`${path}/why`)
+    const here = machines.find((machine) => machine.id === id)
+    if (active === 'deactivating' || here?.verdict !== 'placed') return 'it is being stopped'
+    return whatElseOf(machines.filter((machine) => machine.id !== id))
+  } catch (error) {
+    // It is destroyed, and its container is not gone yet.
+    if (isJangadaError(error, 'JGD_UNIT_UNKNOWN')) return 'it is being stopped'
+    throw error
+  }
+}
+
+function whatElseOf(others: WhyAnswer['machines']): string {
   const next = others.find(({ verdict }) => verdict !== 'refused')
   if (next !== undefined) return `until it runs on ${next.name}, or more like it run`
   return others.length === 0 ? 'there is no other machine' : reasonsByMachine(others)

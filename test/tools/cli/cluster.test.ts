@@ -1,6 +1,11 @@
 import t from 'tap'
 import { JangadaError } from '../../../src/base/errors.ts'
-import { members, placements, states } from '../../../src/core/records/keyspace.ts'
+import {
+  members,
+  placements,
+  states,
+  units as unitRecords,
+} from '../../../src/core/records/keyspace.ts'
 import { parseToken } from '../../../src/core/trust/token-text.ts'
 import type { InitConfig, JoinConfig, UpConfig } from '../../../src/daemon/config.ts'
 import { targetOf } from '../../../src/tools/cli/node-client.ts'
@@ -296,19 +301,29 @@ t.test('a drain that stands still says what keeps the units that are left', asyn
     await node.ask('PUT', `/v1/units/${name}`, { file, desired: 'launched' })
     node.store.put(placement(name, ids.n2))
   }
+  for (const name of ['slow.service', 'gone.service']) {
+    await node.ask('PUT', `/v1/units/${name}`, { file: unitFile('busybox'), desired: 'launched' })
+    node.store.put(state(node, name, ids.n2))
+  }
+  node.store.put(placement('slow.service', ids.n1))
+  await node.ask('DELETE', '/v1/units/gone.service')
   let nowMs = 0
   const sleep = async (ms: number): Promise<void> => {
     nowMs += ms
     if (nowMs > 30_000) {
       for (const name of Object.keys(files))
         node.store.put({ kind: 'delete', key: placements.key(ids.n2, name) })
+      for (const name of ['slow.service', 'gone.service'])
+        node.store.put({ kind: 'delete', key: states.key(ids.n2, name) })
     }
   }
   const drained = await say('drain n2', { sleep, monotonicMs: () => nowMs })
   t.same(drained.out.split('\n'), [
-    'n2: 2 units to move',
+    'n2: 4 units to move',
     '  free.service: until it runs on n1, or more like it run',
+    '  slow.service: it is being stopped',
     '  ssd.service: n1: MachineMetadata asks for disk=ssd; it is not set',
+    '  gone.service: it is being stopped',
     'n2 is drained',
     '',
   ])
@@ -353,6 +368,30 @@ t.test('what would be better placed elsewhere is listed, and moved only on deman
     }
     t.match((await node.ask('POST', `/v1/units/${name}/move`)).text, why)
   }
+})
+
+t.test('one that does not move after all holds up no other', async (t) => {
+  const { node, say } = await makeDesk(t)
+  node.store.put(machine(ids.n2, 'n2'))
+  for (const name of ['a.service', 'b.service', 'c.service', 'd.service']) {
+    await node.ask('PUT', `/v1/units/${name}`, { file: unitFile('busybox'), desired: 'launched' })
+    node.store.put(placement(name, ids.n2))
+  }
+  const units = JSON.parse((await say('rebalance --json')).out).moves.map(
+    (move: { unit: string }) => move.unit,
+  )
+  t.same(units, ['a.service', 'b.service'])
+  const moving = { untilMs: Date.now() + 300_000 }
+  node.store.put(placement('a.service', ids.n2, { moving }))
+  const sleep = async (): Promise<void> => {
+    node.store.put(placement('b.service', ids.n1), state(node, 'b.service', ids.n1))
+    node.store.put({ kind: 'delete', key: placements.key(ids.n2, 'b.service') })
+  }
+  t.match(await say('rebalance --apply', { sleep }), {
+    code: 1,
+    out: 'b.service: n2 to n1\n',
+    err: /a\.service is left where it is: a\.service moves already/,
+  })
 })
 
 t.test('what units use stands beside what they reserve, and who is silent is named', async (t) => {

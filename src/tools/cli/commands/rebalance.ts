@@ -1,3 +1,4 @@
+import { isJangadaError } from '../../../base/errors.ts'
 import type { UnitsAnswer } from '../../../node/api/answers.ts'
 import type { MoveAnswer, RebalanceAnswer } from '../../../node/api/operation-answers.ts'
 import { type Arguments, type Command, nodeOptions, tableOptions, usage } from '../command.ts'
@@ -97,7 +98,7 @@ async function moveAll(
   const one = async (): Promise<void> => {
     for (let move = waiting.shift(); move !== undefined; move = waiting.shift()) {
       if (environment.signal.aborted) return
-      const done = await moveOne(environment, node, move.unit)
+      const done = await moveOrTell(environment, node, move.unit)
       if (done === undefined) continue
       moved.push(done)
       if (tells) environment.stdout(`${done.unit}: ${done.from} to ${done.to}\n`)
@@ -105,6 +106,23 @@ async function moveAll(
   }
   await Promise.all(Array.from({ length: atOnce }, one))
   return moved
+}
+
+/** One that may not move after all, or is there no more, holds up no other. */
+async function moveOrTell(
+  environment: CliEnvironment,
+  node: NodeClient,
+  unit: string,
+): Promise<Moved | undefined> {
+  try {
+    return await moveOne(environment, node, unit)
+  } catch (error) {
+    if (!isJangadaError(error, 'JGD_CONFLICT') && !isJangadaError(error, 'JGD_UNIT_UNKNOWN'))
+      throw error
+    environment.stderr(`${unit} is left where it is: ${error.message}
+`)
+    return undefined
+  }
 }
 
 async function moveOne(
