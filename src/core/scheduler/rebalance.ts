@@ -4,6 +4,7 @@
  */
 import type { MachineId, UnitName } from '../../base/ids.ts'
 import { atOnce } from '../../base/parts.ts'
+import type { Capacity } from '../../base/room.ts'
 import { describeChoice, worthFor } from './choice.ts'
 import { fleetInParts } from './fleet-of.ts'
 import type { FleetState } from './fleet-state.ts'
@@ -79,9 +80,11 @@ function betterPlace(unit: SchedulerUnit, fleet: FleetState): Move | undefined {
   }
   fleet.remove(unit, from, { cedes: true })
   const worth = worthFor(unit, fleet)
+  const packs = unit.rules.strategy === 'pack'
   let best: MachineState = here
   for (const state of fleet.candidates) {
     if (state === here || worth(state, best) >= 0) continue
+    if (packs && packedOn(state) <= packedOn(here)) continue
     const isFree = obstacleOf(unit, state, fleet) === undefined
     if (isFree && victimsOf(unit, state, fleet).length === 0) best = state
   }
@@ -89,4 +92,17 @@ function betterPlace(unit: SchedulerUnit, fleet: FleetState): Move | undefined {
   const why = `${describeChoice(unit, fleet, best)}; where it is: ${describeChoice(unit, fleet, here)}`
   fleet.place(unit, to)
   return to === from ? undefined : { unit: unit.name, from, to, why }
+}
+
+/**
+ * What units that pack reserve on the machine, or how many there are. Who packs follows them alone: those that spread
+ * would run away from him, and he after them, for ever.
+ */
+function packedOn({ units, machine: { capacity } }: MachineState): number {
+  const packed = [...units.values()].filter(({ rules }) => rules.strategy === 'pack')
+  const share = (what: keyof Capacity): number =>
+    packed.reduce((sum, { needs }) => sum + needs[what], 0) / Math.max(1, capacity[what])
+  return (
+    Math.max(share('memoryBytes'), share('nanoCpus')) || packed.length / Number.MAX_SAFE_INTEGER
+  )
 }

@@ -347,3 +347,25 @@ t.test('units that follow each other in a ring are told so, each by its own way 
   t.match(why(3), /MachineOf: a\.service is not placed/, 'it follows one in a ring, and is in none')
   t.end()
 })
+
+t.test('who packs and who spreads do not chase each other when people rebalance', (t) => {
+  const packs = (name: string) => unit(name, { strategy: 'pack' }, true, { memoryBytes: gib })
+  const units = [
+    packs('a.service'),
+    packs('b.service'),
+    unit('c.service', {}, true, { memoryBytes: gib }),
+  ]
+  const at = (...places: readonly number[]) =>
+    places.map((n, which) => ({ unit: units[which]!.name, machine: id(n) }))
+  const movesOf = (...places: readonly number[]) =>
+    rebalance({ machines: three, units, placements: at(...places) }, 10).map(
+      ({ unit: name, to }) => `${name} ${Number.parseInt(to, 16)}`,
+    )
+  const alone = [units[0]!, units[2]!]
+  const apart = alone.map(({ name }, which) => ({ unit: name, machine: id(which + 1) }))
+  const snapshot = { machines: three, units: alone, placements: apart }
+  t.same(rebalance(snapshot, 10), [], 'c is alone, and nobody comes after it')
+  t.same(movesOf(1, 1, 1), ['c.service 2'])
+  t.same(movesOf(1, 2, 3), ['a.service 2'], 'those that pack find each other')
+  t.end()
+})

@@ -1,11 +1,6 @@
 import t from 'tap'
 import { JangadaError } from '../../../src/base/errors.ts'
-import {
-  members,
-  placements,
-  states,
-  units as unitRecords,
-} from '../../../src/core/records/keyspace.ts'
+import { members, placements, states } from '../../../src/core/records/keyspace.ts'
 import { parseToken } from '../../../src/core/trust/token-text.ts'
 import type { InitConfig, JoinConfig, UpConfig } from '../../../src/daemon/config.ts'
 import { targetOf } from '../../../src/tools/cli/node-client.ts'
