@@ -18,6 +18,16 @@ export function isStorm(lostAtMs: readonly number[], machines: number, nowMs: nu
   return lately.length > brakeThreshold(machines)
 }
 
+/** Whether so many of them were lost at once, however long ago. */
+export function wasStorm(lostAtMs: readonly number[], machines: number): boolean {
+  const atOnce = brakeThreshold(machines) + 1
+  const inTurn = lostAtMs.toSorted((a, b) => a - b)
+  return inTurn.some((atMs, at) => {
+    const last = inTurn[at + atOnce - 1]
+    return last !== undefined && last - atMs < stormMs
+  })
+}
+
 /** So many a second, and never more than a second's worth at once: a token bucket. */
 export class Rate {
   #left: number

@@ -1,6 +1,6 @@
 /** Units as they are: lists, one unit, and why it is where it is. */
 import { JangadaError } from '../../base/errors.ts'
-import { isStorm } from '../../core/liveness/storm.ts'
+import { wasStorm } from '../../core/liveness/storm.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type { MachineRecord, PlacementRecord, UnitRecord } from '../../core/records/schemas.ts'
 import { defaults } from '../../core/records/settings.ts'
@@ -147,7 +147,7 @@ async function why(
     if (row === undefined) return ''
     return `: ${row.active} (${row.sub})${row.message === '' ? '' : `, ${row.message}`}`
   }
-  const brake = brakeOn(name, records, clock.wallMs())
+  const brake = brakeOn(name, records)
   /** The scheduler knows that it failed, and not of what. */
   const failure = records.crashes.get(name)?.message ?? ''
   const lastFailure = (obstacle: Obstacle | undefined): string =>
@@ -167,11 +167,7 @@ async function why(
 }
 
 /** Why a unit whose machine is lost waits, though others may run it: many went at once. */
-function brakeOn(
-  name: string,
-  { machines, placements, settings }: ClusterRecords,
-  wallMs: number,
-): string {
+function brakeOn(name: string, { machines, placements, settings }: ClusterRecords): string {
   const places = placements.filter(({ value }) => value.unit === name)
   const isLost = ({ value }: Stored<PlacementRecord>): boolean =>
     machines.get(value.machine)?.status === 'lost'
@@ -179,7 +175,7 @@ function brakeOn(
   const known = [...machines.values()].filter(({ status }) => status !== 'left')
   const lost = known.filter(({ status }) => status === 'lost')
   const lostAtMs = lost.map(({ statusSinceMs }) => statusSinceMs)
-  if (!isStorm(lostAtMs, known.length, wallMs)) return ''
+  if (!wasStorm(lostAtMs, known.length)) return ''
   const perSecond = settings?.replacementsPerSecond ?? defaults.replacementsPerSecond
   return (
     `; it waits for its turn: ${lost.length} of ${known.length} machines are lost at once, and their units ` +

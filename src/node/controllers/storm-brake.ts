@@ -1,6 +1,6 @@
 /** How many units of lost machines may start elsewhere now: all of them, but when many machines went at once. */
 import { describeError } from '../../base/errors.ts'
-import { isStorm, Rate } from '../../core/liveness/storm.ts'
+import { isStorm, Rate, wasStorm } from '../../core/liveness/storm.ts'
 import { clusterSettings } from '../../core/records/keyspace.ts'
 import type { ClusterSettingsRecord, MachineRecord } from '../../core/records/schemas.ts'
 import { defaults } from '../../core/records/settings.ts'
@@ -14,6 +14,10 @@ export class StormBrake {
   /** Present while it holds. */
   #rate: Rate | undefined
   #holdsBack = false
+  /** Whether the leader before held somebody back, a new one can tell by the losses alone. */
+  #isFirst = true
+  #isTold = false
+  #lost = { machines: 0, of: 0 }
 
   constructor(context: ControllerContext, office: Office) {
     this.#context = context
@@ -28,15 +32,15 @@ export class StormBrake {
     const lost = known.filter(({ status }) => status === 'lost')
     const lostAtMs = lost.map(({ statusSinceMs }) => statusSinceMs)
     // It holds to the end: what is left when the losses are old would go all at once.
-    if (!this.#holdsBack && !isStorm(lostAtMs, known.length, clock.wallMs())) {
+    const isBegun = this.#holdsBack || (this.#isFirst && wasStorm(lostAtMs, known.length))
+    if (!isBegun && !isStorm(lostAtMs, known.length, clock.wallMs())) {
       this.#rate = undefined
+      this.#isTold = false
       return undefined
     }
+    this.#lost = { machines: lost.length, of: known.length }
     const nowMs = clock.monotonicMs()
-    if (this.#rate === undefined) {
-      this.#rate = new Rate(this.#perSecond, nowMs)
-      void this.#tell(lost.length, known.length)
-    }
+    this.#rate ??= new Rate(this.#perSecond, nowMs)
     return this.#rate.allowance(this.#perSecond, nowMs)
   }
 
@@ -47,6 +51,10 @@ export class StormBrake {
   /** Whether the plan just made leaves somebody waiting for the brake. */
   planned({ holdsBack }: { readonly holdsBack: boolean }): void {
     this.#holdsBack = holdsBack
+    this.#isFirst = false
+    if (!holdsBack || this.#isTold) return
+    this.#isTold = true
+    void this.#tell()
   }
 
   /** Until the next one may go. */
@@ -59,10 +67,11 @@ export class StormBrake {
     return settings?.replacementsPerSecond ?? defaults.replacementsPerSecond
   }
 
-  async #tell(lost: number, of: number): Promise<void> {
+  async #tell(): Promise<void> {
     const { store, log } = this.#context
+    const { machines, of } = this.#lost
     const message =
-      `${lost} of ${of} machines are lost at once: their units start elsewhere at ` +
+      `${machines} of ${of} machines are lost at once: their units start elsewhere at ` +
       `${this.#perSecond} a second, higher priorities first (jangada settings)`
     const event = putEvent(this.#context, {
       kind: 'replacements.braked',
