@@ -135,7 +135,6 @@ export function readContainerSection(
     report(line, 'Image= is missing in [Container]')
     return undefined
   }
-  for (const key of Object.keys(otherFiles)) reader.refuseOtherFiles(key)
   for (const key of containerKeys) reader.takeFlag(key, rules[key] as Rule)
   reader.takeUser()
   const entry = reader.takeEntrypoint()
@@ -150,6 +149,24 @@ export function readContainerSection(
         keys: reader.keys,
       }
     : undefined
+}
+
+/**
+ * What names other files of Quadlet's. Of units that people hand in: one that is there already, from a release
+ * that took such a name as it stands, goes on.
+ */
+export function refuseOtherFiles(options: readonly LocatedOption[], report: Report): void {
+  for (const [key, { what, name }] of Object.entries(otherFiles)) {
+    for (const { value, line } of valuesOfKey(options, 'Container', key)) {
+      const found = name.exec(value)?.[1]
+      if (found === undefined) continue
+      report(
+        line,
+        `${key}=${value}: it names another file of Quadlet's, and only .container files are read: name the ` +
+          `${what} itself (what Podman made of that file it calls systemd-${found})`,
+      )
+    }
+  }
 }
 
 class SectionReader {
@@ -172,19 +189,6 @@ class SectionReader {
 
   last(key: string): LocatedOption | undefined {
     return this.all(key).at(-1)
-  }
-
-  refuseOtherFiles(key: string): void {
-    const { what, name } = otherFiles[key] as (typeof otherFiles)[string]
-    for (const option of this.all(key)) {
-      const found = name.exec(option.value)?.[1]
-      if (found === undefined) continue
-      this.#refuse(
-        option,
-        `it names another file of Quadlet's, and only .container files are read: name the ${what} itself ` +
-          `(what Podman made of that file it calls systemd-${found})`,
-      )
-    }
   }
 
   takeFlag(key: string, rule: Rule): void {

@@ -8,7 +8,7 @@ import { parseUnitName } from './names.ts'
 import { parseOptions } from './options.ts'
 import { readPlacement } from './placement.ts'
 import { readFencing } from './fencing.ts'
-import { hasContainerSection, readContainerSection } from './quadlet.ts'
+import { hasContainerSection, readContainerSection, refuseOtherFiles } from './quadlet.ts'
 import type { Report } from './placement.ts'
 import * as service from './service.ts'
 import type {
@@ -28,14 +28,21 @@ const problemsMax = 50
 
 type ProblemCode = UnitProblem['code']
 
-/** Parses the text of a unit file. `file` is how problems name it (default: the unit's name). */
+export interface ParseOptions {
+  /** How problems name the file; default: the unit's name. */
+  readonly file?: string
+  /** Somebody hands it in: it is refused for more than a unit that is there already. */
+  readonly isNew?: boolean
+}
+
+/** Parses the text of a unit file. */
 export function parseUnit(
   name: string,
   text: string,
-  { file = name }: { file?: string } = {},
+  { file = name, isNew = false }: ParseOptions = {},
 ): ParseResult {
   const parsed = parseOptions(text)
-  if (parsed.ok) return parseUnitOptions(name, parsed.options, { file })
+  if (parsed.ok) return parseUnitOptions(name, parsed.options, { file, isNew })
   const code: ProblemCode = 'JGD_UNIT_SYNTAX'
   const problems = parsed.problems.map(({ line, reason }) => ({ file, line, reason, code }))
   return { ok: false, problems: problems.slice(0, problemsMax) }
@@ -59,7 +66,7 @@ export function instantiate(name: string, templateText: string): ParseResult {
 export function parseUnitOptions(
   nameText: string,
   given: readonly (UnitOption & { readonly line?: number })[],
-  { file = nameText }: { file?: string } = {},
+  { file = nameText, isNew = false }: ParseOptions = {},
 ): ParseResult {
   const problems: UnitProblem[] = []
   const add = (line: number, reason: string, code: ProblemCode): void => {
@@ -76,6 +83,7 @@ export function parseUnitOptions(
     const refusal = refuseKey(section, name)
     if (refusal !== undefined) report(line, refusal)
   }
+  if (isNew) refuseOtherFiles(options, report)
   const spec = readSpec(parsed.name, options, file, { report, problems })
   if (spec === undefined || problems.length > 0) {
     const sorted = problems.toSorted((a, b) => a.line - b.line)

@@ -28,7 +28,7 @@ import {
   templateMissing,
 } from './unit-decisions.ts'
 import { snapshotOf } from './units.ts'
-import { isGlobal, readWithFacts } from './unit-facts.ts'
+import { factsOf, isGlobal, readWithFacts } from './unit-facts.ts'
 
 const unitsMax = 1000
 /** Of those that find no place: each reason is a look at all machines. The others' are counted. */
@@ -76,7 +76,7 @@ async function rowsOf(
   asked: Asked,
 ): Promise<PlanRow[]> {
   const stretches = new Stretches(clock)
-  const { units, names, refused } = withUnits(records, asked)
+  const { units, names, refused } = await withUnits(records, asked, stretches)
   const before = snapshotOf({ ...records, units }, clock.wallMs())
   const planned = await stretches.through(planInParts(before))
   const placed = new Set(records.placements.map(({ value }) => value.unit))
@@ -123,14 +123,15 @@ async function withReasons(
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** The units as they would be, each of those asked for to be launched. */
-function withUnits(
+async function withUnits(
   records: ClusterRecords,
   asked: Asked,
-): {
+  stretches: Stretches,
+): Promise<{
   readonly units: ReadonlyMap<string, UnitRecord>
   readonly names: ReadonlySet<string>
   readonly refused: readonly PlanRow[]
-} {
+}> {
   const units = new Map(records.units)
   const names = new Set<string>()
   const refused: PlanRow[] = []
@@ -140,12 +141,16 @@ function withUnits(
   )
   for (const { name, file } of ordered) {
     try {
-      units.set(name, recordOf(units, name, file, asked.replace === true))
+      const record = recordOf(units, name, file, asked.replace === true)
+      units.set(name, record)
       names.add(name)
+      // Read here, in stretches, it is known to whoever needs it next.
+      factsOf(record)
     } catch (error) {
       if (!isJangadaError(error)) throw error
       refused.push(row(records, name, 'refused', null, error.message))
     }
+    if (stretches.isOver) await stretches.rest()
   }
   return { units, names, refused }
 }

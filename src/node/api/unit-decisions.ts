@@ -69,7 +69,7 @@ export interface Source {
 export const hashOf = (name: string, source: Source): string => unitHash(optionsOf(name, source))
 
 function optionsOf(name: string, { file, from }: Source): readonly LocatedOption[] {
-  const parsed = parseUnit(name, file, { file: from })
+  const parsed = parseUnit(name, file, { file: from, isNew: true })
   if (parsed.ok) return parsed.options
   throw refusalOf(name, parsed.problems)
 }

@@ -32,7 +32,7 @@ export const problemsOf = (result: ParseResult): readonly UnitProblem[] =>
 
 /** `line: reason` of each problem, or nothing when the file is accepted. */
 export const refusals = (text: string, name = 'web.service'): readonly string[] =>
-  problemsOf(parseUnit(name, text)).map(({ line, reason }) => `${line}: ${reason}`)
+  problemsOf(parseUnit(name, text, { isNew: true })).map(({ line, reason }) => `${line}: ${reason}`)
 
 export const onMachine = (
   spec: UnitSpec,

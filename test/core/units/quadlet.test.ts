@@ -96,6 +96,7 @@ t.test('other files of Quadlet are not taken for names', async (t) => {
   ] as const) {
     t.match(refusals(container(line)), [reason], line)
   }
+  t.ok(specOf(container('Volume=data.volume:/data')), 'a unit that is there already goes on')
   const alike = ['Volume=/srv/data.volume:/data', 'Volume=volume:/data', 'Network=network']
   t.same(refusals(container(...alike, 'Image=example/web.build:1.image')), [])
 })

@@ -44,6 +44,13 @@ t.test('why, plan and rebalance leave the loop to others again and again', async
   }
   await node.ask('GET', '/v1/units')
   const listing = await restsOf(() => node.ask('GET', '/v1/units'))
+  const many = Array.from({ length: 300 }, (_, at) => ({
+    name: `new-${at}.service`,
+    file: unitFile('busybox true'),
+  }))
+  const plan = await restsOf(() => node.ask('POST', '/v1/plan', { units: many.slice(0, 1) }))
+  const plans = await restsOf(() => node.ask('POST', '/v1/plan', { units: many }))
+  t.ok(plans > plan + 50, `a plan of many files rests ${plans} times, of one ${plan}`)
   for (const [what, ask] of [
     ['why', () => node.ask('GET', '/v1/units/u-0.service/why')],
     ['rebalance', () => node.ask('GET', '/v1/rebalance?max=1')],

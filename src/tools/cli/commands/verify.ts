@@ -18,7 +18,7 @@ export const command: Command = {
     for (const path of args.words) {
       const text = await environment.readFile(path)
       if (text === undefined) throw usage(`there is no file ${path}`)
-      const parsed = parseUnit(unitOfFile(path), text, { file: path })
+      const parsed = parseUnit(unitOfFile(path), text, { file: path, isNew: true })
       results.push(
         parsed.ok
           ? { file: path, ok: true, hash: unitHash(parsed.options), problems: [] }
