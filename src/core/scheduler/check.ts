@@ -83,10 +83,11 @@ export function checkPlan(
   }
   const violations = checkAlone(snapshot, decisions)
   const leaving = new Leaving(snapshot, byMachine)
-  const volumes = volumesOf(snapshot)
+  const volumes = new VolumesSeen(snapshot)
   for (const decision of decisions) {
     if (decision.kind !== 'place') {
       const from = decision.kind === 'move' ? decision.from : decision.machine
+      volumes.left(decision.unit, from)
       if (decision.kind !== 'move') leaving.note(decision, byMachine.get(from))
       if (decision.kind !== 'move' || !decision.stays) byMachine.get(from)?.delete(decision.unit)
     }
@@ -278,40 +279,54 @@ class Leaving {
   }
 }
 
-type Volumes = Map<string, Set<MachineId>>
+/** Where volumes are: where records have them, and where units are that use them. */
+class VolumesSeen {
+  readonly #made = new Map<string, Set<MachineId>>()
+  /** By `machine/unit`: of units under a new file, which make theirs there if they stay. */
+  readonly #coming = new Map<string, SchedulerUnit>()
 
-/** By name: where records have it, and where units are that use it. */
-function volumesOf(snapshot: Snapshot): Volumes {
-  const where: Volumes = new Map()
-  const say = (name: string, machine: MachineId): void => {
-    where.set(name, (where.get(name) ?? new Set()).add(machine))
+  constructor(snapshot: Snapshot) {
+    const { machines, units, volumes = [] } = snapshot
+    for (const { name, machine } of volumes) this.make(name, machine)
+    const known = new Map(units.map((unit) => [unit.name, unit]))
+    const ready = new Set(machines.flatMap(({ id, status }) => (status === 'ready' ? [id] : [])))
+    for (const { unit: name, machine, renewedFrom } of withoutLeaving(snapshot).placements) {
+      const unit = known.get(name)
+      if (unit === undefined || !ready.has(machine)) continue
+      if (renewedFrom !== undefined) this.#coming.set(`${machine}/${name}`, unit)
+      else for (const volume of unit.needs.volumes ?? []) this.make(volume, machine)
+    }
   }
-  for (const { name, machine } of snapshot.volumes ?? []) say(name, machine)
-  const ready = new Set(
-    snapshot.machines.filter(({ status }) => status === 'ready').map(({ id }) => id),
-  )
-  const needs = new Map(snapshot.units.map((unit) => [unit.name, unit.needs]))
-  for (const { unit, machine, renewedFrom } of withoutLeaving(snapshot).placements) {
-    // What a new file names was not made there yet.
-    if (!ready.has(machine) || renewedFrom !== undefined) continue
-    for (const name of needs.get(unit)?.volumes ?? []) say(name, machine)
+
+  make(name: string, machine: MachineId): void {
+    this.#made.set(name, (this.#made.get(name) ?? new Set()).add(machine))
   }
-  return where
+
+  left(unit: UnitName, machine: MachineId): void {
+    this.#coming.delete(`${machine}/${unit}`)
+  }
+
+  /** Whether it would be made a second time there. */
+  isElsewhere(name: string, machine: MachineId): boolean {
+    const coming = this.#coming.entries().filter(([, { needs }]) => needs.volumes?.includes(name))
+    const where = new Set<string>(this.#made.get(name))
+    for (const [key] of coming) where.add(key.slice(0, key.indexOf('/')))
+    return where.size > 0 && !where.has(machine)
+  }
 }
 
 /** No unit that may be anywhere makes a volume that is somewhere else. Notes what it makes. */
 function checkVolumes(
   { name: unit, needs, rules }: SchedulerUnit,
   { id: machine }: SchedulerMachine,
-  volumes: Volumes,
+  volumes: VolumesSeen,
 ): Violation[] {
   const violations: Violation[] = []
   for (const name of needs.volumes ?? []) {
-    const there = volumes.get(name) ?? new Set<MachineId>()
-    if (there.size > 0 && !there.has(machine) && !rules.global) {
+    if (!rules.global && volumes.isElsewhere(name, machine)) {
       violations.push({ unit, machine, rule: 'volume', detail: `${name} is elsewhere` })
     }
-    volumes.set(name, there.add(machine))
+    volumes.make(name, machine)
   }
   return violations
 }

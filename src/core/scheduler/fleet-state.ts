@@ -243,9 +243,9 @@ export class FleetState {
     this.loose.delete(`${machine}/${name}`)
     this.stopping.delete(`${machine}/${name}`)
     this.movers.set(name, machine, false)
-    this.renewed.delete(`${machine}/${name}`)
     const unit = this.machines.get(machine)?.units.get(name)
     if (unit !== undefined) this.remove(unit, machine, how)
+    this.renewed.delete(`${machine}/${name}`)
   }
 
   /** What the store says of what was taken off a machine; it holds no room where it is placed again. */
@@ -276,8 +276,9 @@ export class FleetState {
     const state = this.#stateOf(machine)
     assert(state.units.has(unit.name), 'only a placed unit is taken away')
     this.movers.set(unit.name, machine, false)
-    this.renewed.delete(`${machine}/${unit.name}`)
+    const wasRenewed = this.renewed.delete(`${machine}/${unit.name}`)
     this.#takeAway(unit, state, cedes)
+    if (wasRenewed) this.volumes.unmake(unit, machine)
   }
 
   #takeAway(unit: SchedulerUnit, state: MachineState, cedes: boolean): void {

@@ -154,7 +154,6 @@ class Planner {
       const obstacle = renewalObstacle(unit, before, state, this.#state)
       if (obstacle === undefined) continue
       this.#unplace(unit, state.machine.id, { kind: 'obstacle', obstacle })
-      this.#state.volumes.unmake(unit, state.machine.id)
     }
   }
 

@@ -310,3 +310,22 @@ t.test('who may yield is asked again when those who lend him their rank change',
   }
   t.end()
 })
+
+t.test('a volume of a new file is nowhere before its unit has stayed', (t) => {
+  const uses = { volumes: ['logs'] }
+  const agent = unit('agent.service', { global: true, conflicts: ['web.*'] }, true, uses)
+  const other = unit('other.service', { replaces: ['agent.service'], machineId: id(2) })
+  const web = unit('web.service', { metadata: { disk: ['ssd'] } }, true, uses)
+  const machines = [machine(1), machine(2, { disk: 'ssd' })]
+  const placements = [
+    { unit: agent.name, machine: id(2), renewedFrom: noNeeds },
+    { unit: unit('holder.service').name, machine: id(1) },
+  ]
+  const holder = unit('holder.service', { conflicts: ['agent.service'] })
+  const volumes = [{ name: 'logs', machine: id(1) }]
+  const { where } = settle({ machines, units: [agent, other, web, holder], placements, volumes })
+  t.equal(where['web.service'], undefined, 'it waits for the machine that has it')
+  const none = settle({ machines, units: [agent, other, web, holder], placements })
+  t.same(none.where['web.service'], [2], 'it makes the first')
+  t.end()
+})
