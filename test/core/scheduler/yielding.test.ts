@@ -325,7 +325,7 @@ t.test('a volume of a new file is nowhere before its unit has stayed', (t) => {
   const volumes = [{ name: 'logs', machine: id(1) }]
   const { where } = settle({ machines, units: [agent, other, web, holder], placements, volumes })
   t.equal(where['web.service'], undefined, 'it waits for the machine that has it')
-  const none = settle({ machines, units: [agent, other, web, holder], placements })
-  t.same(none.where['web.service'], [2], 'it makes the first')
+  const first = settle({ machines, units: [agent, other, web, holder], placements })
+  t.same(first.where['web.service'], [2], 'it makes the first')
   t.end()
 })
