@@ -279,7 +279,8 @@ export function launched(rows: readonly UnitRow[], sinceMs: number): Outcome {
   const why = row.message === '' ? '' : `: ${row.message}`
   if (row.active === 'failed') return { ok: false, text: `Unit ${row.name} failed on ${at}${why}` }
   const isDead = row.machine !== null && row.active === 'inactive' && row.sub === 'dead'
-  const ended = isDead && sinceMs >= endedAfterMs
+  // Its container, which is kept, says that it ran.
+  const ended = isDead && (row.containerId !== undefined || sinceMs >= endedAfterMs)
   return ended ? { ok: true, text: `Unit ${row.name} ran on ${at} and has ended${why}` } : undefined
 }
 

@@ -129,7 +129,9 @@ export function runUnits(
       ? ({ active: 'failed', sub: 'failed', message: 'exit code 1' } as const)
       : ({ active: 'active', sub: 'running' } as const)
     const runs = desired === 'launched' && verdict(name) !== 'ends'
-    const idle = { active: 'inactive', sub: 'dead' } as const
+    const ended = { active: 'inactive', sub: 'dead' } as const
+    // Who is to be loaded has no container; of one that has ended it is kept.
+    const idle = desired === 'loaded' ? { ...ended, containerId: '' } : ended
     node.store.put(state(node, name, ids.n1, { ...(runs ? look : idle), hash }))
   }
   const take = (name: string): void =>

@@ -176,8 +176,36 @@ t.test('a unit that has run to its end is waited for no longer', async (t) => {
   t.match(status.out, /units +0 of 1 running, 1 ended/)
   t.notMatch(status.out, /not as it should be/)
   t.match((await say('why once')).out, /placed +it is placed here: inactive \(dead\)/)
-  t.ok(nowMs >= 5000)
+  t.ok(nowMs < 5000, 'its container says that it ran')
+  const again = await say('start once.service', clock)
+  t.match(again, { code: 0, err: 'once.service had ended: it is started again\n' })
+  t.equal(again.out, out)
 })
+
+t.test(
+  'one that has failed is started again by start, and by restart, and no older failure is told',
+  async (t) => {
+    let broken = 'web.service'
+    const { node, files, say } = await makeDesk(t)
+    runUnits(t, node, (name) => (name === broken ? 'fails' : 'runs'))
+    files.set('web.service', unitFile())
+    const failed = { code: 1, out: 'Unit web.service failed on n1 (10.77.0.1): exit code 1\n' }
+    t.match(await say('start web.service'), failed)
+    t.match(await say('start web'), {
+      ...failed,
+      err: 'web.service had ended: it is started again\n',
+    })
+    t.match(await say('restart web'), failed)
+    broken = ''
+    const runs = { code: 0, out: 'Unit web.service launched on n1 (10.77.0.1)\n' }
+    t.match(await say('restart web'), runs)
+    broken = 'web.service'
+    t.match(await say('restart web'), failed)
+    broken = ''
+    t.match(await say('start web'), { ...runs, err: /started again/ })
+    t.same(await say('start web'), { ...runs, err: '' }, 'one that runs goes on')
+  },
+)
 
 t.test('templates do not start, and unknown units are unknown', async (t) => {
   const { files, say } = await makeDesk(t)

@@ -1,11 +1,11 @@
-import { isJangadaError, JangadaError } from '../../../base/errors.ts'
-import type { UnitAnswer, UnitsAnswer, UnitWritten } from '../../../node/api/answers.ts'
+import { JangadaError } from '../../../base/errors.ts'
+import type { UnitAnswer, UnitsAnswer } from '../../../node/api/answers.ts'
 import { type Arguments, anyNumber, type Command, nodeOptions } from '../command.ts'
 import type { CliEnvironment } from '../environment.ts'
-import { stopped } from '../endings.ts'
 import { type NodeClient, openNode, segment } from '../node-client.ts'
+import { launchAnew } from '../starting-again.ts'
 import { printJson } from '../table.ts'
-import { type Desired, launched, waitFor, waitOptions } from '../unit-changes.ts'
+import { launched, waitFor, waitOptions } from '../unit-changes.ts'
 import { knownNames } from '../unit-names.ts'
 
 export const command: Command = {
@@ -74,53 +74,15 @@ async function check(node: NodeClient, name: string): Promise<void> {
   }
 }
 
-const attemptsMax = 10
-const attemptMs = 1000
-
-/** Throws, after a while, an error that says what to do by hand. */
-async function launchAgain(
-  { sleep }: Pick<CliEnvironment, 'sleep'>,
-  name: string,
-  launch: () => Promise<unknown>,
-): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await launch()
-      return
-    } catch (error) {
-      if (!isJangadaError(error)) throw error
-      if (attempt === attemptsMax) {
-        throw new JangadaError(error.code, `${name} is stopped: ${error.message}`, {
-          hint: `as soon as the cluster answers: jangada start ${name}`,
-        })
-      }
-      await sleep(attemptMs)
-    }
-  }
-}
-
 async function restart(
   args: Arguments,
   environment: CliEnvironment,
   node: NodeClient,
   name: string,
 ): Promise<number> {
-  // Ctrl-C ends the waiting, and must not leave a unit stopped that was running.
-  const uninterrupted = openNode(args, { ...environment, signal: new AbortController().signal })
-  const ask = (desired: Desired): Promise<UnitWritten> =>
-    uninterrupted.call<UnitWritten>('POST', `/v1/units/${segment(name)}/state`, { desired })
-  let hasStopped = false
-  let outcome = ''
-  try {
-    await ask('loaded')
-    const quiet = { ...environment, stdout: (text: string) => void (outcome = text) }
-    hasStopped = await waitFor(quiet, args, node, { names: [name], outcome: stopped })
-  } finally {
-    // Whatever became of that, it was running and is to run: also when nobody said that it stopped.
-    await launchAgain(environment, name, () => ask('launched'))
-  }
+  const { hasStopped, told } = await launchAnew(args, environment, node, name)
   if (!hasStopped) {
-    environment.stdout(outcome)
+    environment.stdout(told)
     return 1
   }
   if (args.flag('block')) {

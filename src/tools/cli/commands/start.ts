@@ -1,5 +1,6 @@
 import { anyNumber, type Command, nodeOptions } from '../command.ts'
 import { openNode } from '../node-client.ts'
+import { overOf, startOver } from '../starting-again.ts'
 import {
   finish,
   launched,
@@ -14,7 +15,8 @@ export const command: Command = {
   about:
     'Runs units: the cluster chooses a machine for each by its rules and starts its container\n' +
     'there. A word that is a file is submitted first. Waits until every unit runs, or says which\n' +
-    'one does not and why; global units, which run on every machine, are not waited for.',
+    'one does not and why; global units, which run on every machine, are not waited for. One that\n' +
+    'has failed, or come to its end, is started again.',
   words: { min: 1, max: anyNumber },
   options: { ...nodeOptions, ...replaceOption, ...waitOptions },
   examples: [
@@ -25,7 +27,12 @@ export const command: Command = {
   run: async (args, environment) => {
     const node = openNode(args, environment)
     const wanted = await wantedUnits(environment, args.words)
+    const over = await overOf(
+      node,
+      wanted.map(({ name }) => name),
+    )
     const changed = await submitAll(node, wanted, 'launched', args.flag('replace'))
+    await startOver(args, environment, node, changed, over)
     return finish(environment, args, node, changed, launched)
   },
 }
