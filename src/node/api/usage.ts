@@ -32,13 +32,17 @@ export function usageRoutes(context: ApiContext): Route[] {
             ? [...records.machines.values()].filter(({ status }) => status === 'ready')
             : [machineOf(records, wanted)]
         const told = await askAll(context, asked)
+        const lost = [...records.machines.values()].filter(({ status }) => status === 'lost')
         const answer: UsageAnswer = {
           revision: records.revision,
           stale: stalenessOf(view),
           units: told.flatMap(({ machine, units }) =>
             (units ?? []).map((unit) => rowOf(records, machine, unit)),
           ),
-          silent: told.flatMap(({ machine, units }) => (units === undefined ? machine.name : [])),
+          silent: [
+            ...told.flatMap(({ machine, units }) => (units === undefined ? machine.name : [])),
+            ...(wanted === undefined ? lost.map(({ name }) => name) : []),
+          ],
         }
         return json(answer)
       },

@@ -6,7 +6,7 @@ import { machines, placements, units } from '../../core/records/keyspace.ts'
 import type { Stored } from '../../core/records/record.ts'
 import type { PlacementRecord } from '../../core/records/schemas.ts'
 import { isFree, noNeeds } from '../../core/scheduler/room.ts'
-import type { Decision } from '../../core/scheduler/types.ts'
+import type { Decision, UnplaceReason } from '../../core/scheduler/types.ts'
 import type { Compare, Operation } from '../../core/store/types.ts'
 import { type ControllerContext, putEvent } from './context.ts'
 import { fenceOf, type Fences, taken, toLeave } from './fence.ts'
@@ -74,7 +74,7 @@ export class PlanParts {
         const placed = this.#records.placements.get(machine, unit)
         const { reason } = decision
         const isReleased = decision.kind === 'release' && placed !== undefined
-        const told = reason.kind === 'preempted' ? [this.#preempted(unit, machine, reason.by)] : []
+        const told = this.#toldOf(unit, machine, reason)
         return {
           compare: [guard(placements.key(machine, unit), placed), ...guards],
           then: isReleased
@@ -99,8 +99,8 @@ export class PlanParts {
           const before = this.#records.placements.get(decision.from, unit)
           compare.push(guard(placements.key(decision.from, unit), before))
           then.push(...this.#movedAway(decision, before))
-          const from = decision.from.slice(0, 8)
-          const message = `${unit} moves from lost machine ${from} to ${machine.slice(0, 8)}`
+          const [from, to] = [decision.from, machine].map((id) => this.#nameOf(id))
+          const message = `${unit} moves from ${from}, which is lost, to ${to}`
           then.push(
             putEvent(this.#context, {
               kind: 'unit.moved',
@@ -130,8 +130,21 @@ export class PlanParts {
     return [placements.put({ ...before.value, moving }, from, unit)]
   }
 
+  /** Who has to go because of another unit's coming is told of. */
+  #toldOf(unit: UnitName, machine: MachineId, reason: UnplaceReason): Operation[] {
+    if (reason.kind === 'preempted') return [this.#preempted(unit, machine, reason.by)]
+    if (reason.kind !== 'obstacle' || reason.obstacle.kind !== 'replaced') return []
+    const message = `${unit} leaves ${this.#nameOf(machine)}: ${reason.obstacle.by} replaces it`
+    const event = { kind: 'unit.displaced', severity: 'info', message, unit, machine } as const
+    return [putEvent(this.#context, event)]
+  }
+
+  #nameOf(machine: MachineId): string {
+    return this.#records.machines.get(machine)?.value.name ?? machine.slice(0, 8)
+  }
+
   #preempted(unit: UnitName, machine: MachineId, by: UnitName): Operation {
-    const message = `${unit} leaves ${machine.slice(0, 8)}: ${by} has a higher priority and needs its room`
+    const message = `${unit} leaves ${this.#nameOf(machine)}: ${by} has a higher priority and needs its room`
     const event = { kind: 'unit.preempted', severity: 'warning', message, unit, machine } as const
     return putEvent(this.#context, event)
   }

@@ -14,6 +14,11 @@ import { putEvent, type EnrolStore } from './context.ts'
 /** One event in two seconds over time, and a burst for an honest mistake or two. */
 const eventsPerSecond = 0.5
 const eventsBurst = 10
+/** A machine that was taken off the list asks again and again: it is told of once in so long. */
+const asksAgain: ErrorCode = 'JGD_KEY_UNKNOWN'
+const sameAgainMs = 600_000
+/** Of whom that is remembered; of more, the one who was told of first is forgotten. */
+const sameMax = 256
 
 export interface RefusalLogOptions {
   readonly store: EnrolStore
@@ -38,6 +43,8 @@ const severityOf = (code: ErrorCode): EventRecord['severity'] =>
 export class RefusalLog {
   readonly #options: RefusalLogOptions
   readonly #bucket: TokenBucket
+  /** By what was refused to whom: when it was told, and how often it has been since. */
+  readonly #told = new Map<string, { readonly atMs: number; more: number }>()
 
   constructor(options: RefusalLogOptions) {
     this.#options = options
@@ -52,11 +59,18 @@ export class RefusalLog {
     const { code, message, hint, machineId, remoteAddress } = attempt
     const { store, clock, log } = this.#options
     log.warn('refused', { code, remoteAddress, machineId })
-    if (this.#bucket.take(clock.monotonicMs())) {
+    const nowMs = clock.monotonicMs()
+    const key = [code, remoteAddress, machineId].join(' ')
+    const before = this.#told.get(key)
+    if (code === asksAgain && before !== undefined && nowMs - before.atMs < sameAgainMs) {
+      before.more += 1
+    } else if (this.#bucket.take(nowMs)) {
+      this.#tellOf(key, nowMs)
+      const more = before?.more ?? 0
       const event = putEvent(this.#options, {
         kind: 'trust.refused',
         severity: severityOf(code),
-        message: `${remoteAddress}: ${message}`,
+        message: `${remoteAddress}: ${message}${more === 0 ? '' : ` (and ${more} times before)`}`,
         code,
         machine: machineId ?? '',
       })
@@ -67,5 +81,12 @@ export class RefusalLog {
       }
     }
     return new JangadaError(code, message, hint === undefined ? {} : { hint })
+  }
+
+  #tellOf(key: string, atMs: number): void {
+    this.#told.delete(key)
+    this.#told.set(key, { atMs, more: 0 })
+    const [oldest] = this.#told.keys()
+    if (this.#told.size > sameMax && oldest !== undefined) this.#told.delete(oldest)
   }
 }

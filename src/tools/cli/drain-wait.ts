@@ -84,6 +84,10 @@ export async function waitForDrain(
     } else if (tells && !isReasonTold && nowMs - changedMs >= stuckMs) {
       isReasonTold = true
       for (const line of await whatStays(node, id)) say(`  ${line}`)
+      const end = drain.deadlineMs === undefined ? '; a --deadline would end that' : ''
+      say(
+        `waiting until they can leave${end}. To end this wait takes nothing back: ${name} drains on`,
+      )
     }
     if (environment.signal.aborted) {
       environment.stderr(`interrupted; it goes on. To end it: jangada undrain ${name}\n`)

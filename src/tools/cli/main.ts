@@ -145,6 +145,12 @@ async function dispatch(argv: readonly string[], environment: CliEnvironment): P
     environment.stdout(`${environment.version}\n`)
     return 0
   }
+  if (first.startsWith('--')) {
+    const leading = leadingOptions(argv)
+    if (leading > 0 && leading < argv.length) {
+      return dispatch([...argv.slice(leading), ...argv.slice(0, leading)], environment)
+    }
+  }
   const two = find(`${first} ${second}`)
   const found = two ?? find(first)
   if (found === undefined) throw unknown(first)
@@ -158,6 +164,17 @@ async function dispatch(argv: readonly string[], environment: CliEnvironment): P
   }
   environment.stdout(parsed.text)
   return 0
+}
+
+/** How many words of options that every command has stand before it, as fleetctl has them. */
+function leadingOptions(argv: readonly string[]): number {
+  let at = 0
+  for (;;) {
+    const word = argv[at] ?? ''
+    if (word === '--json' || /^--(?:endpoint|token)=/.test(word)) at += 1
+    else if (word === '--endpoint' || word === '--token') at += 2
+    else return at
+  }
 }
 
 /** Whoever used a command wrongly, and is told no better way, is told where to read of it. */

@@ -9,6 +9,7 @@ import { type NodeClient, segment } from './node-client.ts'
 import { requireReplaceable } from './replacing.ts'
 import { printJson } from './table.ts'
 import { isQuadletFile, unitOfFile } from './unit-names.ts'
+import { Slow } from './slow.ts'
 import { Unplaced } from './unplaced.ts'
 
 export type Desired = 'inactive' | 'loaded' | 'launched'
@@ -214,6 +215,7 @@ export async function waitFor(
   const startedMs = environment.monotonicMs()
   const left = new Set(names)
   const unplaced = new Unplaced(environment, node, timeoutMs)
+  const slow = new Slow(environment)
   const looks = new Map<string, { readonly text: string; readonly atMs: number }>()
   let ok = true
   for (;;) {
@@ -225,6 +227,7 @@ export async function waitFor(
       const found = outcome(rows, nowMs - look, name)
       if (found === undefined) {
         if (!args.flag('json')) await unplaced.look(name, rows, nowMs - look)
+        if (!args.flag('json')) slow.look(name, rows, nowMs - look)
         continue
       }
       left.delete(name)
@@ -261,7 +264,7 @@ function lookOf(
   return nowMs
 }
 
-const rowText = (row: UnitRow): string => {
+export const rowText = (row: UnitRow): string => {
   const reason = row.message === '' ? '' : `: ${row.message}`
   return `${row.active} (${row.sub}) on ${placeText(row)}${reason}`
 }

@@ -10,9 +10,9 @@ import { makeDesk } from './fixture.ts'
 t.test('machines, their labels, and who leads', async (t) => {
   const { node, say } = await makeDesk(t)
   t.same((await say('machines')).out.split('\n'), [
-    'MACHINE      IP         METADATA  NAME',
-    '11111111...  10.77.0.1  -         n1',
-    '22222222...  10.77.0.2  disk=ssd  n2',
+    'MACHINE      IP         METADATA  NAME  STATUS',
+    '11111111...  10.77.0.1  -         n1    ready',
+    '22222222...  10.77.0.2  disk=ssd  n2    ready',
     '',
   ])
   t.match(await say('metadata n1 zone=a disk='), { code: 0, out: 'n1: zone=a\n' })
@@ -319,6 +319,7 @@ t.test('a drain that stands still says what keeps the units that are left', asyn
     '  slow.service: it is being stopped',
     '  ssd.service: n1: MachineMetadata asks for disk=ssd; it is not set',
     '  gone.service: it is being stopped',
+    'waiting until they can leave; a --deadline would end that. To end this wait takes nothing back: n2 drains on',
     'n2 is drained',
     '',
   ])
@@ -363,6 +364,24 @@ t.test('what would be better placed elsewhere is listed, and moved only on deman
     }
     t.match((await node.ask('POST', `/v1/units/${name}/move`)).text, why)
   }
+})
+
+t.test('what every command understands may stand before it, as with fleetctl', async (t) => {
+  const { say } = await makeDesk(t)
+  t.match(JSON.parse((await say('--json machines')).out), { machines: [{ name: 'n1' }, {}] })
+  t.match(await say('--endpoint ftp://x machines'), { code: 2, err: /endpoint/ })
+  t.match(await say('--endpoint=ftp://x list-machines'), { code: 2, err: /endpoint/ })
+  t.match(await say('--nosuch machines'), { code: 2, err: /no command "--nosuch"/ })
+  t.match(await say('--json'), { code: 2 })
+})
+
+t.test('a lost machine is not drained for nothing before it is told that it is lost', async (t) => {
+  const { node, say } = await makeDesk(t)
+  node.store.put(machine(ids.n2, 'n2', { status: 'lost' }))
+  t.match(await say('leave n2'), { code: 1, err: /n2 is lost.*\nnext: .*leave n2 --force/ })
+  t.match(JSON.parse((await say('machines --json')).out), { machines: [{}, { drain: null }] })
+  t.match((await say('machines')).out, /n2 +lost/)
+  t.match(await say('top'), { code: 1, err: 'no answer from n2\n' })
 })
 
 t.test('one that does not move after all holds up no other', async (t) => {

@@ -1,7 +1,7 @@
 /** Who waits for a unit, or asks why it has no place, is told what stands against it. */
 import t from 'tap'
 import type { CliEnvironment } from '../../../src/tools/cli/environment.ts'
-import { ids, machine, placement, unitFile } from '../../node/api/fixture.ts'
+import { ids, machine, placement, state, unitFile } from '../../node/api/fixture.ts'
 import { makeDesk, runUnits } from './fixture.ts'
 
 t.test('a wait may be counted in looks, as fleetctl does', async (t) => {
@@ -108,4 +108,22 @@ t.test('an instance whose template is no unit, but a file here, is told so', asy
   t.equal(code, 1)
   t.match(err, /a file port@\.service is here.*\nnext: .*\.\/ before the name/)
   t.match((await say('start port@1.service nosuch')).err, /nosuch.*no file of that name here/)
+})
+
+t.test('who waits is told what a unit is about that takes its time', async (t) => {
+  const { node, files, say } = await makeDesk(t)
+  files.set('slow.service', unitFile())
+  node.store.put(placement('slow.service', ids.n1))
+  let nowMs = 0
+  const sleep = async (ms: number): Promise<void> => {
+    nowMs += ms
+    if (nowMs === 1000) {
+      const look = { active: 'activating', sub: 'pulling', message: 'busybox: 3 of 9 MB' } as const
+      node.store.put(state(node, 'slow.service', ids.n1, { ...look, containerId: '' }))
+    }
+    if (nowMs === 8000) node.store.put(state(node, 'slow.service', ids.n1))
+  }
+  const { code, err } = await say('start slow.service', { sleep, monotonicMs: () => nowMs })
+  t.equal(code, 0)
+  t.equal(err, 'slow.service is still activating (pulling) on n1 (10.77.0.1): busybox: 3 of 9 MB\n')
 })

@@ -1,4 +1,10 @@
-import type { StatusReport, VolumeRow, VolumesAnswer } from '../../../node/api/answers.ts'
+import { JangadaError } from '../../../base/errors.ts'
+import type {
+  MachinesAnswer,
+  StatusReport,
+  VolumeRow,
+  VolumesAnswer,
+} from '../../../node/api/answers.ts'
 import type { LeaveAnswer } from '../../../node/api/operation-answers.ts'
 import { type Command, nodeOptions, usage } from '../command.ts'
 import { drainAndWait } from '../drain-wait.ts'
@@ -45,6 +51,7 @@ export const command: Command = {
     const tells = !args.flag('json')
     const force = args.flag('force')
     if (!force) {
+      await requireHeard(node, machine)
       const drained = await drainAndWait(environment, node, machine, { deadlineMs, tells })
       if (!drained) return 1
     }
@@ -72,6 +79,16 @@ function volumesText(volumes: readonly VolumeRow[], { id, name }: LeaveAnswer): 
     `these volumes stay on ${name}, and units that use them wait: ${told}${more}\n` +
     'to begin with an empty one elsewhere: jangada volumes forget NAME\n'
   )
+}
+
+/** Nobody can say that a machine which is lost is empty: it would drain for nothing. */
+async function requireHeard(node: NodeClient, machine: string): Promise<void> {
+  const { machines } = await node.get<MachinesAnswer>('/v1/machines')
+  const found = machines.find(({ id, name }) => id === machine || name === machine)
+  if (found?.status !== 'lost') return
+  throw new JangadaError('JGD_CONFLICT', `${found.name} is lost: what runs there may run on`, {
+    hint: `make sure that it is off, then: jangada leave ${found.name} --force`,
+  })
 }
 
 async function ownName(node: NodeClient): Promise<string> {

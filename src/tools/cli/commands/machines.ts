@@ -19,7 +19,6 @@ const columns: readonly Column<MachineDetails>[] = [
   { name: 'name', cell: ({ name }) => name },
   {
     name: 'status',
-    isExtra: true,
     cell: ({ status, drain }) => (drain === null ? status : `${status}, drains`),
   },
   { name: 'role', isExtra: true, cell: ({ role }) => role },
