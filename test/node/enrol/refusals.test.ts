@@ -7,7 +7,7 @@ import { makeNode, silent } from '../api/fixture.ts'
 t.test('one who asks again and again is told of once, and counted', async (t) => {
   const node = await makeNode()
   let nowMs = 0
-  const clock = { ...node.context.clock, monotonicMs: () => nowMs } as Clock
+  const clock: Clock = { ...node.context.clock, monotonicMs: () => nowMs }
   const log = new RefusalLog({
     store: node.store,
     clock,
