@@ -25,6 +25,7 @@ import { EngineWatch, noLiveRestoreEvent } from './engine-watch.ts'
 import { Fence, fencedEvent } from './fence.ts'
 import { ForeignContainers } from './foreign.ts'
 import { ImageCollection } from './image-collection.ts'
+import { LastWords } from './last-words.ts'
 import { type LogsRequest, logMethods, readLogs } from './logs.ts'
 import { PlacedUnits } from './placed-units.ts'
 import { Pulser } from './pulse.ts'
@@ -57,6 +58,7 @@ export class Agent {
   readonly #foreign: ForeignContainers
   readonly #collection: ImageCollection
   readonly #hostFacts: Promise<HostFacts>
+  readonly #lastWords: LastWords
   #works: Works | undefined
   #memory: ReadonlyMap<UnitName, UnitMemory> = new Map()
   #lookTimer: Timer | undefined
@@ -83,6 +85,10 @@ export class Agent {
       onConnected: (info) => this.#connected(info),
     })
     this.#foreign = new ForeignContainers(options)
+    this.#lastWords = new LastWords({
+      ...{ containers, clock, log },
+      onChange: () => this.#look('work'),
+    })
     this.#collection = new ImageCollection({
       ...options,
       name: options.facts.name,
@@ -251,14 +257,21 @@ export class Agent {
   ): boolean {
     const before = new Map(this.#reports.states.map((state) => [state.unit, state]))
     let news = false
+    this.#lastWords.keep(conditions)
     for (const [unit, condition] of conditions) {
-      const state = stateOf(unit, condition, {
-        machine: this.#options.machineId,
-        memory: this.#memory.get(unit),
-        placed: placed.get(unit),
-        before: before.get(unit),
-        wallMs: this.#options.clock.wallMs(),
-      })
+      const memory = this.#memory.get(unit)
+      const message = this.#lastWords.explain(unit, memory, condition.message)
+      const state = stateOf(
+        unit,
+        { ...condition, message },
+        {
+          machine: this.#options.machineId,
+          memory,
+          placed: placed.get(unit),
+          before: before.get(unit),
+          wallMs: this.#options.clock.wallMs(),
+        },
+      )
       news = this.#reports.set(state, nowMs) || news
     }
     for (const unit of before.keys()) {

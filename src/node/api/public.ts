@@ -5,7 +5,7 @@ import type { ApiContext } from './context.ts'
 import { type ApiRequest, type ApiResponse, json } from './messages.ts'
 import { pageHeaders, statusPage, type PublicStatus } from './page.ts'
 import { everyDoor, type Route } from './router.ts'
-import { publicUnitRow } from './rows.ts'
+import { publicEventRow, publicUnitRow } from './rows.ts'
 import { statusCounts, statusReport, type StatusSource, viewOrCutOff } from './status.ts'
 
 const noStore = { 'cache-control': 'no-store' }
@@ -73,13 +73,14 @@ async function status(
   }
 }
 
-/** An engine's own words can hold parts of a unit's command line, so they are not public. */
+/** What a unit says, and an engine of it, can hold secrets of its command line: that is not public. */
 function publicReport(
   context: ApiContext,
   seen: Awaited<ReturnType<StatusSource['see']>>,
 ): PublicStatus {
   const report = statusReport(context, seen)
-  return { ...report, units: report.units.map(publicUnitRow) }
+  const events = report.events.map(publicEventRow)
+  return { ...report, units: report.units.map(publicUnitRow), events }
 }
 
 /** Browsers name it first; curl and programs say that anything will do. */

@@ -371,6 +371,12 @@ export const eventRow = ({
   unit,
 }: EventRecord): PublicEvent => ({ atMs, kind, severity, message, code, machine, unit })
 
+/** How a unit failed is told to those who may read its output. */
+export const publicEventRow = (event: PublicEvent): PublicEvent =>
+  event.kind === 'unit.crash-loop' || event.kind === 'unit.parked'
+    ? { ...event, message: `${event.unit} fails again and again` }
+    : event
+
 export const bootRow = ({ mac, steps }: BootTimelineEntry): BootRow => ({
   mac,
   steps: steps.map(({ step, atMs }) => {

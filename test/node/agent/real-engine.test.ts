@@ -118,6 +118,15 @@ await t.test('a container says who it is, and its output is read', async (t) => 
   t.match(text, new RegExp(`JANGADA_MACHINE=${own}\n`))
 })
 
+await t.test('what fails is told with what it said last', async (t) => {
+  place('dying.service', "busybox:jangada sh -c 'echo well; echo the disk is gone >&2; exit 3'")
+  const message = (): string | undefined =>
+    agent.unitStates().find(({ unit }) => unit === 'dying.service')?.message
+  const wait = { what: 'it has said why', timeoutMs: 20_000 }
+  const said = 'exit code 3: "the disk is gone"'
+  t.ok(await until(world.clock, wait, async () => message() === said || undefined))
+})
+
 await t.test('a new agent adopts them all, and restarts what dies', async (t) => {
   const ids = (): Promise<string> => rack.sh('n1', ['docker', 'ps', '-q', '--no-trunc'])
   const before = await ids()

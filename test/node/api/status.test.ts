@@ -138,6 +138,27 @@ t.test('the setting decides how much is open to all', async (t) => {
   t.match(await node.ask('GET', '/health', undefined, plain), { status: 200 })
 })
 
+t.test('what a unit said when it failed is for those who may read its output', async (t) => {
+  const node = await populated()
+  const message = 'a.service fails again and again on n1 (exit code 1: "password hunter2 is wrong")'
+  const event = { v: 1, atMs: 1, severity: 'alarm', message, code: '', machine: ids.n1 } as const
+  node.store.put(
+    keyspace.events.put(
+      { ...event, kind: 'unit.parked', unit: 'a.service' },
+      '00000000000000000001-a',
+    ),
+  )
+  node.store.put(
+    state(node, 'a.service', ids.n1, { message: 'exit code 1: "password hunter2 is wrong"' }),
+  )
+  const open = await node.ask('GET', '/status', undefined, plain)
+  const parked = open.value.events.find(({ kind }: { kind: string }) => kind === 'unit.parked')
+  t.equal(parked.message, 'a.service fails again and again')
+  t.notMatch(open.text, /hunter2/)
+  t.notMatch((await node.ask('GET', '/status', undefined, browser)).text, /hunter2/)
+  t.match((await node.ask('GET', '/v1/status')).text, /hunter2/)
+})
+
 t.test('text of others is text on the page', async (t) => {
   const node = await populated()
   const evil = `<script>alert('x')</script>"&`
