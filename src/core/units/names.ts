@@ -42,6 +42,7 @@ function reasonAgainst(text: string): string | undefined {
   }
   const bad = /[^0-9A-Za-z:\-_.\\@]/u.exec(text)
   if (bad !== null) return `a unit name cannot contain ${JSON.stringify(bad[0])}`
+  if (!text.includes('.')) return `a unit name ends in ${suffix}: write ${text}${suffix}`
   if (!text.endsWith(suffix)) return `only services run here: a unit name ends in ${suffix}`
   if (text === suffix) return `a unit name has something before ${suffix}`
   if (text.startsWith('@')) return 'a unit name cannot start with @'

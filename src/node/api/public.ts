@@ -28,6 +28,14 @@ export function publicRoutes(context: ApiContext, source: StatusSource): Route[]
     },
     {
       method: 'GET',
+      path: '/',
+      access: 'open',
+      doors: everyDoor,
+      handle: () =>
+        Promise.resolve({ status: 302, headers: { location: '/status' }, body: { kind: 'none' } }),
+    },
+    {
+      method: 'GET',
       path: '/metrics',
       access: 'open',
       doors: everyDoor,

@@ -217,12 +217,15 @@ export async function waitFor(
   const unplaced = new Unplaced(environment, node, timeoutMs)
   const slow = new Slow(environment)
   const looks = new Map<string, { readonly text: string; readonly atMs: number }>()
+  const placed = new Set<string>()
   let ok = true
   for (;;) {
     const nowMs = environment.monotonicMs()
     const { units } = await node.get<UnitsAnswer>('/v1/units')
     for (const name of [...left]) {
       const rows = units.filter((row) => row.name === name)
+      if (rows.some(({ machine }) => machine !== null)) placed.add(name)
+      else placed.delete(name)
       const look = lookOf(environment, args, looks, name, rows, nowMs)
       const found = outcome(rows, nowMs - look, name)
       if (found === undefined) {
@@ -243,7 +246,9 @@ export async function waitFor(
   const why = environment.signal.aborted ? 'interrupted' : 'time is up'
   environment.stderr(`${why}; still waiting for ${[...left].join(', ')}\n`)
   for (const name of left) environment.stderr(`${name}: ${looks.get(name)?.text ?? 'unknown'}\n`)
-  environment.stderr(`next: ${next ?? `jangada why ${first}`}\n`)
+  // Where it is, is known; what it is about there, is the question.
+  const ask = placed.has(first) ? 'status' : 'why'
+  environment.stderr(`next: ${next ?? `jangada ${ask} ${first}`}\n`)
   return false
 }
 

@@ -159,6 +159,12 @@ t.test('what a unit said when it failed is for those who may read its output', a
   t.match((await node.ask('GET', '/v1/status')).text, /hunter2/)
 })
 
+t.test('who names no page is shown the status', async (t) => {
+  const node = await populated()
+  const { response } = await node.ask('GET', '/', undefined, browser)
+  t.match(response, { status: 302, headers: { location: '/status' } })
+})
+
 t.test('text of others is text on the page', async (t) => {
   const node = await populated()
   const evil = `<script>alert('x')</script>"&`
