@@ -81,11 +81,12 @@ t.test('noise is cut, and an engine that fails or is silent costs nothing', asyn
   await noise.settle()
   t.equal(noise.explain('c1', 'exit code 3'), `exit code 3: "${'x'.repeat(200)}…"`)
   const broken = world(async function* () {
+    yield utf8('half a li')
     throw new Error('the engine is gone')
   })
   broken.explain('c1', 'exit code 3')
   await broken.settle()
-  t.equal(broken.explain('c1', 'exit code 3'), 'exit code 3')
+  t.equal(broken.explain('c1', 'exit code 3'), 'exit code 3: "half a li"', 'what there is')
   broken.words.keep(new Map<UnitName, unknown>())
   broken.explain('c1', 'exit code 3')
   t.equal(broken.asked.length, 2, 'who has gone and come back is asked again')
