@@ -149,6 +149,9 @@ t.test('Replaces sends its victim to another machine', async (t) => {
   }
   t.ok(await world.runUntil(isMoved, soonMs))
   t.same(placesOf(world, 'new.service'), [was])
+  t.match(await events(world, 'unit.displaced'), [
+    /^old\.service leaves \S+: new\.service replaces it$/,
+  ])
 })
 
 t.test('two that replace each other run on, once each, and nobody chases', async (t) => {
