@@ -21,6 +21,7 @@ import type {
   UnitProblem,
   UnitSpec,
 } from './types.ts'
+import { refuseVainNames } from './vain.ts'
 import { describeTemplate } from './words.ts'
 
 /** Enough to mend a file by; a file of noise does not make a page of noise. */
@@ -84,6 +85,7 @@ export function parseUnitOptions(
     if (refusal !== undefined) report(line, refusal)
   }
   if (isNew) refuseOtherFiles(options, report)
+  if (isNew) refuseVainNames(options, report)
   const spec = readSpec(parsed.name, options, file, { report, problems })
   if (spec === undefined || problems.length > 0) {
     const sorted = problems.toSorted((a, b) => a.line - b.line)

@@ -258,6 +258,29 @@ t.test('a unit has so many rules of a kind at most, and no pattern is endless', 
   t.match(refusals(withFleet(`Conflicts=${'*'.repeat(1025)}`)), [/at most 1024 characters/])
 })
 
+t.test(
+  'a name that no unit can have is refused of a new file; a unit that is there goes on',
+  async (t) => {
+    for (const [line, reason] of [
+      ['Conflicts=db', /^4: Conflicts=db: no unit is called so; write db\.service/],
+      ['Conflicts=a.service db', /^4: Conflicts=db: /],
+      ['Replaces=old', /^4: Replaces=old: no unit is called so/],
+    ] as const) {
+      t.match(refusals(withFleet(line)), [reason], line)
+      t.ok(parseUnit('web.service', withFleet(line)).ok, `${line} of an older release`)
+    }
+    for (const line of [
+      'Conflicts=db*',
+      'Conflicts=*',
+      'Conflicts="a.service" "b*"',
+      'Replaces=[ab]?',
+    ]) {
+      t.same(refusals(withFleet(line)), [], line)
+    }
+    t.same(refusals(withFleet('Conflicts=%p'), 'web@.service'), [])
+  },
+)
+
 t.test('values in [X-Fleet] that could never match are refused', async (t) => {
   for (const line of [
     'MachineID=0123',
