@@ -292,6 +292,8 @@ class Planner {
   }
 
   #search(unit: SchedulerUnit): MachineState | undefined {
+    // Who has found none before most likely finds none now, and what is known of him has only to be brought up to date.
+    if (this.#unplaced.has(unit.name) && this.#refusals.isKnownVain(unit)) return undefined
     let refused = 0
     let isVain = false
     return bestFor(unit, this.#state, (state) => {
