@@ -2,29 +2,13 @@
 import t from 'tap'
 import { units } from '../../../src/core/records/keyspace.ts'
 import type { UnitRecord } from '../../../src/core/records/schemas.ts'
-import type { Clock } from '../../../src/ports/clock.ts'
-import { clock as system, ids, machine, makeNode, placement, unitFile } from './fixture.ts'
+import { ids, machine, makeNode, placement, unitFile } from './fixture.ts'
+import { slowClock } from './slow-clock.ts'
 
 const count = 1500
 
-/** Each look at it costs a millisecond; it counts how often the loop saw to others. */
-function slowClock(): Clock & { rests: number } {
-  let nowMs = 0
-  const slow = {
-    rests: 0,
-    wallMs: () => nowMs,
-    monotonicMs: () => (nowMs += 1),
-    atTurnsEnd: (then: () => void) => system.atTurnsEnd(then),
-    after: (delayMs: number, then: () => void) => {
-      slow.rests += 1
-      return system.after(delayMs, then)
-    },
-  }
-  return slow
-}
-
 t.test('why, plan and rebalance leave the loop to others again and again', async (t) => {
-  const clock = slowClock()
+  const clock = slowClock(1)
   const node = await makeNode({ clock })
   node.store.put(machine(ids.n1, 'n1'), machine(ids.n2, 'n2'))
   const record = (name: string, more = ''): UnitRecord => ({

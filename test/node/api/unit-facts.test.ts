@@ -2,27 +2,11 @@ import t from 'tap'
 import { units } from '../../../src/core/records/keyspace.ts'
 import type { UnitRecord } from '../../../src/core/records/schemas.ts'
 import { factsOf, readWithFacts, schedulerUnitOf } from '../../../src/node/api/unit-facts.ts'
-import type { Clock } from '../../../src/ports/clock.ts'
-import { clock as system, ids, machine, makeNode, unitFile } from './fixture.ts'
+import { ids, machine, makeNode, unitFile } from './fixture.ts'
+import { slowClock } from './slow-clock.ts'
 
 /** More than were once remembered: then each list read all of them again. */
 const count = 10_500
-
-/** Every look at it costs a tenth of a millisecond; it counts how often the loop saw to others. */
-function slowClock(): Clock & { rests: number } {
-  let nowMs = 0
-  const slow = {
-    rests: 0,
-    wallMs: () => nowMs,
-    monotonicMs: () => (nowMs += 0.1),
-    atTurnsEnd: (then: () => void) => system.atTurnsEnd(then),
-    after: (delayMs: number, then: () => void) => {
-      slow.rests += 1
-      return system.after(delayMs, then)
-    },
-  }
-  return slow
-}
 
 t.test('files are read once, however many units there are, and a stretch at a time', async (t) => {
   const node = await makeNode()
@@ -38,7 +22,7 @@ t.test('files are read once, however many units there are, and a stretch at a ti
   for (let at = 0; at < count; at += 500) {
     node.store.put(...many.slice(at, at + 500).map((each) => units.put(each, each.name)))
   }
-  const clock = slowClock()
+  const clock = slowClock(0.1)
   const { units: all } = await readWithFacts({ store: node.store, clock })
   t.equal(all.size, count + 1)
   t.ok(clock.rests > 100, 'the loop saw to others in between')
