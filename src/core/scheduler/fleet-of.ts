@@ -1,13 +1,10 @@
-/** A cluster as a snapshot tells it: at once, or in parts between which the caller may see to others. */
+/** A cluster as a snapshot tells it, in parts between which the caller may see to others. */
 import { assert } from '../../base/assert.ts'
-import { atOnce } from '../../base/parts.ts'
 import { FleetState } from './fleet-state.ts'
 import type { Snapshot } from './types.ts'
 
 /** Told in one go. */
 const partMax = 64
-
-export const fleetOf = (snapshot: Snapshot): FleetState => atOnce(fleetInParts(snapshot))
 
 /**
  * Yields after every part; `snapshot` is not to change meanwhile. Units come before machines, and both before

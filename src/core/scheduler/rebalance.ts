@@ -3,7 +3,6 @@
  * that come back are empty. Nothing moves for it by itself; people ask what would, and say so.
  */
 import type { MachineId, UnitName } from '../../base/ids.ts'
-import { atOnce } from '../../base/parts.ts'
 import type { Capacity } from '../../base/room.ts'
 import { describeChoice, worthFor } from './choice.ts'
 import { fleetInParts } from './fleet-of.ts'
@@ -27,11 +26,8 @@ const looksMax = 2_000_000
 /**
  * One after the other, each better by what counts in a choice, at most `max`. Who runs on every machine, follows or
  * is followed, must never run twice, or could only take another's place stays where he is.
+ * Yields where it may be left for a while.
  */
-export const rebalance = (snapshot: Snapshot, max: number): Move[] =>
-  atOnce(rebalanceInParts(snapshot, max))
-
-/** As `rebalance`; yields where it may be left for a while. */
 export function* rebalanceInParts(snapshot: Snapshot, max: number): Generator<undefined, Move[]> {
   const fleet = yield* fleetInParts(withoutLeaving(snapshot))
   const moves: Move[] = []

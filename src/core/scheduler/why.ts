@@ -1,6 +1,5 @@
 /** Why a unit is where it is, or nowhere: one answer a machine, for `jangada why`. */
 import { isIdOf, type MachineId, type UnitName } from '../../base/ids.ts'
-import { atOnce } from '../../base/parts.ts'
 import { choiceFor, describeChoice } from './choice.ts'
 import { fleetInParts } from './fleet-of.ts'
 import type { FleetState } from './fleet-state.ts'
@@ -41,13 +40,6 @@ export class Explainer {
     return whyIn(this.#fleet, oldCopyOf(unit, this.#snapshot), unit, nameOf)
   }
 }
-
-/** As `Explainer.why`, of one unit alone. */
-export const whyUnit = (
-  snapshot: Snapshot,
-  unit: SchedulerUnit,
-  nameOf?: (machine: MachineId) => string,
-): MachineReason[] => atOnce(Explainer.inParts(snapshot)).why(unit, nameOf)
 
 /** `where`: the machine because of whose copy it waits. */
 function whyIn(

@@ -94,8 +94,7 @@ export class LastWords {
 
 /** Without what would move a terminal's cursor or colour it. */
 function lastLineOf(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  const plain = text.replaceAll(/\u001B\[[0-9;]*[A-Za-z]/g, '')
+  const plain = text.replaceAll(/\p{Cc}\[[0-9;]*[A-Za-z]/gu, '')
   const lines = plain.split(/[\r\n]+/).map((line) => line.replaceAll(/\p{Cc}/gu, ' ').trim())
   const last = lines.findLast((line) => line !== '') ?? ''
   return last.length > charactersMax ? `${last.slice(0, charactersMax)}…` : last

@@ -1,7 +1,8 @@
 /** Where units that are to run no more stand, for someone who waits for that. */
 import type { UnitAnswer, UnitRow, UnitsAnswer } from '../../node/api/answers.ts'
 import { type NodeClient, segment } from './node-client.ts'
-import { type Outcome, placeText, type Waiting } from './unit-changes.ts'
+import type { Outcome, Waiting } from './unit-changes.ts'
+import { placeText } from './unit-row.ts'
 
 const stillRuns: ReadonlySet<string> = new Set(['active', 'activating', 'deactivating'])
 /** A machine that was away for a moment has been heard again by then. */

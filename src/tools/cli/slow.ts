@@ -1,7 +1,7 @@
 /** Tells who waits for units what one is about that takes its time; a terminal shows each change anyway. */
 import type { UnitRow } from '../../node/api/answers.ts'
 import type { CliEnvironment } from './environment.ts'
-import { rowText } from './unit-changes.ts'
+import { rowText } from './unit-row.ts'
 
 /** Most starts and stops are over by then. */
 const slowMs = 3000

@@ -6,6 +6,7 @@ import { stopped } from './endings.ts'
 import type { CliEnvironment } from './environment.ts'
 import { type NodeClient, openNode, segment } from './node-client.ts'
 import { type Changed, type Desired, type Outcome, waitFor } from './unit-changes.ts'
+import { hasEnded } from './unit-row.ts'
 
 const attemptsMax = 10
 const attemptMs = 1000
@@ -13,10 +14,6 @@ const attemptMs = 1000
 /** It was launched, and has failed or come to its end; nobody is going to start it by himself. */
 const isOver = (row: UnitRow): boolean =>
   row.desired === 'launched' && row.machine !== null && (row.active === 'failed' || hasEnded(row))
-
-/** It ran: its container is kept until the next start. */
-export const hasEnded = ({ active, sub, containerId }: UnitRow): boolean =>
-  active === 'inactive' && sub === 'dead' && containerId !== undefined
 
 /** Nothing of it is left on its machine, not even what is told of how it ended. */
 function cleared(rows: readonly UnitRow[], sinceMs: number): Outcome {

@@ -9,6 +9,7 @@ import { type NodeClient, segment } from './node-client.ts'
 import { requireReplaceable } from './replacing.ts'
 import { printJson } from './table.ts'
 import { isQuadletFile, unitOfFile } from './unit-names.ts'
+import { hasEnded, placeText, rowText } from './unit-row.ts'
 import { Slow } from './slow.ts'
 import { Unplaced } from './unplaced.ts'
 
@@ -269,16 +270,6 @@ function lookOf(
   return nowMs
 }
 
-export const rowText = (row: UnitRow): string => {
-  const reason = row.message === '' ? '' : `: ${row.message}`
-  return `${row.active} (${row.sub}) on ${placeText(row)}${reason}`
-}
-
-export const placeText = ({ machineName, machineAddress, machine }: UnitRow): string =>
-  machine === null
-    ? 'no machine'
-    : `${machineName ?? machine.slice(0, 8)} (${machineAddress ?? 'no address'})`
-
 export function launched(rows: readonly UnitRow[], sinceMs: number): Outcome {
   const row = rows.find(({ active }) => active === 'active') ?? rows[0]
   if (row === undefined) return { ok: false, text: 'the unit is gone' }
@@ -287,8 +278,7 @@ export function launched(rows: readonly UnitRow[], sinceMs: number): Outcome {
   const why = row.message === '' ? '' : `: ${row.message}`
   if (row.active === 'failed') return { ok: false, text: `Unit ${row.name} failed on ${at}${why}` }
   const isDead = row.machine !== null && row.active === 'inactive' && row.sub === 'dead'
-  // Its container, which is kept, says that it ran.
-  const ended = isDead && (row.containerId !== undefined || sinceMs >= endedAfterMs)
+  const ended = isDead && (hasEnded(row) || sinceMs >= endedAfterMs)
   return ended ? { ok: true, text: `Unit ${row.name} ran on ${at} and has ended${why}` } : undefined
 }
 

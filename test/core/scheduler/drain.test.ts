@@ -3,8 +3,7 @@ import t from 'tap'
 import { unitName } from '../../../src/base/ids.ts'
 import { plan } from '../../../src/core/scheduler/plan.ts'
 import type { Snapshot } from '../../../src/core/scheduler/types.ts'
-import { whyUnit } from '../../../src/core/scheduler/why.ts'
-import { id, machine, settle, unit } from './fixture.ts'
+import { id, machine, settle, unit, whyUnit } from './fixture.ts'
 
 /** The placements with what agents have said by now. */
 const running = (snapshot: Snapshot, isRunning: boolean): Snapshot => ({

@@ -5,8 +5,7 @@ import { checkPlan } from '../../../src/core/scheduler/check.ts'
 import { describeCounts } from '../../../src/core/scheduler/describe.ts'
 import { plan } from '../../../src/core/scheduler/plan.ts'
 import type { SchedulerMachine, SchedulerPlacement } from '../../../src/core/scheduler/types.ts'
-import { whyUnit } from '../../../src/core/scheduler/why.ts'
-import { id, machine, three, unit } from './fixture.ts'
+import { id, machine, three, unit, whyUnit } from './fixture.ts'
 
 const db = unit('db.service', { fencing: 'stop' })
 const lost = machine(1, {}, 'lost')

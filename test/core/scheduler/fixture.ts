@@ -1,8 +1,10 @@
 /** Small clusters for the scheduler: machines of 4 GiB and two processors, called by a number. */
 import t from 'tap'
-import { machineId, unitName } from '../../../src/base/ids.ts'
+import { type MachineId, machineId, unitName } from '../../../src/base/ids.ts'
+import { atOnce } from '../../../src/base/parts.ts'
 import { afterPlan, checkPlacements, checkPlan } from '../../../src/core/scheduler/check.ts'
 import { plan } from '../../../src/core/scheduler/plan.ts'
+import { type Move, rebalanceInParts } from '../../../src/core/scheduler/rebalance.ts'
 import { noNeeds } from '../../../src/core/scheduler/room.ts'
 import type { Needs } from '../../../src/base/room.ts'
 import type {
@@ -11,6 +13,7 @@ import type {
   SchedulerUnit,
   Snapshot,
 } from '../../../src/core/scheduler/types.ts'
+import { Explainer, type MachineReason } from '../../../src/core/scheduler/why.ts'
 
 export const gib = 2 ** 30
 export const id = (n: number) => machineId(n.toString(16).padStart(32, '0'))
@@ -71,3 +74,14 @@ export function settle(snapshot: Snapshot): { where: Record<string, number[]>; a
   }
   return { where, after: { ...after, leaving: [] } }
 }
+
+/** As `jangada why` has it, at once. */
+export const whyUnit = (
+  snapshot: Snapshot,
+  of: SchedulerUnit,
+  nameOf?: (machine: MachineId) => string,
+): MachineReason[] => atOnce(Explainer.inParts(snapshot)).why(of, nameOf)
+
+/** As `jangada rebalance` has it, at once. */
+export const rebalance = (snapshot: Snapshot, max: number): Move[] =>
+  atOnce(rebalanceInParts(snapshot, max))

@@ -5,8 +5,7 @@ import { unitName } from '../../../src/base/ids.ts'
 import { checkPlan } from '../../../src/core/scheduler/check.ts'
 import { plan } from '../../../src/core/scheduler/plan.ts'
 import { noNeeds } from '../../../src/core/scheduler/room.ts'
-import { whyUnit } from '../../../src/core/scheduler/why.ts'
-import { gib, id, machine, settle, unit } from './fixture.ts'
+import { gib, id, machine, settle, unit, whyUnit } from './fixture.ts'
 
 const leaves = (name: string, n: number, needs: Partial<Needs>) => ({
   unit: unitName(name),

@@ -5,8 +5,7 @@ import { machineId, unitName } from '../../../src/base/ids.ts'
 import { afterPlan, checkPlacements, checkPlan } from '../../../src/core/scheduler/check.ts'
 import { plan } from '../../../src/core/scheduler/plan.ts'
 import type { SchedulerRules, Snapshot } from '../../../src/core/scheduler/types.ts'
-import { whyUnit } from '../../../src/core/scheduler/why.ts'
-import { gib, id, machine, settle, three, unit } from './fixture.ts'
+import { gib, id, machine, settle, three, unit, whyUnit } from './fixture.ts'
 
 t.test('the machine with the fewest units gets the next one, ties go by id', (t) => {
   const units = ['a', 'b', 'c', 'd'].map((name) => unit(`${name}.service`))

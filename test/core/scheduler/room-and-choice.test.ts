@@ -2,11 +2,9 @@
 import t from 'tap'
 import { unitName } from '../../../src/base/ids.ts'
 import { plan } from '../../../src/core/scheduler/plan.ts'
-import { rebalance } from '../../../src/core/scheduler/rebalance.ts'
 import { noNeeds } from '../../../src/core/scheduler/room.ts'
 import type { SchedulerRules, SchedulerUnit } from '../../../src/core/scheduler/types.ts'
-import { whyUnit } from '../../../src/core/scheduler/why.ts'
-import { gib, id, machine, settle, three, unit } from './fixture.ts'
+import { gib, id, machine, rebalance, settle, three, unit, whyUnit } from './fixture.ts'
 
 t.test('memory and processors are given away once, and what is there stays', (t) => {
   const big = (name: string) => unit(name, {}, true, { memoryBytes: 3 * gib })

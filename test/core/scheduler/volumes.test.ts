@@ -3,8 +3,7 @@ import t from 'tap'
 import { unitName } from '../../../src/base/ids.ts'
 import { checkPlan } from '../../../src/core/scheduler/check.ts'
 import { plan } from '../../../src/core/scheduler/plan.ts'
-import { whyUnit } from '../../../src/core/scheduler/why.ts'
-import { gib, id, machine, settle, three, unit } from './fixture.ts'
+import { gib, id, machine, settle, three, unit, whyUnit } from './fixture.ts'
 
 const using = (name: string, ...volumes: string[]) => unit(name, {}, true, { volumes })
 const at = (name: string, n: number) => ({ name, machine: id(n) })
