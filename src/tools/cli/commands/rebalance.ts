@@ -119,8 +119,7 @@ async function moveOrTell(
   } catch (error) {
     if (!isJangadaError(error, 'JGD_CONFLICT') && !isJangadaError(error, 'JGD_UNIT_UNKNOWN'))
       throw error
-    environment.stderr(`${unit} is left where it is: ${error.message}
-`)
+    environment.stderr(`${unit} is left where it is: ${error.message}\n`)
     return undefined
   }
 }
